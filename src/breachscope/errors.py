@@ -61,7 +61,7 @@ class CaseError(BreachscopeError):
     pass
 
 
-class ContentErrors(BreachscopeError):
+class ContentErrors(BreachscopeError):  # noqa: N818 - it is several errors
     """Every mistake found in one pass over user content, each with its place."""
 
     def __init__(self, errors: Sequence[BreachscopeError]) -> None:

@@ -167,7 +167,15 @@ _NETWORK = (
 )
 
 _DATA_ACCESS = (
-    Column("action", TEXT, "operation", values=("read", "list", "export", "query", "write", "delete"), ocsf="api.operation", ecs="event.action", sigma=("eventName",)),
+    Column(
+        "action",
+        TEXT,
+        "operation",
+        values=("read", "list", "export", "query", "write", "delete"),
+        ocsf="api.operation",
+        ecs="event.action",
+        sigma=("eventName",),
+    ),
     Column("store", TEXT, "bucket or database", ocsf="databucket.name"),
     Column("object", TEXT, "key, table or item", ocsf="resources.name", ecs="file.path"),
     Column("statement", TEXT, "SQL text", ocsf="query_info.query_string"),

@@ -1,0 +1,276 @@
+"""All time parsing: written forms, zones, missing years, offsets.
+
+A written time becomes UTC microseconds, the offset in minutes, and a quality:
+
+``exact``          the log says date, time and zone, or the user gave the zone
+``assumed_tz``     no zone in the log and none given: UTC was taken
+``inferred_year``  no year in the log; :class:`YearTimeline` supplied it
+``none``           no usable time
+
+Never used: the file's modification time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from .errors import UsageError, did_you_mean
+
+_EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+_DAYS_PER_UNROLLED_YEAR = 366
+_DAYS_BEFORE_MONTH = np.array([0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335], dtype=np.int32)
+_MONTHS = {m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
+_YEARLESS = r"^(?:<\d{1,3}>)?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +(\d{1,2}) \d\d:\d\d:\d\d"
+_LEAP_YEAR = "2000"
+_DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+
+_MICROSECONDS = pl.Datetime("us")
+_EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
+
+
+@dataclass(frozen=True)
+class TimeForm:
+    """How one format writes time: ``formats`` are strptime patterns, or ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``iso8601``."""
+
+    formats: tuple[str, ...]
+
+    @property
+    def lacks_year(self) -> bool:
+        return not any(f in _EPOCHS or f == "iso8601" or "%Y" in f or "%y" in f for f in self.formats)
+
+
+@dataclass(frozen=True)
+class Zone:
+    """The zone of zone-less times. ``is_given`` tells whether the user named it."""
+
+    name: str = "UTC"
+    is_given: bool = False
+
+    @classmethod
+    def named(cls, name: str) -> Zone:
+        """Check an IANA name such as ``Asia/Tokyo``. Raises UsageError for an unknown one."""
+        from zoneinfo import available_timezones
+
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise UsageError(f"time zone {name!r} is not known{did_you_mean(name, available_timezones())}; use a name like Asia/Tokyo") from error
+        return cls(name, is_given=True)
+
+
+@dataclass(frozen=True)
+class YearTimeline:
+    """The year of every line of a log that writes none.
+
+    ``lines[i]`` is the first line of a stretch and ``years[i]`` its year. Made by :func:`infer_years` from the whole file.
+    """
+
+    lines: npt.NDArray[np.int64]
+    years: npt.NDArray[np.int32]
+    assumption: str
+
+    def at(self, lines: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Year of each line number."""
+        return self.years[np.maximum(np.searchsorted(self.lines, lines, side="right") - 1, 0)]
+
+
+def infer_years(chunks: Iterable[tuple[int, pl.Series]], *, reference: date, year: int | None, file_name: str) -> YearTimeline | None:
+    """Find the year of every line of a year-less log; None when no line carries such a time.
+
+    ``chunks`` yields (number of the first line, lines). Two neighbouring lines are taken to be less than half a year apart,
+    so New Year may be crossed forwards and, where lines are out of order, backwards. The years are then anchored: ``year``
+    dates the last line, else a date in ``file_name`` does, else the latest year is taken that puts no line after
+    ``reference`` (and that gives 29 February a leap year).
+    """
+    starts: list[npt.NDArray[np.int64]] = []
+    numbers: list[npt.NDArray[np.int32]] = []
+    last_day: int | None = None
+    unrolled = 0
+    highest = -(1 << 60)
+    leap_turns: set[int] = set()
+    for first_line, lines in chunks:
+        days, offsets = _days_of_leap_year(lines)
+        if not len(days):
+            continue
+        steps = np.diff(days, prepend=days[0] if last_day is None else last_day).astype(np.int64)
+        half = _DAYS_PER_UNROLLED_YEAR // 2
+        steps = (steps + half) % _DAYS_PER_UNROLLED_YEAR - half
+        positions = (int(days[0]) if last_day is None else unrolled) + np.cumsum(steps)
+        turns = (positions // _DAYS_PER_UNROLLED_YEAR).astype(np.int32)
+        changed = np.flatnonzero(np.diff(turns, prepend=turns[0] - 1 if not numbers else numbers[-1][-1]))
+        if len(changed):
+            starts.append(first_line + offsets[changed])
+            numbers.append(turns[changed])
+        last_day, unrolled = int(days[-1]), int(positions[-1])
+        highest = max(highest, int(positions.max()))
+        leap_turns |= set(turns[days == _LEAP_DAY].tolist())
+    if last_day is None:
+        return None
+    last_turn, highest_turn = unrolled // _DAYS_PER_UNROLLED_YEAR, highest // _DAYS_PER_UNROLLED_YEAR
+    base, assumption = _anchor(last_turn, highest_turn, highest % _DAYS_PER_UNROLLED_YEAR, leap_turns, reference, year, file_name)
+    return YearTimeline(np.concatenate(starts), base + np.concatenate(numbers), assumption)
+
+
+_LEAP_DAY = 59
+
+
+def _days_of_leap_year(lines: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """0-based day of a leap year of each line that begins with a year-less time, and the indexes of those lines."""
+    parts = lines.str.extract_groups(_YEARLESS).struct.unnest()
+    parts.columns = ["month", "day"]
+    found = parts.with_row_index("i").filter(pl.col("month").is_not_null())
+    months = found["month"].replace_strict(_MONTHS, return_dtype=pl.Int64).to_numpy()
+    days = _DAYS_BEFORE_MONTH[months] + found["day"].cast(pl.Int64).to_numpy() - 1
+    return days.astype(np.int64), found["i"].cast(pl.Int64).to_numpy()
+
+
+def _anchor(last_turn: int, highest_turn: int, highest_day: int, leap_turns: set[int], reference: date, year: int | None, file_name: str) -> tuple[int, str]:
+    """Year of turn 0, and the assumption in words."""
+    if year is not None:
+        return year - last_turn, f"year {year} given for the last line"
+    if named := _DATE_IN_NAME.search(file_name):
+        anchor = int(named[1])
+        # A rotated file named 2026-01-01 holds December: its last line is not later than the name's day.
+        if highest_day > _day_of_leap_year(date(anchor, int(named[2]), int(named[3]))) + 1:
+            anchor -= 1
+        return anchor - highest_turn, f"year {anchor} from the file name"
+    anchor = reference.year if highest_day <= _day_of_leap_year(reference) else reference.year - 1
+    for candidate in range(anchor, anchor - 8, -1):
+        if all(_is_leap(candidate - highest_turn + turn) for turn in leap_turns):
+            return candidate - highest_turn, f"year {candidate}: the latest that puts no line after {reference.isoformat()}"
+    return anchor - highest_turn, f"year {anchor}: the latest that puts no line after {reference.isoformat()}; its 29 February cannot be"
+
+
+def _day_of_leap_year(day: date) -> int:
+    return int(_DAYS_BEFORE_MONTH[day.month]) + day.day - 1
+
+
+def _is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def parse_times(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.int32] | None = None) -> pl.DataFrame:
+    """Read written times; columns ts (UTC µs), ts_offset_min and ts_quality, null and ``none`` where a text is no time.
+
+    ``years`` gives the year of each text and is needed where the form lacks one.
+    """
+    # Neighbouring log lines share their second: each run of equal texts is read once.
+    runs = texts.rle()
+    values, lengths = runs.struct.field("value"), runs.struct.field("len")
+    if years is not None:
+        frame = pl.DataFrame({"text": texts, "year": years})
+        runs = frame.select(pl.struct("text", "year").rle().alias("r"))["r"]
+        lengths = runs.struct.field("len")
+        values = runs.struct.field("value").struct.field("text")
+        years = runs.struct.field("value").struct.field("year").to_numpy()
+    read = _read(values, form, zone, years)
+    index = pl.Series(np.repeat(np.arange(len(values), dtype=np.uint32), lengths.to_numpy()))
+    return read.select(pl.all().gather(index))
+
+
+def _read(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.int32] | None) -> pl.DataFrame:
+    out = pl.DataFrame(
+        {
+            "ts": pl.Series([None], dtype=pl.Datetime("us", "UTC")).new_from_index(0, len(texts)),
+            "ts_offset_min": pl.Series([None], dtype=pl.Int16).new_from_index(0, len(texts)),
+            "ts_quality": pl.Series(["none"]).new_from_index(0, len(texts)),
+        }
+    )
+    for written in form.formats:
+        read = _read_one(texts, written, zone, years)
+        out = out.select(
+            pl.when(pl.col("ts").is_null()).then(read["ts"]).otherwise(pl.col("ts")).alias("ts"),
+            pl.when(pl.col("ts").is_null()).then(read["ts_offset_min"]).otherwise(pl.col("ts_offset_min")).alias("ts_offset_min"),
+            pl.when(pl.col("ts").is_null()).then(read["ts_quality"]).otherwise(pl.col("ts_quality")).alias("ts_quality"),
+        )
+        if not out["ts"].null_count():
+            break
+    return out
+
+
+def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.int32] | None) -> pl.DataFrame:
+    frame = texts.alias("t").to_frame()
+    if written in _EPOCHS:
+        scale = _EPOCHS[written]
+        whole = pl.col("t").str.extract(r"^(-?\d{1,16})(?:\.\d*)?$").cast(pl.Int64, strict=False)
+        fraction = pl.col("t").str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
+        micros = whole * scale + (fraction if written == "epoch_s" else 0)
+        stamped = frame.select(micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("ts"))
+        return _with_quality(_sane(stamped), pl.lit(0, pl.Int16), "exact")
+    if written == "iso8601":
+        return _read_iso(frame, zone)
+    if "%z" in written:
+        text = pl.col("t")
+        if years is not None and "%Y" not in written:
+            text, written = pl.concat_str(pl.Series(years).cast(pl.String), pl.lit(" "), text), "%Y " + written
+        split = frame.select(text.alias("t")).with_columns(pl.col("t").str.extract(_OFFSET).alias("o"))
+        parsed = split.select(pl.col("t").str.strptime(pl.Datetime("us", "UTC"), written, strict=False).alias("ts"), _offset_minutes(pl.col("o")).alias("m"))
+        return _with_quality(_sane(parsed.select("ts")), parsed["m"], "exact" if years is None else "inferred_year")
+    local = pl.col("t")
+    quality = "exact" if zone.is_given else "assumed_tz"
+    if "%Y" not in written and "%y" not in written:
+        year = pl.lit(_LEAP_YEAR) if years is None else pl.Series(years).cast(pl.String)
+        local, written = pl.concat_str(year, pl.lit(" "), local), "%Y " + written
+        quality = "inferred_year" if years is not None else "none"
+    return _localised(frame.select(local.str.strptime(_MICROSECONDS, written, strict=False).alias("local")), zone, quality)
+
+
+_OFFSET = r"([+-]\d\d:?\d\d|Z)$"
+
+
+def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
+    """ISO 8601 / RFC 3339: ``T`` or a space, optional fraction (dot or comma), optional ``Z``, ``+09:00``, ``+0900``."""
+    parts = frame.select(pl.col("t").str.extract_groups(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?$")).unnest("t")
+    parts.columns = ["d", "c", "f", "z"]
+    local = pl.concat_str("d", pl.lit("T"), "c").str.strptime(_MICROSECONDS, "%Y-%m-%dT%H:%M:%S", strict=False)
+    micros = pl.col("f").str.head(6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
+    parts = parts.with_columns((local + pl.duration(microseconds=micros)).alias("local"), _offset_minutes(pl.col("z")).alias("m"))
+    zoned = _with_quality(
+        _sane(parts.select((pl.col("local") - pl.duration(minutes=pl.col("m").cast(pl.Int64))).dt.replace_time_zone("UTC").alias("ts"))), parts["m"], "exact"
+    )
+    if not parts.select((pl.col("z").is_null() & pl.col("local").is_not_null()).any()).item():
+        return zoned
+    floating = _localised(parts.select("local"), zone, "exact" if zone.is_given else "assumed_tz")
+    has_zone = parts["z"].is_not_null()
+    return pl.DataFrame([zoned[c].zip_with(has_zone, floating[c]) for c in zoned.columns])
+
+
+def _offset_minutes(text: pl.Expr) -> pl.Expr:
+    digits = text.str.replace_all(":", "", literal=True)
+    minutes = digits.str.slice(1, 2).cast(pl.Int16, strict=False) * 60 + digits.str.slice(3, 2).cast(pl.Int16, strict=False)
+    return pl.when(text == "Z").then(pl.lit(0, pl.Int16)).when(text.str.starts_with("-")).then(-minutes).otherwise(minutes)
+
+
+def _localised(frame: pl.DataFrame, zone: Zone, quality: str) -> pl.DataFrame:
+    """Place naive local times in ``zone``. A repeated hour takes its first pass; a skipped hour keeps the offset before the change."""
+    stamped = frame.select(
+        "local", pl.col("local").dt.replace_time_zone(zone.name, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC").alias("ts")
+    )
+    if stamped["ts"].null_count() > frame["local"].null_count():
+        late = (pl.col("local") + pl.duration(hours=1)).dt.replace_time_zone(zone.name, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+        stamped = stamped.with_columns(pl.col("ts").fill_null(late))
+    stamped = _sane(stamped)
+    minutes = stamped.select((pl.col("local").dt.replace_time_zone("UTC") - pl.col("ts")).dt.total_minutes().cast(pl.Int16).alias("m"))["m"]
+    return _with_quality(stamped.select("ts"), minutes, quality)
+
+
+def _sane(frame: pl.DataFrame) -> pl.DataFrame:
+    """Drop times that no log can have written."""
+    low, high = datetime(_EARLIEST_YEAR, 1, 1, tzinfo=UTC), datetime(_LATEST_YEAR, 1, 1, tzinfo=UTC)
+    return frame.with_columns(pl.when(pl.col("ts").is_between(low, high, closed="left")).then(pl.col("ts")).alias("ts"))
+
+
+def _with_quality(frame: pl.DataFrame, minutes: pl.Series | pl.Expr, quality: str) -> pl.DataFrame:
+    return frame.select(
+        "ts",
+        pl.when(pl.col("ts").is_not_null()).then(minutes).alias("ts_offset_min").cast(pl.Int16),
+        pl.when(pl.col("ts").is_not_null()).then(pl.lit(quality)).otherwise(pl.lit("none")).alias("ts_quality"),
+    )
