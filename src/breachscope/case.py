@@ -31,9 +31,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import __version__
-from .errors import CaseError
-from .schema import EVENT_TABLES
+from breachscope import __version__
+from breachscope.errors import CaseError
+from breachscope.schema import EVENT_TABLES
 
 MANIFEST = "manifest.json"
 CUSTODY = "custody.jsonl"
@@ -63,6 +63,7 @@ class Source:
     compression: str
     encoding: str
     newline: str
+    """LF (also for CRLF) or CR."""
     formats: Mapping[str, int] = field(default_factory=dict)
     """Format id → lines that became events."""
     confidence: float = 0.0
@@ -84,6 +85,8 @@ class Source:
     duplicate_of: int | None = None
     """Another source with the same content; this one then has no events of its own."""
     notes: tuple[str, ...] = ()
+    reading: str = ""
+    """Digest of the options and formats it was read with: other ones make the next ingest read it again."""
 
     def check_lines(self) -> None:
         """Raise CaseError when a line of this input has no fate: that is a fault of breachscope itself."""
@@ -98,8 +101,10 @@ class Manifest:
 
     reference_date: date
     sources: tuple[Source, ...] = ()
-    settings: Mapping[str, object] = field(default_factory=dict)
-    """Options of the last ingest that change how lines are read."""
+
+    @property
+    def next_id(self) -> int:
+        return max((s.id for s in self.sources), default=0) + 1
 
     def with_source(self, source: Source) -> Manifest:
         others = [s for s in self.sources if s.id != source.id]
@@ -196,7 +201,7 @@ class Case:
             if data["schema"] != MANIFEST_SCHEMA:
                 raise CaseError(f"was written by another version ({data['schema']}); this one reads {MANIFEST_SCHEMA}", path=path)
             sources = tuple(_source_from_json(s) for s in data["sources"])
-            return Manifest(date.fromisoformat(data["reference_date"]), sources, data["settings"])
+            return Manifest(date.fromisoformat(data["reference_date"]), sources)
         except (ValueError, KeyError, TypeError) as error:
             raise CaseError(f"is damaged ({error}); restore it from a copy, or ingest into a new case", path=path) from error
 
@@ -205,7 +210,6 @@ class Case:
             "schema": MANIFEST_SCHEMA,
             "tool": f"breachscope {__version__}",
             "reference_date": manifest.reference_date.isoformat(),
-            "settings": dict(manifest.settings),
             "sources": [asdict(s) for s in manifest.sources],
         }
         self.write_json(MANIFEST, data)
@@ -340,7 +344,8 @@ class Case:
 
 def _source_from_json(data: dict[str, Any]) -> Source:
     known = {f.name for f in fields(Source)}
-    return Source(**{k: tuple(v) if k == "notes" else v for k, v in data.items() if k in known})
+    values: dict[str, Any] = {k: tuple(v) if k == "notes" else v for k, v in data.items() if k in known}
+    return Source(**values)
 
 
 def _verify_input(source: Source) -> list[Finding]:

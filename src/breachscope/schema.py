@@ -29,6 +29,16 @@ EVENT_ID_LINE_FACTOR = 1 << 7
 EVENT_ID_SOURCE_FACTOR = 1 << 43
 """Event ids of one source: 2**36 lines of 2**7 positions."""
 
+
+def locate_event(event_id: int) -> tuple[int, int]:
+    """Source and line of an event.
+
+    >>> locate_event(3 * EVENT_ID_SOURCE_FACTOR + 42 * EVENT_ID_LINE_FACTOR)
+    (3, 42)
+    """
+    return event_id // EVENT_ID_SOURCE_FACTOR, event_id % EVENT_ID_SOURCE_FACTOR // EVENT_ID_LINE_FACTOR
+
+
 LEVELS = ("informational", "low", "medium", "high", "critical")
 """Finding levels of Sigma, lowest first."""
 

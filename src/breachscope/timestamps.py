@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from .errors import UsageError, did_you_mean
+from breachscope.errors import UsageError, did_you_mean
 
-_EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+_EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0}
 _DAYS_PER_UNROLLED_YEAR = 366
 _DAYS_BEFORE_MONTH = np.array([0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335], dtype=np.int32)
 _MONTHS = {m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
@@ -199,10 +199,9 @@ def _read(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.in
 def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.int32] | None) -> pl.DataFrame:
     frame = texts.alias("t").to_frame()
     if written in _EPOCHS:
-        scale = _EPOCHS[written]
-        whole = pl.col("t").str.extract(r"^(-?\d{1,16})(?:\.\d*)?$").cast(pl.Int64, strict=False)
+        whole = pl.col("t").str.extract(r"^(\d{1,19})(?:\.\d*)?$").cast(pl.Int64, strict=False)
         fraction = pl.col("t").str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
-        micros = whole * scale + (fraction if written == "epoch_s" else 0)
+        micros = whole * _EPOCHS[written] + (fraction if written == "epoch_s" else 0) if _EPOCHS[written] else whole // 1000
         stamped = frame.select(micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("ts"))
         return _with_quality(_sane(stamped), pl.lit(0, pl.Int16), "exact")
     if written == "iso8601":

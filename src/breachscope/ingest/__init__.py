@@ -1,0 +1,7 @@
+"""Logs in, typed event tables out."""
+
+from breachscope.ingest.formats import Format, FormatCatalog, load_format, load_formats
+from breachscope.ingest.run import IngestOptions, IngestResult, ingest
+from breachscope.ingest.trace import RawLine, read_raw_line
+
+__all__ = ["Format", "FormatCatalog", "IngestOptions", "IngestResult", "RawLine", "ingest", "load_format", "load_formats", "read_raw_line"]

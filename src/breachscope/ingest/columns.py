@@ -1,0 +1,161 @@
+"""From matched text to typed columns: numbers, addresses, escapes, request lines."""
+
+from __future__ import annotations
+
+import codecs
+import ipaddress
+import threading
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+NULL_TEXTS = ("-", "", "(null)", '""')
+"""What logs write for a missing value: CLF, W3C, printf, and Apache for an empty user."""
+
+_PLAIN_IPV4 = r"^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
+_BACKSLASH, _LOWER_X = 0x5C, 0x78
+_HEX_VALUE = np.full(256, 255, np.uint8)
+_HEX_VALUE[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+_HEX_VALUE[np.frombuffer(b"ABCDEF", np.uint8)] = np.arange(10, 16)
+_SIMPLE_ESCAPES = np.zeros(256, np.uint8)
+_SIMPLE_ESCAPES[np.frombuffer(b"ntrvb\"\\'", np.uint8)] = np.frombuffer(b"\n\t\r\v\b\"\\'", np.uint8)
+
+
+def canonical_addresses(texts: pl.Series) -> pl.Series:
+    """Addresses in the one spelling that joins hold on: port, brackets and zone stripped, v4-mapped as IPv4, IPv6 as RFC 5952.
+
+    A text that is no address (a host name where the log resolves names) is kept as it is.
+    """
+    plain = texts.str.contains(_PLAIN_IPV4)
+    if plain.all():
+        return texts
+    odd = texts.filter(~plain).unique()
+    replacements = pl.DataFrame({"a": odd, "b": pl.Series([_canonical_address(t) for t in odd.to_list()], dtype=pl.String)})
+    joined = texts.alias("a").to_frame().join(replacements, on="a", how="left", maintain_order="left")
+    return joined.select(pl.coalesce("b", "a"))["b"]
+
+
+def _canonical_address(text: str) -> str:
+    """Canonical spelling of one address.
+
+    >>> _canonical_address("[2001:DB8::9]:443"), _canonical_address("::ffff:192.0.2.9"), _canonical_address("fe80::1%eth0")
+    ('2001:db8::9', '192.0.2.9', 'fe80::1')
+    """
+    bare = text.strip()
+    if bare.startswith("[") and "]" in bare:
+        bare = bare[1 : bare.index("]")]
+    elif bare.count(":") == 1 and "." in bare:
+        bare = bare.partition(":")[0]
+    bare = bare.partition("%")[0]
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return text
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def unescape(texts: pl.Series) -> pl.Series:
+    r"""Undo C-style escapes as Apache and nginx write them: ``\"``, ``\\``, ``\n``, ``\xHH``; unknown ones stay.
+
+    The bytes are rebuilt column-wise. A value whose bytes would not be UTF-8 keeps its escapes, so that nothing is lost.
+
+    >>> unescape(pl.Series(['a\\x22b', 'c\\\\x41', '\\xE3\\x81\\x82', 'bad\\xff']) ).to_list()
+    ['a"b', 'c\\x41', 'あ', 'bad\\xff']
+    """
+    escaped = texts.str.contains("\\", literal=True).fill_null(value=False)
+    if not escaped.any():
+        return texts
+    array = pa.array(texts.filter(escaped), type=pa.large_string())
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(array.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    rebuilt, new_offsets = _unescaped_bytes(data, offsets - offsets[0])
+    is_text = _utf8_values(rebuilt, new_offsets)
+    readable = np.where(np.repeat(is_text, np.diff(new_offsets)), rebuilt, ord("?")).astype(np.uint8)
+    plain = pa.LargeStringArray.from_buffers(len(array), pa.py_buffer(new_offsets), pa.py_buffer(readable))
+    kept = pl.Series(pl.from_arrow(plain)).zip_with(pl.Series(is_text), texts.filter(escaped))
+    return texts.clone().scatter(escaped.arg_true(), kept)
+
+
+def _unescaped_bytes(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    size = len(data)
+    is_backslash = data == _BACKSLASH
+    positions = np.flatnonzero(is_backslash)
+    # Within a run of backslashes every second one is escaped by the one before it; runs do not reach across values.
+    value_of = np.searchsorted(offsets, positions, side="right")
+    run_starts = np.flatnonzero((np.diff(positions, prepend=-2) != 1) | (np.diff(value_of, prepend=-1) != 0))
+    run_index = np.arange(len(positions)) - np.repeat(run_starts, np.diff(np.append(run_starts, len(positions))))
+    leaders = positions[run_index % 2 == 0]
+    ends = offsets[np.searchsorted(offsets, leaders, side="right")]
+    following = np.where(leaders + 1 < ends, data[np.minimum(leaders + 1, size - 1)], 0)
+    high = _HEX_VALUE[data[np.minimum(leaders + 2, size - 1)]]
+    low = _HEX_VALUE[data[np.minimum(leaders + 3, size - 1)]]
+    is_hex = (following == _LOWER_X) & (leaders + 3 < ends) & (high < 16) & (low < 16)
+    is_simple = ~is_hex & (_SIMPLE_ESCAPES[following] > 0)
+    out = data.copy()
+    keep = np.ones(size, bool)
+    hexes, simples = leaders[is_hex], leaders[is_simple]
+    out[hexes] = high[is_hex] * 16 + low[is_hex]
+    for step in (1, 2, 3):
+        keep[hexes + step] = False
+    out[simples] = _SIMPLE_ESCAPES[following[is_simple]]
+    keep[simples + 1] = False
+    kept_before = np.concatenate([[0], np.cumsum(keep)])
+    return out[keep], kept_before[offsets].astype(np.int64)
+
+
+def _utf8_values(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of the values in ``data`` are UTF-8, each by itself."""
+    valid = np.ones(len(offsets) - 1, bool)
+    starts = offsets[:-1][np.diff(offsets) > 0]
+    cut_into = starts[(data[starts] & 0xC0) == 0x80]
+    # A value that begins in the middle of a character must not complete the one before it.
+    marked = data.copy()
+    marked[cut_into] = 0xFF
+    _invalid.positions = []
+    marked.tobytes().decode("utf-8", errors=_NOTING)
+    valid[np.searchsorted(offsets, np.array(_invalid.positions, np.int64), side="right") - 1] = False
+    return valid
+
+
+_NOTING = "breachscope.note"
+_invalid = threading.local()
+
+
+def _note_invalid(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    _invalid.positions.append(error.start)
+    return "?", error.end
+
+
+codecs.register_error(_NOTING, _note_invalid)
+
+
+def split_request(request: pl.Series) -> pl.DataFrame:
+    """Method, path, query and protocol of request lines (RFC 9112 section 3).
+
+    What is no request line (TLS bytes sent to a plain port, a lone ``-``) is kept whole as path, with the rest null.
+    """
+    whole = request.alias("request").to_frame()
+    parts = whole.select(pl.col("request").str.extract_groups(r"^([A-Za-z][A-Za-z_-]*) +([^?]*?)(?:\?(.*?))?(?: +(HTTP/[0-9.]+))?$")).unnest("request")
+    parts.columns = ["method", "path", "query", "protocol"]
+    parts = parts.with_columns(whole["request"])
+    is_request = pl.col("path").is_not_null() & (pl.col("path") != "")
+    return parts.select(
+        pl.when(is_request).then("method").alias("method"),
+        pl.when(is_request).then("path").otherwise("request").alias("path"),
+        pl.when(is_request).then("query").alias("query"),
+        pl.when(is_request).then("protocol").alias("protocol"),
+    )
+
+
+def split_uri(uri: pl.Series) -> pl.DataFrame:
+    """Path and query of a request target, cut at the first question mark."""
+    parts = uri.alias("u").to_frame().select(pl.col("u").str.splitn("?", 2)).unnest("u")
+    parts.columns = ["path", "query"]
+    return parts

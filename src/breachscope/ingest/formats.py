@@ -1,0 +1,307 @@
+r"""Log formats as data: one TOML file each, loaded, checked, and listed.
+
+Grammar of ``formats/<id>.toml``::
+
+    title = "…"            spec = ["URL or document", …]
+    kind  = "regex"        # regex · delimited · json · keyvalue · envelope (syslog headers) · syslog (messages of programs)
+    table = "web"          # the event table; a [[pattern]] may name another
+    order = 20             # place among formats that read a sample equally well; no two formats share one
+    escapes = true         # undo \" \\ \xHH in text columns
+    programs = ["sshd"]    # kind syslog: whose messages these are; "*" for any program's
+    comment = "#"          # lines that begin so are skipped
+    separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
+    keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives)
+
+    [time]
+    formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime, or iso8601, epoch_s, epoch_ms, epoch_us
+
+    [[pattern]]            # tried in order; each takes the lines that it matches
+    match = '…(?P<client_ip>…)…'                # groups are named after the columns that they fill
+    keys  = { dst_port = "DPT" }                # key=value pairs anywhere in the text
+    set   = { action = "logon" }                # constants
+    skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
+
+    [fields.action]        # how a column is made where its type does not say it
+    scale = 1000           # number multiplied by this
+    map = { BLOCK = "deny" }                    # text translated; what is not in the map becomes null
+    lower = true
+
+    [[sample]]             # a line and every column that it fills, or the kind under which it is skipped
+    [[refuse]]             # a line that must not be read
+
+Group names besides columns: ``time``; ``request`` (a request line), ``uri`` (path and query), and names that begin with
+``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid`` and ``message``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import polars as pl
+
+from breachscope.errors import BreachscopeError, ContentErrors, FormatError, did_you_mean
+from breachscope.schema import EVENT_TABLES
+from breachscope.timestamps import TimeForm
+from breachscope.toml_file import TomlFile
+
+Kind = Literal["regex", "delimited", "json", "keyvalue", "envelope", "syslog"]
+_KINDS = ("regex", "delimited", "json", "keyvalue", "envelope", "syslog")
+_KEYS = {
+    *("title", "spec", "kind", "table", "order", "escapes", "programs", "comment", "separator", "quote", "columns", "extra", "keys", "require"),
+    *("time", "pattern", "fields", "sample", "refuse"),
+}
+_PATTERN_KEYS = {"match", "keys", "require", "set", "skip", "table", "time"}
+_FIELD_KEYS = {"scale", "map", "lower"}
+_SPECIAL_GROUPS = {"time", "request", "uri"}
+_UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """How a column is made from its text beyond what its type says."""
+
+    scale: float | None = None
+    map: Mapping[str, str] | None = None
+    lower: bool = False
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One shape of line (or of syslog message) and what becomes of it."""
+
+    regex: str | None
+    keys: Mapping[str, str] = field(default_factory=dict)
+    require: tuple[str, ...] = ()
+    constants: Mapping[str, str | int] = field(default_factory=dict)
+    skip: str | None = None
+    table: str | None = None
+    time: TimeForm | None = None
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the regular expression's groups, in order."""
+        return tuple(re.findall(r"\(\?P<(\w+)>", self.regex or ""))
+
+
+@dataclass(frozen=True)
+class Sample:
+    line: str
+    expect: Mapping[str, Any] | None
+    """Column → value; None for a line that must be refused."""
+    skip: str | None = None
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Format:
+    """One log format, ready to read."""
+
+    id: str
+    title: str
+    kind: Kind
+    order: int
+    path: Path
+    spec: tuple[str, ...]
+    table: str | None
+    patterns: tuple[Pattern, ...] = ()
+    programs: tuple[str, ...] = ()
+    json_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    require: tuple[str, ...] = ()
+    time: TimeForm | None = None
+    fields: Mapping[str, FieldRule] = field(default_factory=dict)
+    escapes: bool = False
+    comment: str | None = None
+    samples: tuple[Sample, ...] = ()
+
+    @property
+    def lacks_year(self) -> bool:
+        """Whether a line of this format may carry no year."""
+        forms = [f for f in (self.time, *(p.time for p in self.patterns)) if f]
+        return any(f.lacks_year for f in forms)
+
+
+@dataclass(frozen=True)
+class FormatCatalog:
+    """Every known format, by order."""
+
+    formats: tuple[Format, ...]
+
+    def __getitem__(self, identifier: str) -> Format:
+        for known in self.formats:
+            if known.id == identifier:
+                return known
+        raise FormatError(f"no format is called {identifier!r}{did_you_mean(identifier, [f.id for f in self.formats])}; see 'breachscope formats list'")
+
+    @property
+    def whole_lines(self) -> tuple[Format, ...]:
+        """Formats that read a line by themselves."""
+        return tuple(f for f in self.formats if f.kind != "syslog")
+
+    @property
+    def messages(self) -> tuple[Format, ...]:
+        """Formats that read the message behind a syslog header."""
+        return tuple(f for f in self.formats if f.kind == "syslog")
+
+
+def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
+    """Load the built-in formats and the user's. Raises ContentErrors with every mistake; a user's format replaces a built-in one of its id."""
+    errors: list[BreachscopeError] = []
+    formats: dict[str, Format] = {}
+    builtin = Path(str(files("breachscope") / "formats"))
+    for directory in (builtin, *directories):
+        if not directory.is_dir():
+            errors.append(FormatError("is not a folder; --formats wants a folder of TOML files", path=directory))
+            continue
+        for path in sorted(directory.glob("*.toml")):
+            try:
+                formats[path.stem] = load_format(path)
+            except ContentErrors as found:
+                errors += found.errors
+            except FormatError as error:
+                errors.append(error)
+    by_order: dict[int, Format] = {}
+    for known in formats.values():
+        if other := by_order.get(known.order):
+            errors.append(FormatError(f"order {known.order} is taken by {other.id}; give another number", path=known.path))
+        by_order[known.order] = known
+    if errors:
+        raise ContentErrors(errors)
+    return FormatCatalog(tuple(by_order[n] for n in sorted(by_order)))
+
+
+def load_format(path: Path) -> Format:
+    """Read one format file. Raises ContentErrors with all its mistakes."""
+    document = TomlFile.load(path, FormatError)
+    checker = _Checker(document)
+    checker.check()
+    if checker.errors:
+        raise ContentErrors(checker.errors)
+    return _build(document.data, path, [document.line_of("sample", i) for i in range(len(document.data.get("sample", ())))])
+
+
+def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> Format:
+    kind = cast("Kind", data["kind"])
+    fields = {name: FieldRule(rule.get("scale"), rule.get("map"), rule.get("lower", False)) for name, rule in data.get("fields", {}).items()}
+    time = TimeForm(tuple(data["time"]["formats"])) if "time" in data else None
+    patterns = [
+        Pattern(
+            p.get("match"), p.get("keys", {}), tuple(p.get("require", ())), p.get("set", {}), p.get("skip"), p.get("table"),
+            TimeForm(tuple(p["time"]["formats"])) if "time" in p else None,
+        )
+        for p in data.get("pattern", ())
+    ]  # fmt: skip
+    if kind == "delimited":
+        patterns.append(Pattern(_delimited_regex(data)))
+    if kind == "keyvalue":
+        patterns.append(Pattern(None, data["keys"], tuple(data.get("require", ()))))
+    paths = {c: tuple([p] if isinstance(p, str) else p) for c, p in data["keys"].items()} if kind == "json" else {}
+    samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n) for s, n in zip(data.get("sample", ()), sample_lines, strict=True)]
+    samples += [Sample(r["line"], None) for r in data.get("refuse", ())]
+    return Format(
+        path.stem, data["title"], kind, data["order"], path, tuple(data.get("spec", ())), data.get("table"), tuple(patterns), tuple(data.get("programs", ())),
+        paths, tuple(data.get("require", ())), time, fields, data.get("escapes", False), data.get("comment"), tuple(samples),
+    )  # fmt: skip
+
+
+def _delimited_regex(data: Mapping[str, Any]) -> str:
+    """A one-pass expression for separated columns; a quoted one is caught under its name with ``__q`` behind."""
+    separator: str = re.escape(data["separator"])
+    plain = f"[^{separator}]*"
+    quote = data.get("quote")
+    columns = []
+    for name in data["columns"]:
+        bare = f"(?P<{name}>{plain})" if not quote else f"(?:{quote}(?P<{name}__q>(?:[^{quote}\\\\]|\\\\.)*){quote}|(?P<{name}>{plain}))"
+        columns.append(bare)
+    return "^" + separator.join(columns) + (f"(?:{separator}.*)?" if data.get("extra") else "") + "$"
+
+
+class _Checker:
+    """Collects every mistake of one format file, each with its line."""
+
+    def __init__(self, document: TomlFile) -> None:
+        self.document = document
+        self.data = document.data
+        self.errors: list[BreachscopeError] = []
+
+    def complain(self, message: str, *keys: str | int) -> None:
+        self.errors.append(FormatError(message, path=self.document.path, line=self.document.line_of(*keys)))
+
+    def check(self) -> None:
+        self.unknown_keys(self.data, _KEYS)
+        for key, wanted in (("title", str), ("kind", str), ("order", int)):
+            if not isinstance(self.data.get(key), wanted):
+                self.complain(f"needs {key} = {'a number' if wanted is int else 'text'}", key)
+        kind = self.data.get("kind")
+        if kind not in _KINDS:
+            self.complain(f"kind {kind!r} is not one of {', '.join(_KINDS)}{did_you_mean(str(kind), _KINDS)}", "kind")
+            return
+        table = self.data.get("table")
+        if kind != "envelope" and table not in EVENT_TABLES and not all("table" in p or "skip" in p for p in self.data.get("pattern", [{}])):
+            self.complain(f"table {table!r} is not one of {', '.join(EVENT_TABLES)}", "table")
+        self.check_time("time")
+        self.check_kind(kind)
+        for i, pattern in enumerate(self.data.get("pattern", ())):
+            self.check_pattern(i, pattern)
+        for name, rule in self.data.get("fields", {}).items():
+            self.unknown_keys(rule, _FIELD_KEYS, "fields", name)
+        for i, sample in enumerate(self.data.get("sample", ())):
+            if "line" not in sample or not ({"expect", "skip"} & sample.keys()):
+                self.complain("a sample needs 'line' and 'expect' (or 'skip')", "sample", i)
+        if not self.data.get("sample"):
+            self.complain("needs at least one [[sample]] with the fields expected of it")
+
+    def check_kind(self, kind: str) -> None:
+        needs = {
+            "delimited": ("separator", "columns"),
+            "json": ("keys", "require", "time"),
+            "keyvalue": ("keys", "require"),
+            "syslog": ("programs", "pattern"),
+            "regex": ("pattern",),
+            "envelope": ("pattern",),
+        }[kind]
+        for key in needs:
+            if not self.data.get(key):
+                self.complain(f"a format of kind {kind} needs '{key}'", "kind")
+        for column in [*self.data.get("columns", ()), *self.data.get("keys", {})]:
+            self.check_group(column, self.data.get("table"), "columns" if "columns" in self.data else "keys")
+
+    def check_time(self, *keys: str | int) -> None:
+        holder: Any = self.data
+        for key in keys:
+            holder = holder.get(key, {}) if isinstance(holder, Mapping) else holder[key]
+        if holder and not (isinstance(holder.get("formats"), list) and holder["formats"]):
+            self.complain('[time] needs formats = ["…"]', *keys)
+
+    def check_pattern(self, i: int, pattern: Mapping[str, Any]) -> None:
+        self.unknown_keys(pattern, _PATTERN_KEYS, "pattern", i)
+        if not ({"match", "keys"} & pattern.keys()):
+            self.complain("a pattern needs 'match' or 'keys'", "pattern", i)
+        table = pattern.get("table", self.data.get("table"))
+        regex = pattern.get("match")
+        if regex is not None:
+            try:
+                pl.Series([""]).str.contains(regex)
+            except pl.exceptions.ComputeError as error:
+                self.complain(f"match is not a regular expression: {' '.join(str(error).split())[:200]}", "pattern", i, "match")
+        if "skip" in pattern or self.data.get("kind") == "envelope":
+            return
+        for group in [*re.findall(r"\(\?P<(\w+)>", regex or ""), *pattern.get("keys", {}), *pattern.get("set", {})]:
+            self.check_group(group, table, "pattern", i)
+
+    def check_group(self, group: str, table: object, *keys: str | int) -> None:
+        if group.startswith("_") or group in _SPECIAL_GROUPS or table not in EVENT_TABLES:
+            return
+        columns = [c.name for c in EVENT_TABLES[str(table)].columns if c.name not in _UNSET_BY_PARSERS]
+        if group not in columns:
+            self.complain(f"table {table} has no column {group!r}{did_you_mean(group, [*columns, *_SPECIAL_GROUPS])}", *keys)
+
+    def unknown_keys(self, holder: Mapping[str, Any], known: set[str], *keys: str | int) -> None:
+        for key in holder:
+            if key not in known:
+                self.complain(f"{key!r} is not a setting of a format{did_you_mean(key, known)}", *keys, key)

@@ -1,0 +1,436 @@
+"""Ingest: inputs in, event tables, rejects, line index and manifest out.
+
+One file at a time, its blocks read by several threads and written in order, so that the bytes written depend on the
+inputs and options alone. The manifest is the commit: files of a source that it does not name count for nothing and are
+overwritten by the next run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from breachscope import __version__
+from breachscope.case import Case, Manifest, Source, sha256_file
+from breachscope.errors import BreachscopeError, InputError
+from breachscope.ingest.engine import UNREAD, Context, Reading, read_lines, sniff
+from breachscope.ingest.formats import Format, FormatCatalog, load_formats
+from breachscope.ingest.lines import Lines, split_lines
+from breachscope.ingest.sources import KEPT_OF_LONG_LINE, Block, Stream, find_inputs
+from breachscope.progress import Progress
+from breachscope.schema import EVENT_TABLES, REJECTS
+from breachscope.timestamps import YearTimeline, Zone, infer_years
+
+_SAMPLE_LINES = 1000
+_SECOND_SAMPLE_LINES = 200
+_SHARE_TO_SWITCH = 0.5
+_FORMATS_IN_A_BLOCK = 4
+_ROWS_IN_A_GROUP = 1 << 16
+_COMMIT_SECONDS = 1.0
+_LOW_CONFIDENCE = 0.5
+_INDEX_SCHEMA = pa.schema([("line", pa.int64()), ("offset", pa.int64())])
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """How to read. ``tz`` names the zone of zone-less times, ``year`` dates the last line of year-less logs."""
+
+    tz: str | None = None
+    year: int | None = None
+    reference_date: date | None = None
+    formats_dirs: tuple[Path, ...] = ()
+    threads: int | None = None
+    only_format: str | None = None
+
+
+@dataclass
+class IngestResult:
+    """What one ingest did: sources read now, sources known already, and inputs that could not be read."""
+
+    added: list[Source] = field(default_factory=list)
+    unchanged: list[Source] = field(default_factory=list)
+    errors: list[BreachscopeError] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One input to be read, under the id that it has or gets."""
+
+    path: Path
+    id: int
+    name: str
+
+
+def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
+    """Add logs to the case. Inputs already in it unchanged are left alone, grown ones are read again, copies are counted once.
+
+    Raises ContentErrors for bad format files and UsageError for bad options; an input that cannot be read is listed in
+    the result, and the others are ingested all the same.
+    """
+    catalog = load_formats(options.formats_dirs)
+    zone = Zone.named(options.tz) if options.tz else Zone()
+    fmt = catalog[options.only_format] if options.only_format else None
+    if fmt and fmt.kind == "syslog":
+        fmt = catalog["syslog"]
+    manifest = case.read_manifest() or Manifest(options.reference_date or datetime.now(UTC).date())
+    if options.reference_date:
+        manifest = replace(manifest, reference_date=options.reference_date)
+    reading = _reading_digest(options, manifest.reference_date, catalog)
+    result = IngestResult()
+    inputs, missing = find_inputs([_spool_stdin(case) if str(p) == "-" else p for p in paths])
+    result.errors += missing
+    plans, manifest = _plan(manifest, inputs, reading, result)
+    case.write_manifest(manifest)
+    committed = time.monotonic()
+    for plan in plans:
+        reader = _SourceReader(case, plan, catalog, fmt, zone, options, manifest.reference_date, progress)
+        try:
+            source = replace(reader.read(), reading=reading)
+        except InputError as error:
+            result.errors.append(error)
+            continue
+        source = _without_copies(case, source, manifest)
+        source.check_lines()
+        if source.problem:
+            result.errors.append(InputError(source.problem, path=source.path))
+        for note in source.notes:
+            progress.warn(f"{source.path}: {note}")
+        manifest = manifest.with_source(source)
+        result.added.append(source)
+        if time.monotonic() - committed > _COMMIT_SECONDS:
+            case.write_manifest(manifest)
+            committed = time.monotonic()
+    case.write_manifest(manifest)
+    return result
+
+
+def _reading_digest(options: IngestOptions, reference: date, catalog: FormatCatalog) -> str:
+    """Digest of all that decides how a line is read."""
+    formats = {f.id: sha256_file(f.path) for f in catalog.formats}
+    settings = [__version__, options.tz, options.year, reference.isoformat(), options.only_format, formats]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _spool_stdin(case: Case) -> Path:
+    """Keep what comes through the pipe: every number must lead back to a line, and a pipe cannot be read twice."""
+    digest = hashlib.sha256()
+    with case.open_atomic("inputs/stdin.log") as partial, partial.open("wb") as handle:
+        while chunk := sys.stdin.buffer.read(1 << 20):
+            digest.update(chunk)
+            handle.write(chunk)
+    spooled = case.path / "inputs" / f"stdin-{digest.hexdigest()[:16]}.log"
+    (case.path / "inputs" / "stdin.log").replace(spooled)
+    return spooled.absolute()
+
+
+def _plan(manifest: Manifest, inputs: Sequence[Path], reading: str, result: IngestResult) -> tuple[list[_Plan], Manifest]:
+    """Decide by content, never by name or time alone, which inputs are known, have grown, or are new."""
+    plans: list[_Plan] = []
+    sizes = {s.size for s in manifest.sources}
+    next_id = manifest.next_id
+    for path in inputs:
+        at_path = [s for s in manifest.sources if s.path == str(path)]
+        try:
+            size = path.stat().st_size
+            digest = sha256_file(path) if at_path or size in sizes else None
+            known = next((s for s in manifest.sources if s.sha256 == digest), None)
+            grown = next((s for s in at_path if s.size < size and sha256_file(path, s.size) == s.sha256), None)
+        except OSError as error:
+            result.errors.append(InputError(f"cannot be read ({error.strerror}); check its permissions", path=path))
+            continue
+        if known and known.reading == reading and not (known.path != str(path) and Path(known.path).exists()):
+            moved = replace(known, path=str(path), name=path.name)
+            manifest = manifest.with_source(moved)
+            result.unchanged.append(moved)
+        elif same := next((s for s in at_path if s in (known, grown)), None):
+            plans.append(_Plan(path, same.id, path.name))
+        else:
+            plans.append(_Plan(path, next_id, path.name))
+            next_id += 1
+    return plans, manifest
+
+
+def _without_copies(case: Case, source: Source, manifest: Manifest) -> Source:
+    """Count content once: a second input with the same bytes keeps its place in the manifest but no events."""
+    original = next((s for s in manifest.sources if s.id != source.id and s.content_sha256 == source.content_sha256 and s.duplicate_of is None), None)
+    if original is None or not source.lines:
+        return source
+    for name in source.files:
+        case.remove(name)
+    note = f"has the same content as {original.path}; counted once"
+    skipped = {f"copy of source {original.id}": source.lines}
+    return replace(source, duplicate_of=original.id, event_lines=0, rejected=0, skipped=skipped, events={}, formats={}, files={}, notes=(note,))
+
+
+@dataclass
+class _BlockResult:
+    """One block, read."""
+
+    lines: int
+    events: Mapping[str, pa.Table]
+    formats: Counter[str]
+    skipped: Counter[str]
+    rejects: pa.Table
+    undecodable: int = 0
+    zoneless: bool = False
+
+
+class _SourceReader:
+    """Reads one input to the end and writes what it holds."""
+
+    def __init__(
+        self, case: Case, plan: _Plan, catalog: FormatCatalog, fmt: Format | None, zone: Zone, options: IngestOptions, reference: date, progress: Progress
+    ) -> None:  # fmt: skip
+        self.case, self.plan, self.catalog, self.fmt, self.zone, self.options = case, plan, catalog, fmt, zone, options
+        self.reference, self.progress = reference, progress
+        self.stream = Stream(plan.path)
+        self.confidence = 0.0
+        self.years: YearTimeline | None = None
+        self.context = Context(plan.id, zone)
+        self.is_binary = False
+
+    def read(self) -> Source:
+        """Read and write everything; the returned source is not yet in the manifest."""
+        try:
+            stat = self.plan.path.stat()
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror}); check its permissions", path=self.plan.path) from error
+        self.progress.start(self.plan.name, stat.st_size)
+        with _Outputs(self.case, self.plan.id) as outputs:
+            totals = self._read_blocks(outputs)
+        self.progress.finish()
+        return Source(
+            id=self.plan.id,
+            path=str(self.plan.path),
+            name=self.plan.name,
+            sha256=self.stream.stored_digest,
+            content_sha256=self.stream.content_digest,
+            size=self.stream.size,
+            mtime=datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(),
+            compression=self.stream.compression,
+            encoding=self.stream.encoding,
+            newline={b"\n": "LF", b"\r": "CR"}[self.stream.newline],
+            formats=dict(sorted(totals.formats.items())),
+            confidence=round(self.confidence, 4),
+            tz=self.zone.name,
+            tz_assumed=totals.zoneless and not self.zone.is_given,
+            year_assumption=self.years.assumption if self.years else None,
+            first_ts=outputs.first_ts,
+            last_ts=outputs.last_ts,
+            lines=totals.lines,
+            event_lines=totals.formats.total(),
+            skipped=dict(sorted(totals.skipped.items())),
+            rejected=outputs.rejected,
+            events={t: n for t, n in sorted(outputs.rows.items()) if n},
+            files=outputs.files,
+            problem=self._problem(totals),
+            notes=self._notes(totals),
+        )
+
+    def _read_blocks(self, outputs: _Outputs) -> _BlockResult:
+        totals = _BlockResult(0, {}, Counter(), Counter(), REJECTS.arrow.empty_table())
+        before = 0
+        for result in self._results():
+            outputs.write(result)
+            totals.lines += result.lines
+            totals.formats += result.formats
+            totals.skipped += result.skipped
+            totals.undecodable += result.undecodable
+            totals.zoneless |= result.zoneless
+            self.progress.advance(self.stream.position - before, result.lines)
+            before = self.stream.position
+        outputs.write_index(self.stream.index)
+        return totals
+
+    def _results(self) -> Iterator[_BlockResult]:
+        threads = self.options.threads or os.cpu_count() or 1
+        pending: deque[Future[_BlockResult]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for number, block in enumerate(self.stream.blocks()):
+                if number == 0:
+                    self._lock_on(block)
+                if self.is_binary:
+                    continue
+                pending.append(pool.submit(self._read_block, block))
+                while len(pending) > threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+    def _lock_on(self, block: Block) -> None:
+        """Choose the format from the first block, and the years from the whole file where the format writes none."""
+        lines = split_lines(block, self.stream.encoding, self.stream.newline).frame
+        sample = lines if len(lines) <= _SAMPLE_LINES else lines.gather_every(len(lines) // _SAMPLE_LINES).head(_SAMPLE_LINES)
+        chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else ())
+        self.fmt = self.fmt or chosen
+        self.is_binary = chosen is None and _looks_binary(block.data)
+        if self.fmt and self.fmt.lacks_year:
+            scan = Stream(self.plan.path)
+            texts = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
+            self.years = infer_years(texts, reference=self.reference, year=self.options.year, file_name=self.plan.name)
+            self.context = replace(self.context, years=self.years)
+
+    def _read_block(self, block: Block) -> _BlockResult:
+        if block.overlong_bytes is not None:
+            reason = f"line longer than this program reads ({block.overlong_bytes:,} bytes); its beginning is kept"
+            row = {"source": self.plan.id, "line": block.first_line, "reason": reason, "raw": block.data[:KEPT_OF_LONG_LINE], "raw_bytes": block.overlong_bytes}
+            return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
+        lines = split_lines(block, self.stream.encoding, self.stream.newline)
+        reading = self._read_as_formats(lines)
+        reading.reject(reading.unread["line"], UNREAD)
+        frames: dict[str, list[pl.DataFrame]] = {}
+        formats: Counter[str] = Counter()
+        for table, format_id, rows in reading.events:
+            frames.setdefault(table, []).append(rows)
+            formats[format_id] += len(rows)
+        events = {t: _to_arrow(f[0] if len(f) == 1 else pl.concat(f).sort("event_id"), t) for t, f in frames.items()}
+        zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
+        return _BlockResult(len(lines.frame), events, formats, reading.skipped, self._rejects(reading, lines), lines.undecodable, zoneless)
+
+    def _read_as_formats(self, lines: Lines) -> Reading:
+        """Read with the file's format; what it cannot read is tried with others, for logs are mixed and change mid-file."""
+        reading = Reading(unread=lines.frame)
+        if self.fmt:
+            reading = read_lines(lines.frame, self.fmt, self.catalog, self.context)
+        tried = [self.fmt]
+        while len(reading.unread) and len(tried) < _FORMATS_IN_A_BLOCK and self.options.only_format is None:
+            unread = reading.unread
+            sample = unread.gather_every(max(1, len(unread) // _SECOND_SAMPLE_LINES)).head(_SECOND_SAMPLE_LINES)
+            other, share = sniff(sample, self.catalog, [f for f in self.catalog.whole_lines if f not in tried])
+            if other is None or share < _SHARE_TO_SWITCH or (other.lacks_year and self.years is None):
+                break
+            tried.append(other)
+            reading.absorb(read_lines(unread, other, self.catalog, self.context))
+        return reading
+
+    def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
+        if not reading.rejected:
+            return REJECTS.arrow.empty_table()
+        rejected = pl.concat(reading.rejected).sort("line")
+        raws = [lines.raw(n) for n in rejected["line"].to_list()]
+        return pa.table(
+            {
+                "source": pa.repeat(pa.scalar(self.plan.id, pa.int32()), len(raws)),
+                "line": rejected["line"].to_arrow(),
+                "reason": rejected["reason"].to_arrow().cast(pa.string()),
+                "raw": pa.array([r[:KEPT_OF_LONG_LINE] for r in raws], pa.binary()),
+                "raw_bytes": pa.array([len(r) for r in raws], pa.int64()),
+            },
+            schema=REJECTS.arrow,
+        )
+
+    def _problem(self, totals: _BlockResult) -> str | None:
+        if self.is_binary:
+            return "is not a text log but binary data; nothing was read from it"
+        if self.stream.problem and not totals.lines:
+            return f"{self.stream.problem}; nothing could be read"
+        return self.stream.problem
+
+    def _notes(self, totals: _BlockResult) -> tuple[str, ...]:
+        notes = []
+        if not totals.lines and not self.is_binary:
+            notes.append("is empty")
+        if totals.undecodable:
+            notes.append(f"{totals.undecodable:,} lines are not {self.stream.encoding.upper()}; they were read as CP932 or Latin-1")
+        if self.fmt is None and totals.lines and not self.is_binary:
+            notes.append("no known format reads it; its lines are in rejects; write a format with --formats DIR")
+        elif self.confidence < _LOW_CONFIDENCE and totals.lines:
+            notes.append(f"only {self.confidence:.0%} of its sampled lines are in the best format found ({self.fmt.id if self.fmt else 'none'})")
+        if totals.zoneless and not self.zone.is_given:
+            notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
+        if self.stream.lacks_final_newline:
+            notes.append("ends inside a line: it was cut there, or was still being written")
+        return tuple(notes)
+
+
+def _looks_binary(data: bytes) -> bool:
+    head = data[: 64 << 10]
+    control = sum(head.count(c) for c in range(32) if c not in (9, 10, 13, 27))
+    return control > 0.05 * max(len(head), 1) and head.strip(b"\0") != b""
+
+
+def _to_arrow(rows: pl.DataFrame, table: str) -> pa.Table:
+    return rows.to_arrow().cast(EVENT_TABLES[table].arrow)
+
+
+class _Outputs:
+    """The files of one source: event tables, rejects and line index, each replaced as a whole at the end."""
+
+    def __init__(self, case: Case, source: int) -> None:
+        self.case, self.source = case, source
+        self.rows: Counter[str] = Counter()
+        self.rejected = 0
+        self.files: dict[str, str] = {}
+        self.first_ts: str | None = None
+        self.last_ts: str | None = None
+        self._span: list[datetime] = []
+        self._stack = ExitStack()
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._waiting: dict[str, list[pa.Table]] = {}
+
+    def __enter__(self) -> Self:
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:
+            for name in sorted(self._waiting):
+                self._flush(name)
+        self._stack.__exit__(kind, error, None)
+        if kind is None:
+            for table in EVENT_TABLES:
+                self._drop_stale(f"events/{table}/{self.source}.parquet")
+            self._drop_stale(f"rejects/{self.source}.parquet")
+            self.files = {name: sha256_file(self.case.path / name) for name in sorted(self._writers)}
+            if self._span:
+                self.first_ts, self.last_ts = min(self._span).isoformat(), max(self._span).isoformat()
+
+    def _drop_stale(self, name: str) -> None:
+        """Remove what an earlier reading of this source left in a table that it no longer feeds."""
+        if name not in self._writers:
+            self.case.remove(name)
+
+    def write(self, result: _BlockResult) -> None:
+        for table, rows in sorted(result.events.items()):
+            self.rows[table] += len(rows)
+            times = pl.Series(pl.from_arrow(rows["ts"]))
+            self._span += [t for t in (times.min(), times.max()) if isinstance(t, datetime)]
+            self._span = [min(self._span), max(self._span)] if self._span else []
+            self._add(f"events/{table}/{self.source}.parquet", rows)
+        if len(result.rejects):
+            self.rejected += len(result.rejects)
+            self._add(f"rejects/{self.source}.parquet", result.rejects)
+
+    def write_index(self, index: Sequence[tuple[int, int]]) -> None:
+        lines, offsets = [n for n, _ in index], [o for _, o in index]
+        self._add(f"index/{self.source}.parquet", pa.table({"line": lines, "offset": offsets}, schema=_INDEX_SCHEMA))
+
+    def _add(self, name: str, rows: pa.Table) -> None:
+        waiting = self._waiting.setdefault(name, [])
+        waiting.append(rows)
+        if sum(map(len, waiting)) >= _ROWS_IN_A_GROUP:
+            self._flush(name)
+
+    def _flush(self, name: str) -> None:
+        waiting = self._waiting[name]
+        if not waiting:
+            return
+        if name not in self._writers:
+            self._writers[name] = self._stack.enter_context(self.case.open_parquet(name, waiting[0].schema))
+        self._writers[name].write_table(pa.concat_tables(waiting), row_group_size=1 << 20)
+        waiting.clear()
