@@ -248,10 +248,13 @@ class Case:
     @contextmanager
     def open_parquet(self, name: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         """Stream row groups into ``name``; the bytes depend on the rows and their grouping only."""
-        # Dictionary pages pay off for every repeated text; level 1 writes three times faster than the default at 5 % more bytes.
+        # Dictionaries pay off for repeated text only; numbers that rise are smallest and fastest as differences.
+        # Level 1 writes three times faster than the default at 5 % more bytes.
+        texts = [f.name for f in schema if pa.types.is_string(f.type)]
+        rising = {f.name: "DELTA_BINARY_PACKED" for f in schema if pa.types.is_int64(f.type) or pa.types.is_timestamp(f.type)}
         with (
             self.open_atomic(name) as partial,
-            pq.ParquetWriter(partial, schema, compression="zstd", compression_level=1, write_statistics=True) as writer,
+            pq.ParquetWriter(partial, schema, compression="zstd", compression_level=1, use_dictionary=texts, column_encoding=rising) as writer,
         ):
             yield writer
 

@@ -177,22 +177,13 @@ def parse_times(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray
 
 
 def _read(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.int32] | None) -> pl.DataFrame:
-    out = pl.DataFrame(
-        {
-            "ts": pl.Series([None], dtype=pl.Datetime("us", "UTC")).new_from_index(0, len(texts)),
-            "ts_offset_min": pl.Series([None], dtype=pl.Int16).new_from_index(0, len(texts)),
-            "ts_quality": pl.Series(["none"]).new_from_index(0, len(texts)),
-        }
-    )
-    for written in form.formats:
-        read = _read_one(texts, written, zone, years)
-        out = out.select(
-            pl.when(pl.col("ts").is_null()).then(read["ts"]).otherwise(pl.col("ts")).alias("ts"),
-            pl.when(pl.col("ts").is_null()).then(read["ts_offset_min"]).otherwise(pl.col("ts_offset_min")).alias("ts_offset_min"),
-            pl.when(pl.col("ts").is_null()).then(read["ts_quality"]).otherwise(pl.col("ts_quality")).alias("ts_quality"),
-        )
+    out = _read_one(texts, form.formats[0], zone, years)
+    for written in form.formats[1:]:
         if not out["ts"].null_count():
             break
+        is_read = out["ts"].is_not_null()
+        further = _read_one(texts, written, zone, years)
+        out = pl.DataFrame([out[c].zip_with(is_read, further[c]) for c in out.columns])
     return out
 
 
@@ -210,9 +201,7 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
         text = pl.col("t")
         if years is not None and "%Y" not in written:
             text, written = pl.concat_str(pl.Series(years).cast(pl.String), pl.lit(" "), text), "%Y " + written
-        split = frame.select(text.alias("t")).with_columns(pl.col("t").str.extract(_OFFSET).alias("o"))
-        parsed = split.select(pl.col("t").str.strptime(pl.Datetime("us", "UTC"), written, strict=False).alias("ts"), _offset_minutes(pl.col("o")).alias("m"))
-        return _with_quality(_sane(parsed.select("ts")), parsed["m"], "exact" if years is None else "inferred_year")
+        return _read_with_offset(frame.select(text.alias("t")), written, "exact" if years is None else "inferred_year")
     local = pl.col("t")
     quality = "exact" if zone.is_given else "assumed_tz"
     if "%Y" not in written and "%y" not in written:
@@ -223,6 +212,23 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
 
 
 _OFFSET = r"([+-]\d\d:?\d\d|Z)$"
+
+
+def _read_with_offset(frame: pl.DataFrame, written: str, quality: str) -> pl.DataFrame:
+    """Read times that carry their offset. A log has few offsets, and a naive time reads three times faster than one with ``%z``."""
+    tails = frame["t"].str.tail(6)
+    if written.endswith(" %z") and tails.drop_nulls().unique().str.contains(r"^ [+-]\d{4}$").all():
+        parts = frame.select(
+            pl.col("t").str.head(-6).str.strptime(_MICROSECONDS, written[:-3], strict=False).alias("local"),
+            _offset_minutes(tails.str.tail(5).alias("o")).alias("m"),
+        )
+        stamped = parts.select((pl.col("local") - pl.duration(minutes=pl.col("m").cast(pl.Int64))).dt.replace_time_zone("UTC").alias("ts"), "m")
+    else:
+        stamped = frame.select(
+            pl.col("t").str.strptime(pl.Datetime("us", "UTC"), written, strict=False).alias("ts"),
+            _offset_minutes(pl.col("t").str.extract(_OFFSET)).alias("m"),
+        )
+    return _with_quality(_sane(stamped.select("ts")), stamped["m"], quality)
 
 
 def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
@@ -242,7 +248,8 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
     return pl.DataFrame([zoned[c].zip_with(has_zone, floating[c]) for c in zoned.columns])
 
 
-def _offset_minutes(text: pl.Expr) -> pl.Expr:
+def _offset_minutes(written: pl.Expr | pl.Series) -> pl.Expr:
+    text = pl.lit(written) if isinstance(written, pl.Series) else written
     digits = text.str.replace_all(":", "", literal=True)
     minutes = digits.str.slice(1, 2).cast(pl.Int16, strict=False) * 60 + digits.str.slice(3, 2).cast(pl.Int16, strict=False)
     return pl.when(text == "Z").then(pl.lit(0, pl.Int16)).when(text.str.starts_with("-")).then(-minutes).otherwise(minutes)

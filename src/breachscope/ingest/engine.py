@@ -262,7 +262,7 @@ def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pat
         if bad_time.any():
             reading.reject(frame["line"].filter(bad_time), "time cannot be read")
             frame = frame.filter(~bad_time)
-    if fmt.escapes:
+    if fmt.escapes and frame["text"].str.contains("\\", literal=True).any():
         texts = [c for c, t in frame.schema.items() if t == pl.String and c not in ("text", "ts_quality")]
         frame = frame.with_columns([unescape(frame[c]) for c in texts])
     for whole, split in (("request", split_request), ("uri", split_uri)):
