@@ -20,9 +20,9 @@ from benchmarks.simulator.plan import BOT, CUSTOMER, HOUR, JST_OFFSET, MONITOR, 
 RHYTHM = (0.55, 0.3, 0.18, 0.12, 0.12, 0.2, 0.4, 0.75, 0.9, 0.95, 1.0, 1.05, 1.45, 1.1, 0.95, 0.95, 1.0, 1.05, 1.2, 1.4, 1.6, 1.75, 1.5, 0.95)
 """How busy each hour of the day is in Japan."""
 
-VISITOR_SHARE, APP_SHARE, CRAWLER_SHARE, SCANNER_SHARE = 0.78, 0.05, 0.11, 0.015
+VISITOR_SHARE, APP_SHARE, CRAWLER_SHARE, SCANNER_SHARE = 0.82, 0.05, 0.11, 0.015
 """Shares of the web lines; probe, staff and attack come on top."""
-LINES_A_VISIT = 15.0
+LINES_A_VISIT = 13.5
 LINES_AN_APP_VISIT = 5.4
 LINES_A_SCAN = 12.0
 NOT_FOUND_BYTES = 1_534
