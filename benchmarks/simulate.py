@@ -293,7 +293,13 @@ columns  = [{sent}]
 returns     = "customers"
 kind        = "login"
 user_column = "email"
-service     = "shopd"
+service     = "store"
+
+[[routes]]                     # and so in the mobile app
+returns     = "customers"
+kind        = "login"
+user_column = "email"
+service     = "mobile"
 
 [[stores]]
 host   = "10.0.3.5"
