@@ -1,0 +1,195 @@
+"""The answer in sentences, the same for the terminal and the first screen of the page.
+
+The wording follows LEGAL.md sections 1 and 3: what the logs show is told as a fact, what they cannot exclude as possible,
+and whether either is a 漏えい or an おそれ in the sense of the law is left to people. No sentence ever says "no leak".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from breachscope.report.facts import STAGES, Actor, Facts, Incident, People, Span
+from breachscope.report.words import Words
+
+_MOST_HOLES = 4
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The sentences of one language; what may be many is a tuple, the heaviest first, never empty."""
+
+    level: str | None
+    """The worst incident's, None when there is none."""
+    headline: str
+    what: str
+    """The stages, or what stands for them, before the titles of what was found."""
+    titles: tuple[str, ...]
+    when: str
+    who: tuple[str, ...]
+    people: str
+    records: tuple[str, ...]
+    kinds: tuple[str, ...]
+    sure: tuple[str, ...]
+    unknown: tuple[str, ...]
+    next: str
+
+
+def answer(facts: Facts, words: Words) -> Answer:
+    serious = facts.serious_incidents
+    return Answer(
+        level=serious[0].level if serious else None,
+        headline=_headline(facts, words),
+        what=_what(facts, words),
+        titles=_titles(facts, words),
+        when=_when(facts, words),
+        who=_who(serious, words),
+        people=_people(facts.people, words),
+        records=_records(facts, words),
+        kinds=_kinds(facts, words),
+        sure=_sure(facts, words),
+        unknown=_unknown(facts, words),
+        next=_next(facts, words),
+    )
+
+
+def most(people: People, words: Words) -> str:
+    """The upper bound in words."""
+    return words("answer.most_unknown") if people.upper_bound is None else words.count(people.upper_bound, "people")
+
+
+def _headline(facts: Facts, words: Words) -> str:
+    people = facts.people
+    if people is None:
+        incidents = words.count(len(facts.serious_incidents), "incidents")
+        return words("headline.no_map", incidents=incidents) if facts.serious_incidents else words("headline.no_map_quiet")
+    counts = {"confirmed": words.count(people.confirmed, "people"), "most": most(people, words)}
+    if people.upper_bound is None:
+        return words("headline.unbounded_confirmed", **counts) if people.confirmed else words("headline.unbounded")
+    if people.confirmed:
+        return words("headline.confirmed", **counts)
+    if people.probable:
+        return words("headline.probable", probable=words.count(people.probable, "people"), **counts)
+    if people.possible or people.upper_bound:
+        return words("headline.possible", possible=words.count(people.possible, "people"), **counts)
+    return words("headline.none_shown")
+
+
+def _what(facts: Facts, words: Words) -> str:
+    serious = facts.serious_incidents
+    if serious:
+        stages = words("listing.arrow").join(words.label("stage", s) for s in STAGES if any(stage.stage == s for stage in serious[0].stages))
+        others = len(serious) - 1
+        return words("answer.what_more", stages=stages, n=words.count(others, "incidents")) if others else words("answer.what", stages=stages)
+    if facts.incidents:
+        return words("answer.what_background", n=words.count(len(facts.incidents), "incidents"))
+    return words("answer.what_nothing")
+
+
+def _titles(facts: Facts, words: Words) -> tuple[str, ...]:
+    incidents = facts.serious_incidents[:1] or facts.incidents
+    return tuple(dict.fromkeys(title for i in incidents for title in facts.titles_of(i, words.lang)))
+
+
+def _when(facts: Facts, words: Words) -> str:
+    serious = facts.serious_incidents
+    if serious:
+        span = Span(min(i.span.first for i in serious), max(i.span.last for i in serious))
+        return words("answer.when", span=words.span(span.first, span.last), zone=words.zone(), length=words.duration(span.length))
+    if facts.log_span is None:
+        return words("answer.when_unknown")
+    return words("answer.when_logs", span=words.span(facts.log_span.first, facts.log_span.last), zone=words.zone())
+
+
+def actor_name(actor: Actor, words: Words) -> str:
+    key = "actor.named_shared" if actor.is_shared else "actor.named"
+    return words(key, kind=words.label("actor", actor.kind), value=actor.value)
+
+
+def _who(serious: Sequence[Incident], words: Words) -> tuple[str, ...]:
+    """Addresses first, then accounts: what a reader can block comes before what they can look up."""
+    if not serious:
+        return (words("answer.who_nobody"),)
+    order = {"ip": 0, "user": 1, "host": 2, "session": 3}
+    actors = sorted(dict.fromkeys(a for i in serious for a in i.actors), key=lambda a: (a.is_shared, order[a.kind]))
+    return tuple(actor_name(a, words) for a in actors)
+
+
+def _people(people: People | None, words: Words) -> str:
+    if people is None:
+        return words("answer.people_unknown")
+    text = words(
+        "answer.people",
+        confirmed=words.count(people.confirmed, "people"),
+        probable=words.count(people.probable, "people"),
+        possible=words.count(people.possible, "people"),
+        most=most(people, words),
+    )
+    if people.low == people.high:
+        return text
+    return words("answer.people_range", people=text, low=words.count(people.low, "people"), high=words.count(people.high, "people"))
+
+
+def _records(facts: Facts, words: Words) -> tuple[str, ...]:
+    if facts.people is None:
+        return (words("answer.record_unknown"),)
+    tables = []
+    for table in facts.tables:
+        counts = ((grade, getattr(table, grade)) for grade in ("confirmed", "probable", "possible"))
+        told = [words(f"answer.record_{grade}", n=words.count(records, "records")) for grade, records in counts if records]
+        if told:
+            tables.append(
+                words("answer.record_table", table=table.table, counts=words("listing.joint").join(told), rows=words.count(table.rows_at_incident, "rows"))
+            )
+    return tuple(tables) or (words("answer.record_nothing"),)
+
+
+def _kinds(facts: Facts, words: Words) -> tuple[str, ...]:
+    if facts.people is None:
+        return (words("answer.record_unknown"),)
+    kinds = (words("answer.kind", kind=k.name[words.lang], people=words.count(k.people, "people")) for k in facts.kinds if k.people)
+    return tuple(kinds) or (words("answer.kind_nothing"),)
+
+
+def _sure(facts: Facts, words: Words) -> tuple[str, ...]:
+    if facts.people is None:
+        told = [words("answer.sure_not_assessed")]
+    else:
+        gaps = len(facts.gaps_during_incidents)
+        told = [words("answer.sure_gaps", gaps=words.count(gaps, "gaps")) if gaps else words("answer.sure_complete")]
+    shared = {actor_name(Actor(a.kind, a.value), words) for i in facts.serious_incidents for a in i.actors if a.is_shared}
+    if shared:
+        told.append(words("answer.sure_shared", actors=words.listing(sorted(shared), 2)))
+    return tuple(told)
+
+
+def _unknown(facts: Facts, words: Words) -> tuple[str, ...]:
+    """What weakens the answer, the heaviest first; never empty, because logs never tell everything."""
+    gaps = facts.gaps_during_incidents
+    doubts = [words("answer.unknown_gap", name=name, span=words.span(gap.first, gap.last)) for name, gap in gaps[:_MOST_HOLES]]
+    if len(gaps) > _MOST_HOLES:
+        doubts.append(words("answer.unknown_more_gaps", gaps=words.count(len(gaps) - _MOST_HOLES, "gaps")))
+    doubts += [words("answer.unknown_problem", name=facts.source_names[s.id], problem=s.problem) for s in facts.sources if s.problem]
+    rejected = [s for s in facts.sources if s.rejected]
+    if rejected:
+        lines = words.count(sum(s.rejected for s in rejected), "lines")
+        doubts.append(words("answer.unknown_rejected", lines=lines, sources=words.count(len(rejected), "sources")))
+    assumed = sum(s.tz_assumed for s in facts.sources)
+    if assumed:
+        doubts.append(words("answer.unknown_tz", sources=words.count(assumed, "sources")))
+    inferred = sum(s.year_assumption is not None for s in facts.sources)
+    if inferred:
+        doubts.append(words("answer.unknown_year", sources=words.count(inferred, "sources")))
+    blind = sum(not d.is_evaluable for d in facts.detectors)
+    if blind:
+        doubts.append(words("answer.unknown_detectors", detectors=words.count(blind, "detectors")))
+    doubts.append(words("answer.unknown_outside"))
+    return tuple(doubts)
+
+
+def _next(facts: Facts, words: Words) -> str:
+    if facts.people is None:
+        return words("answer.next_map")
+    if facts.serious_incidents:
+        return words("answer.next_serious", case=facts.case, finding=facts.serious_incidents[0].findings[0].id)
+    return words("answer.next_quiet")

@@ -1,0 +1,324 @@
+"""Reads a case's results into :class:`Facts`.
+
+Personal values and secrets are masked here, once, before anything is told: the report must be fit to be passed on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
+from typing import Any
+
+import polars as pl
+
+from breachscope import __version__
+from breachscope.case import Case, Source, sha256_file
+from breachscope.errors import CaseError
+from breachscope.report.facts import (
+    STAGES,
+    Actor,
+    Coverage,
+    Detector,
+    Facts,
+    Finding,
+    Histogram,
+    Incident,
+    Input,
+    KindPeople,
+    People,
+    Span,
+    Stage,
+    TableRecords,
+)
+from breachscope.report.hostile import masked
+from breachscope.report.words import LANGUAGES, Language, Words
+from breachscope.schema import ACTOR_KINDS, EVENT_TABLES, LEVELS
+from breachscope.scope.datamap import KINDS
+
+SCOPE = "scope.json"
+INCIDENTS = "incidents.json"
+DETECTION = "detection.json"
+FINDINGS = "findings.parquet"
+EVIDENCE = "evidence.parquet"
+_RESULTS = ("manifest.json", DETECTION, FINDINGS, EVIDENCE, INCIDENTS, SCOPE, "exposures.parquet", "people.parquet")
+
+_MAX_BINS = 120
+_BIN_LENGTHS = tuple(
+    timedelta(seconds=s) for s in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800, 2592000)
+)
+_SESSION_SHOWN = 6
+"""Characters of a session id that the report shows: enough to tell two apart, too few to take one over."""
+
+
+def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
+    """Everything the report tells. Raises CaseError when a result file is missing or damaged.
+
+    ``with_scope=False`` leaves records and people out, as when no data map was given.
+    """
+    sources = case.sources()
+    names = _distinct_names(sources)
+    log_span = _span_around(_source_span(s) for s in sources)
+    incidents_file = _read_json(case, INCIDENTS, "detect")
+    detection_file = _read_json(case, DETECTION, "detect")
+    scope_file = _read_json(case, SCOPE, "scope")
+    try:
+        incidents = _read_incidents(case, incidents_file["incidents"])
+        detectors = tuple(_read_detector(d) for d in detection_file["detectors"])
+        scope = scope_file if with_scope and scope_file.get("people") is not None else {}
+        return Facts(
+            case=case.path.resolve().name,
+            tool=f"breachscope {__version__}",
+            offset_min=_usual_offset(case),
+            log_span=log_span,
+            all_events=_count_all_events(case, log_span) if log_span else None,
+            incidents=incidents,
+            detectors=detectors,
+            people=_read_people(scope["people"]) if scope else None,
+            people_by_incident={i["id"]: _read_people(i["people"]) for i in scope.get("incidents", ())},
+            tables=tuple(_read_table(t) for t in scope.get("records", ())),
+            kinds=tuple(_read_kind(k) for k in scope.get("data_kinds", ())),
+            coverage=tuple(_read_coverage(c, names) for c in scope_file["coverage"]),
+            sources=sources,
+            source_names=names,
+            inputs=tuple(_input_of(s, names[s.id]) for s in sources),
+            files=tuple((name, sha256_file(case.path / name)) for name in _RESULTS if (case.path / name).is_file()),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        what = f"holds results that the report cannot read ({type(error).__name__}: {error})"
+        raise CaseError(f"{what}; run 'breachscope detect' and 'breachscope scope' again", path=case.path) from error
+
+
+def _read_json(case: Case, name: str, command: str) -> Any:
+    path = case.path / name
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise CaseError(f"is missing; run 'breachscope {command} --case {case.path}' first", path=path) from error
+    except ValueError as error:
+        raise CaseError(f"is damaged ({error}); run 'breachscope {command} --case {case.path}' again", path=path) from error
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _span(first: str | None, last: str | None) -> Span | None:
+    return Span(_moment(first), _moment(last)) if first and last else None
+
+
+def _known_span(record: Mapping[str, str]) -> Span:
+    return Span(_moment(record["first_ts"]), _moment(record["last_ts"]))
+
+
+def _source_span(source: Source) -> Span | None:
+    return _span(source.first_ts, source.last_ts)
+
+
+def _span_around(spans: Iterable[Span | None]) -> Span | None:
+    known = [s for s in spans if s is not None]
+    return Span(min(s.first for s in known), max(s.last for s in known)) if known else None
+
+
+def _distinct_names(sources: Sequence[Source]) -> dict[int, str]:
+    """Each file's name, with as many of its folders as tell it from the others; never the whole path of the analyst's machine.
+
+    >>> from types import SimpleNamespace as S
+    >>> _distinct_names([S(id=1, path="/x/web1/access.log", name="access.log"), S(id=2, path="/x/web2/access.log", name="access.log")])
+    {1: 'web1/access.log', 2: 'web2/access.log'}
+    """
+    names = {}
+    for source in sources:
+        rivals = [s for s in sources if s.name == source.name and s.path != source.path]
+        folders = PurePath(source.path).parts[:-1]
+        depth = 0
+        while depth < len(folders) and any(PurePath(r.path).parts[:-1][-depth:] == folders[-depth:] or not depth for r in rivals):
+            depth += 1
+        names[source.id] = "/".join([*folders[len(folders) - depth :], source.name])
+    return names
+
+
+def _shown_actor(kind: str, value: str) -> str:
+    return value[:_SESSION_SHOWN] + "…" if kind == "session" and len(value) > _SESSION_SHOWN else masked(value)
+
+
+def _read_actor(record: Mapping[str, Any]) -> Actor:
+    if record["kind"] not in ACTOR_KINDS:
+        raise ValueError(f"actor kind {record['kind']!r}")
+    return Actor(record["kind"], _shown_actor(record["kind"], record["value"]), bool(record.get("shared")))
+
+
+def _both(value: Any) -> Mapping[Language, Any]:
+    """A text in both languages; one that exists only once serves for both."""
+    return {lang: value[lang] for lang in LANGUAGES} if isinstance(value, Mapping) else dict.fromkeys(LANGUAGES, value)
+
+
+def _read_incidents(case: Case, records: Sequence[Mapping[str, Any]]) -> tuple[Incident, ...]:
+    rows = pl.read_parquet(case.path / FINDINGS).sort("first_ts", "finding_id")
+    spans = {r["id"]: _known_span(r) for r in records}
+    own_events = _count_own_events(case, spans)
+    incidents = []
+    for record in records:
+        actors = tuple(_read_actor(a) for a in record["actors"])
+        summaries = {t["finding_id"]: t for t in record["timeline"]}
+        stages = tuple(Stage(s["stage"], _known_span(s), len(s["findings"])) for s in record["stages"])
+        findings = tuple(_read_finding(row, summaries[row["finding_id"]], actors) for row in rows.filter(incident_id=record["id"]).iter_rows(named=True))
+        if not findings or record["level"] not in LEVELS or any(s.stage not in STAGES for s in stages):
+            raise ValueError(f"incident {record['id']} has no findings, or an unknown level or stage")
+        incidents.append(
+            Incident(
+                id=record["id"],
+                level=record["level"],
+                span=spans[record["id"]],
+                actors=actors,
+                stages=tuple(sorted(stages, key=lambda s: STAGES.index(s.stage))),
+                findings=findings,
+                attack=tuple(record["attack"]),
+                own_events=own_events.get(record["id"]),
+            )
+        )
+    return tuple(incidents)
+
+
+def _read_finding(row: Mapping[str, Any], told: Mapping[str, Any], actors: Sequence[Actor]) -> Finding:
+    shown = _shown_actor(row["actor_kind"], row["actor"])
+    is_shared = any(a.is_shared for a in actors if (a.kind, a.value) == (row["actor_kind"], shown))
+    return Finding(
+        id=row["finding_id"],
+        detector=row["detector"],
+        level=row["level"],
+        attack=tuple(row["attack"] or ()),
+        actor=Actor(row["actor_kind"], shown, is_shared),
+        peer=row["peer"],
+        span=Span(row["first_ts"], row["last_ts"]),
+        measure=row["measure"],
+        threshold=row["threshold"],
+        events=row["events"],
+        facts={name: _shown_fact(value) for name, value in json.loads(row["facts"] or "{}").items() if value is not None},
+        summary={lang: masked(told[f"summary_{lang}"].replace(row["actor"], shown)) for lang in LANGUAGES},
+    )
+
+
+_FACT_CHARACTERS = 200
+_FACT_ITEMS = 8
+
+
+def _shown_fact(value: Any) -> str | float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, list):
+        shown = ", ".join(str(_shown_fact(v)) for v in value[:_FACT_ITEMS])
+        return f"{shown} … (+{len(value) - _FACT_ITEMS})" if len(value) > _FACT_ITEMS else shown
+    text = masked(str(value))
+    return text if len(text) <= _FACT_CHARACTERS else f"{text[:_FACT_CHARACTERS]}… (+{len(text) - _FACT_CHARACTERS})"
+
+
+def _read_detector(record: Mapping[str, Any]) -> Detector:
+    return Detector(
+        id=record["id"],
+        title=_both(record["title"]),
+        description=_both(record["description"]),
+        false_positives=_both(record["false_positives"]),
+        next_steps=_both(record["next_steps"]),
+        version=record["version"],
+        findings=record["findings"],
+        is_evaluable=record["evaluable"],
+        reason=_both(record["reason"] or ""),
+        parameters={name: _shown_fact(value) for name, value in record["parameters"].items()},
+    )
+
+
+def _read_people(record: Mapping[str, Any]) -> People:
+    total = record["confirmed"] + record["probable"] + record["possible"]
+    low, high = record.get("range") or (total, total)
+    return People(record["confirmed"], record["probable"], record["possible"], record["upper_bound"], low, high, tuple(record.get("counted_by", ())))
+
+
+def _read_table(record: Mapping[str, Any]) -> TableRecords:
+    return TableRecords(record["table"], record["confirmed"], record["probable"], record["possible"], record["rows_at_incident"])
+
+
+def _read_kind(record: Mapping[str, Any]) -> KindPeople:
+    known = KINDS.get(record["kind"])
+    return KindPeople(record["kind"], {"en": known.en, "ja": known.ja} if known else _both(record["kind"]), record["people"])
+
+
+def _read_coverage(record: Mapping[str, Any], names: Mapping[int, str]) -> Coverage:
+    return Coverage(
+        source=record["source"],
+        name=names[record["source"]],
+        span=_span(record["first_ts"], record["last_ts"]),
+        gaps=tuple(_known_span(g) for g in record["gaps"]),
+        rejected=record["rejected"],
+        doubts=tuple(_both(d) for d in record["doubts"]),
+    )
+
+
+def _input_of(source: Source, name: str) -> Input:
+    zone: dict[Language, str] = {}
+    notes: dict[Language, tuple[str, ...]] = {}
+    for lang in LANGUAGES:
+        words = Words(lang)
+        zone[lang] = words("input.assumed", zone=source.tz) if source.tz_assumed else source.tz
+        told = [words("input.problem", problem=source.problem)] if source.problem else []
+        told += [words("input.duplicate", id=source.duplicate_of)] if source.duplicate_of is not None else []
+        told += [words("input.year", year=source.year_assumption)] if source.year_assumption else []
+        notes[lang] = (*told, *source.notes)
+    formats = tuple(sorted(source.formats))
+    return Input(source.id, name, source.sha256, formats, zone, notes, source.lines, source.event_lines, sum(source.skipped.values()), source.rejected)
+
+
+def _usual_offset(case: Case) -> int:
+    """The UTC offset that most events were written in; UTC when there is none."""
+    counts: dict[int, int] = {}
+    for table in EVENT_TABLES:
+        if files := case.event_files(table):
+            rows = pl.scan_parquet(files).select("ts_offset_min").drop_nulls().group_by("ts_offset_min").len().collect(engine="streaming")
+            for offset, events in rows.iter_rows():
+                counts[offset] = counts.get(offset, 0) + events
+    return min(counts, key=lambda offset: (-counts[offset], offset), default=0)
+
+
+def _empty_histogram(span: Span) -> Histogram:
+    length = next((b for b in _BIN_LENGTHS if span.length / b <= _MAX_BINS - 1), None) or span.length / (_MAX_BINS - 1)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    start = epoch + (span.first - epoch) // length * length
+    return Histogram(start, length, (0,) * ((span.last - start) // length + 1))
+
+
+def _filled(histogram: Histogram, moments: pl.LazyFrame) -> Histogram:
+    """``histogram`` with the moments of column ``ts`` added to its bins; moments outside it are left out."""
+    index = ((pl.col("ts") - histogram.start).dt.total_microseconds() // int(histogram.bin.total_seconds() * 1_000_000)).alias("bin")
+    events = list(histogram.events)
+    for place, count in moments.select(index).drop_nulls().group_by("bin").len().collect(engine="streaming").iter_rows():
+        if 0 <= place < len(events):
+            events[place] += count
+    return Histogram(histogram.start, histogram.bin, tuple(events))
+
+
+def _count_all_events(case: Case, span: Span) -> Histogram:
+    histogram = _empty_histogram(span.padded())
+    for table in EVENT_TABLES:
+        if files := case.event_files(table):
+            histogram = _filled(histogram, pl.scan_parquet(files).select("ts"))
+    return histogram
+
+
+def _count_own_events(case: Case, spans: Mapping[str, Span]) -> dict[str, Histogram]:
+    """For each incident its own events over time, as detection wrote them to evidence.parquet."""
+    histograms = {id_: _empty_histogram(span.padded()) for id_, span in spans.items()}
+    evidence = pl.scan_parquet(case.path / EVIDENCE).filter(pl.col("incident_id").is_in(list(spans))).select("incident_id", "table", "event_id").unique()
+    for table in EVENT_TABLES:
+        named = evidence.filter(table=table).select("incident_id", "event_id").collect(engine="streaming")
+        files = case.event_files(table)
+        if named.is_empty() or not files:
+            continue
+        # The bounds let Parquet statistics skip what holds no evidence.
+        within = pl.col("event_id").is_between(named["event_id"].min(), named["event_id"].max())
+        events = pl.scan_parquet(files).select("event_id", "ts").filter(within)
+        timed = events.join(named.lazy(), on="event_id").select("incident_id", "ts").collect(engine="streaming")
+        for id_ in histograms:
+            histograms[id_] = _filled(histograms[id_], timed.lazy().filter(incident_id=id_))
+    return histograms

@@ -1,0 +1,125 @@
+"""The ten-line answer."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from breachscope.case import Case
+from breachscope.errors import CaseError
+from breachscope.report import Language, summarize, write_html
+from breachscope.report.hostile import width
+
+CaseWriter = Callable[..., Case]
+BOTH = pytest.mark.parametrize("lang", ["en", "ja"])
+
+
+@BOTH
+@pytest.mark.parametrize("map_given", [True, False])
+def test_the_answer_has_ten_lines_of_bounded_width(write_case: CaseWriter, lang: Language, map_given: bool) -> None:
+    lines = summarize(write_case(), lang, map_given).splitlines()
+    assert len(lines) == 10
+    assert max(width(line) for line in lines[:-1]) <= 120
+
+
+def test_english_answer(write_case: CaseWriter) -> None:
+    lines = summarize(write_case(), "en", True).splitlines()
+    assert lines[0] == "[Critical] Personal data of 812 people was returned to the attacker. At most 52,001 people may be affected."
+    assert lines[2] == "When       2026-08-30 01:01:00 – 03:51:00 UTC+09:00 (JST), 2 h 50 min"
+    assert lines[3] == "By whom    address 203.0.113.66; account admin; account t***@example.jp; session ab12cd…"
+    assert lines[4] == "People     812 people confirmed, 488 people probable, 1 person possible; at most 52,001 people"
+    assert lines[5].startswith("Records    customers: 812 records confirmed, 488 records probable, 1 record possible of 50,000 rows")
+    assert lines[6] == "Data       name (1,300 people); e-mail address (1,300 people); disability (7 people)"
+    assert "admin-access.log does not cover 2026-08-30 02:30:00 – 02:44:00" in lines[8]
+    assert "breachscope report --case acme-0831" in lines[9]
+
+
+def test_japanese_answer_counts_people_in_nin_and_records_in_ken(write_case: CaseWriter) -> None:
+    lines = summarize(write_case(), "ja", True).splitlines()
+    assert lines[0] == "[重大] 812人の個人データが攻撃者に返されたことを確認しました。対象は最大52,001人です。"
+    assert lines[4] == "本人の数  確認済み 812人、可能性が高い 488人、否定できない 1人、最大 52,001人"
+    assert lines[5].startswith("レコード  customers：確認済み 812件、可能性が高い 488件、否定できない 1件（全50,000行）")
+
+
+@BOTH
+def test_labels_stand_in_one_column(write_case: CaseWriter, lang: Language) -> None:
+    rows = summarize(write_case(), lang, True).splitlines()[1:]
+    starts = {width(row[: row.index("  ")]) + len(row[row.index("  ") :]) - len(row[row.index("  ") :].lstrip(" ")) for row in rows}
+    assert len(starts) == 1
+
+
+def test_without_a_map_findings_coverage_and_what_a_map_adds_are_told(write_case: CaseWriter) -> None:
+    text = summarize(write_case(), "en", False)
+    assert "6 findings by 6 detectors; 2 incidents, the highest Critical" in text
+    assert "4 log files, 8,208 lines read, 8,189 events, 17 lines rejected, 2 gaps" in text
+    assert "which records of which tables, how many people" in text
+    assert "812 people" not in text
+
+
+def test_the_report_is_named_once_it_exists(write_case: CaseWriter) -> None:
+    case = write_case()
+    path = write_html(case, "en")
+    assert summarize(case, "en", True).splitlines()[-1].startswith(f"Next       read {path};")
+
+
+@BOTH
+def test_terminal_escapes_and_bidi_controls_of_the_logs_are_shown_not_sent(write_case: CaseWriter, detectors: list[dict[str, Any]], lang: Language) -> None:
+    hostile = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\u202eevil\r\n\x9b5i"
+    titled = [d | {"title": {"en": hostile, "ja": hostile}} for d in detectors]
+    text = summarize(write_case(actors=[("user", hostile, False)], detectors=titled), lang, True)
+    assert len(text.splitlines()) == 10
+    assert {unicodedata.category(c) for c in text.replace("\n", "")}.isdisjoint({"Cc", "Cf"})
+    assert r"\x1b]52" in text
+
+
+@pytest.mark.parametrize(
+    ("people", "headline"),
+    [
+        ({"confirmed": 0}, "Responses to the attacker cover personal data of 488 people. At most 52,001 people may be affected."),
+        ({"confirmed": 0, "probable": 0}, "The logs cannot rule out that personal data of 1 person leaked. At most 52,001 people may be affected."),
+        ({"upper_bound": None}, "Personal data of 812 people was returned to the attacker. How many more is not known."),
+        ({"confirmed": 0, "upper_bound": None}, "Personal data may have leaked; how many people are concerned is not known."),
+        (
+            {"confirmed": 0, "probable": 0, "possible": 0, "upper_bound": 0},
+            "The logs given do not show that a mapped record was returned to an attacker. That is not proof that none was.",
+        ),
+    ],
+)
+def test_the_headline_says_no_more_than_the_evidence(write_case: CaseWriter, scope: dict[str, Any], people: dict[str, Any], headline: str) -> None:
+    scope["people"] |= people
+    assert summarize(write_case(scope=scope), "en", True).splitlines()[0] == f"[Critical] {headline}"
+
+
+@BOTH
+def test_a_case_without_incidents_never_says_that_nothing_leaked(write_case: CaseWriter, lang: Language) -> None:
+    first = summarize(write_case(serious=False, scan=False), lang, False).splitlines()[0]
+    assert ("not proof" if lang == "en" else "証明ではありません") in first
+
+
+def test_a_range_of_people_is_told(write_case: CaseWriter, scope: dict[str, Any]) -> None:
+    scope["people"]["range"] = [1200, 1301]
+    told = "(between 1,200 people and 1,301 people, as keys are matched loosely or strictly)"
+    assert told in summarize(write_case(scope=scope), "en", True)
+
+
+@pytest.mark.parametrize("name", ["scope.json", "incidents.json", "detection.json"])
+def test_a_missing_or_damaged_result_is_one_clear_error(write_case: CaseWriter, name: str) -> None:
+    case = write_case()
+    (case.path / name).write_text("{", encoding="utf-8")
+    with pytest.raises(CaseError, match=f"{name}: is damaged"):
+        summarize(case, "en", True)
+    (case.path / name).write_text('{"incidents": [{}], "detectors": [{}], "people": {}}', encoding="utf-8")
+    with pytest.raises(CaseError, match="results that the report cannot read"):
+        summarize(case, "en", True)
+    (case.path / name).unlink()
+    with pytest.raises(CaseError, match=f"{name}: is missing; run"):
+        summarize(case, "en", True)
+
+
+def test_an_empty_case_is_an_error_and_not_an_answer(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="is missing; run 'breachscope detect"):
+        summarize(Case.create_or_open(tmp_path / "empty"), "en", False)
