@@ -46,13 +46,15 @@ DEMO = Plan(
     auth_lines=2_400,
     fw_lines=2_200,
     customers=2_000,
+    crawler_share=0.11,
     monitor_every=600,
     attack=True,
     enumerated=420,
     export_share=0.42,
 )
 """A Friday and a Saturday; the attack comes in the night between them."""
-BENIGN = replace(DEMO, seed=41, web_lines=9_000, auth_lines=1_200, fw_lines=1_100, customers=1_200, attack=False)
+BENIGN = replace(DEMO, seed=41, web_lines=9_000, auth_lines=1_200, fw_lines=1_100, customers=1_200, crawler_share=0.3, attack=False)
+"""Other days, with crawlers that read hundreds of products a day, some in order of their numbers."""
 
 LINES_A_SLICE = 400_000
 

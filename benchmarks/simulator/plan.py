@@ -44,6 +44,8 @@ class Plan:
     fw_lines: int
     """Ordinary lines of fw.log, roughly."""
     customers: int
+    crawler_share: float
+    """Search engines' lines, as a share of ``web_lines``."""
     monitor_every: int
     """Seconds between two probes."""
     attack: bool

@@ -20,8 +20,8 @@ from benchmarks.simulator.plan import BOT, CUSTOMER, HOUR, JST_OFFSET, MONITOR, 
 RHYTHM = (0.55, 0.3, 0.18, 0.12, 0.12, 0.2, 0.4, 0.75, 0.9, 0.95, 1.0, 1.05, 1.45, 1.1, 0.95, 0.95, 1.0, 1.05, 1.2, 1.4, 1.6, 1.75, 1.5, 0.95)
 """How busy each hour of the day is in Japan."""
 
-VISITOR_SHARE, APP_SHARE, CRAWLER_SHARE, SCANNER_SHARE = 0.82, 0.05, 0.11, 0.015
-"""Shares of the web lines; probe, staff and attack come on top."""
+VISITOR_SHARE, APP_SHARE, SCANNER_SHARE = 0.82, 0.05, 0.015
+"""Shares of the web lines; crawlers have a share of their own, probe, staff and attack come on top."""
 LINES_A_VISIT = 13.5
 LINES_AN_APP_VISIT = 5.4
 LINES_A_SCAN = 12.0
@@ -239,7 +239,8 @@ def visitors(plan: Plan, store: Store, draw: Draw, start: int, stop: int, weight
     count = int(plan.web_lines * VISITOR_SHARE / LINES_A_VISIT * weight + draw.uniform(1)[0])
     hour = (start + JST_OFFSET) // HOUR % 24
     at_work = (start + JST_OFFSET) // (24 * HOUR) % 7 != 2 and 9 <= hour < 19  # day 2 since the epoch's Thursday is a Saturday
-    who = _clients(store, draw, count, 0.03 if at_work else 0.002)
+    at_office = (6.0 if at_work else 0.2) * (stop - start) / HOUR  # the staff do not grow with the shop
+    who = _clients(store, draw, count, min(0.03 if at_work else 0.002, at_office / max(count, 1)))
     begin = start + (draw.uniform(count) * (stop - start)).astype(np.int64)
     pages = np.minimum(1 + draw.exponential(3.2, count).astype(np.int64), 30)
     visit, place = _expand(pages)
@@ -471,7 +472,7 @@ def app_users(plan: Plan, store: Store, draw: Draw, start: int, stop: int, weigh
 
 def crawlers(plan: Plan, store: Store, draw: Draw, start: int, stop: int, share: float, slice_number: int) -> pl.DataFrame:
     """Return the store front's lines of search engines: one follows links at random, one walks the catalogue in order, one reads everything."""
-    count = int(plan.web_lines * CRAWLER_SHARE * share + draw.uniform(1)[0])
+    count = int(plan.web_lines * plan.crawler_share * share + draw.uniform(1)[0])
     kind = draw.weighted((0.6, 0.25, 0.15), count)
     t = start + np.sort((draw.uniform(count) * (stop - start)).astype(np.int64))
     ips = [*(f"192.0.2.{n}" for n in (66, 66, 66, 67, 68, 71)), *(f"198.51.100.{n}" for n in (130, 130, 133)), "203.0.113.20"]
