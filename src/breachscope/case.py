@@ -2,7 +2,7 @@
 
 Layout::
 
-    CASE/  manifest.json  custody.jsonl  datamap.toml
+    CASE/  manifest.json  custody.jsonl  stages.json  datamap.toml
            events/{web,auth,network,data_access}/<source>.parquet   rejects/<source>.parquet   index/<source>.parquet
            findings.parquet  evidence.parquet  incidents.json  detection.json
            exposures.parquet  people.parquet  scope.json  report/
@@ -37,6 +37,7 @@ from breachscope.schema import EVENT_TABLES
 
 MANIFEST = "manifest.json"
 CUSTODY = "custody.jsonl"
+STAGES = "stages.json"
 MANIFEST_SCHEMA = "breachscope/manifest/1"
 _PARTIAL = ".partial"
 _LOCK = ".lock"
@@ -283,6 +284,20 @@ class Case:
             handle.write(line + b"\n")
             handle.flush()
             os.fsync(handle.fileno())
+
+    def is_current(self, stage: str, key: str, outputs: Sequence[str]) -> bool:
+        """Whether ``stage`` was last completed with the same inputs (``key``) and its outputs are still there."""
+        stages = self._read_stages()
+        return stages.get(stage) == key and all((self.path / name).is_file() for name in outputs)
+
+    def mark_current(self, stage: str, key: str) -> None:
+        self.write_json(STAGES, {**self._read_stages(), stage: key})
+
+    def _read_stages(self) -> dict[str, str]:
+        try:
+            return {str(k): str(v) for k, v in json.loads((self.path / STAGES).read_bytes()).items()}
+        except (OSError, ValueError, AttributeError):
+            return {}  # without it every stage simply runs again
 
     def _read_custody(self) -> list[dict[str, object]]:
         """Custody records; a last line cut by a crash is left out, for it was never completed."""

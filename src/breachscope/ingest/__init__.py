@@ -3,5 +3,19 @@
 from breachscope.ingest.formats import Format, FormatCatalog, load_format, load_formats
 from breachscope.ingest.run import IngestOptions, IngestResult, ingest
 from breachscope.ingest.trace import RawLine, read_raw_line
+from breachscope.ingest.trial import Trial, check_samples, try_format
 
-__all__ = ["Format", "FormatCatalog", "IngestOptions", "IngestResult", "RawLine", "ingest", "load_format", "load_formats", "read_raw_line"]
+__all__ = [
+    "Format",
+    "FormatCatalog",
+    "IngestOptions",
+    "IngestResult",
+    "RawLine",
+    "Trial",
+    "check_samples",
+    "ingest",
+    "load_format",
+    "load_formats",
+    "read_raw_line",
+    "try_format",
+]

@@ -26,6 +26,9 @@ class RawLine:
         """The line decoded; bytes that are no text show as escapes."""
         return self.raw.removesuffix(b"\r").decode(self.source.encoding if self.source.encoding == "cp932" else "utf-8", errors="backslashreplace")
 
+    def as_json(self) -> dict[str, object]:
+        return {"source": self.source.id, "path": self.source.path, "line": self.line, "raw": self.text}
+
 
 def read_raw_line(case: Case, event_id: int) -> RawLine:
     """The raw line of an event, from the original input. Raises UsageError for an unknown event, CaseError when the input is gone or changed."""

@@ -1,0 +1,674 @@
+"""The command line: options → call → print → exit code. Results go to stdout, everything else to stderr.
+
+Exit codes: 0 done · 1 failed, or some input could not be read · 2 wrong usage · 3 findings at or above ``--fail-on``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from breachscope import __version__
+from breachscope.errors import BreachscopeError, ContentErrors, UsageError
+from breachscope.progress import Progress, Silent
+from breachscope.schema import LEVELS
+
+if TYPE_CHECKING:
+    from breachscope.case import Case, Source
+    from breachscope.ingest import IngestOptions, IngestResult
+    from breachscope.pipeline import DetectOptions
+    from breachscope.scope import DataMap
+
+DEFAULT_CASE = Path("breachscope-case")
+SETTINGS = Path("breachscope.toml")
+_FAILED, _FOUND = 1, 3
+
+Lang = Literal["ja", "en"]
+Command = Callable[..., Any]
+
+
+def _default_lang() -> Lang:
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "ja" if spoken.startswith("ja") else "en"
+
+
+def _case_option(function: Command) -> Command:
+    kind = click.Path(path_type=Path)
+    return click.option("--case", "case_path", type=kind, default=DEFAULT_CASE, show_default=True, metavar="DIR", help="The case folder.")(function)
+
+
+def _json_option(function: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(function)
+
+
+def _lang_option(function: Command) -> Command:
+    return click.option("--lang", type=click.Choice(["ja", "en"]), default=_default_lang, show_default="from the locale", help="Language for people.")(function)
+
+
+def _formats_option(function: Command) -> Command:
+    kind = click.Path(path_type=Path)
+    return click.option("--formats", "formats_dirs", type=kind, multiple=True, metavar="DIR", help="Folder with formats of your own.")(function)
+
+
+def _detectors_option(function: Command) -> Command:
+    kind = click.Path(path_type=Path)
+    return click.option("--detectors", "detectors_dirs", type=kind, multiple=True, metavar="DIR", help="Folder with detectors of your own.")(function)
+
+
+def _map_option(function: Command) -> Command:
+    kind = click.Path(path_type=Path)
+    return click.option("--map", "map_path", type=kind, metavar="FILE", help="The data map: tables, routes and stores.")(function)
+
+
+def _ingest_options(function: Command) -> Command:
+    for option in (
+        click.option("--threads", type=click.IntRange(1, 256), help="Threads to read with (default: all processors)."),
+        click.option("--format", "only_format", metavar="ID", help="Read every input as this format."),
+        click.option("--reference-date", type=click.DateTime(["%Y-%m-%d"]), help="No event is later than this day; for years that logs leave out."),
+        click.option("--year", type=click.IntRange(1970, 2199), help="Year of the last line of logs that write none."),
+        click.option("--tz", metavar="ZONE", help="Zone of times that carry none, such as Asia/Tokyo."),
+    ):
+        function = option(function)
+    return _formats_option(function)
+
+
+def _detect_options(function: Command) -> Command:
+    for option in (
+        click.option("--fail-on", type=click.Choice(LEVELS), help="Exit with 3 when a finding has this level or a higher one."),
+        click.option("--set", "settings", multiple=True, metavar="DETECTOR.NAME=VALUE", help="A detector's parameter."),
+        click.option("--only", multiple=True, metavar="DETECTOR", help="Run only this detector; may be repeated."),
+        click.option(
+            "--settings", "settings_path", type=click.Path(path_type=Path), metavar="FILE", help=f"Settings file (default: {SETTINGS} if it is there)."
+        ),
+    ):
+        function = option(function)
+    return _detectors_option(function)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="breachscope")
+def cli() -> None:
+    """Exported logs and customer tables in, a defensible answer out: what happened, which records, how many people."""
+
+
+@cli.command()
+@click.argument("logs", nargs=-1, required=True)
+@_case_option
+@_map_option
+@_ingest_options
+@_detect_options
+@_lang_option
+@_json_option
+def run(
+    logs: Sequence[str],
+    case_path: Path,
+    map_path: Path | None,
+    lang: Lang,
+    as_json: bool,
+    fail_on: str | None,
+    **options: Any,
+) -> None:
+    """Ingest, detect, scope and report in one go. LOGS are files, folders, globs, or - for a pipe."""
+    from breachscope import pipeline
+    from breachscope.report import summarize
+
+    progress = _progress()
+    detection = _detection(options)
+    datamap = _load_map(map_path)
+    case, result = _ingest(case_path, logs, _reading(options), progress)
+    pipeline.detect_incidents(case, detection, progress)
+    pipeline.measure_scope(case, datamap, progress)
+    pipeline.write_report(case, lang)
+    if as_json:
+        _print_file(case, "scope.json")
+    else:
+        click.echo(summarize(case, lang, map_given=datamap is not None))
+    _finish(case, result.errors, fail_on)
+
+
+@cli.command()
+@click.argument("logs", nargs=-1, required=True)
+@_case_option
+@_ingest_options
+@_json_option
+def ingest(logs: Sequence[str], case_path: Path, as_json: bool, **options: Any) -> None:
+    """Read logs into the case: typed event tables, rejects, manifest."""
+    case, result = _ingest(case_path, logs, _reading(options), _progress())
+    if as_json:
+        click.echo(json.dumps([_source_summary(s) for s in case.sources()], ensure_ascii=False, indent=2, sort_keys=True))
+    else:
+        for source in result.added:
+            click.echo(_told(source))
+        if result.unchanged:
+            click.echo(f"{len(result.unchanged)} inputs were in the case already, unchanged")
+    _finish(case, result.errors)
+
+
+@cli.command()
+@_case_option
+@_detect_options
+@_json_option
+def detect(case_path: Path, fail_on: str | None, as_json: bool, **options: Any) -> None:
+    """Run the detectors over the case and link their findings to incidents."""
+    from breachscope import pipeline
+    from breachscope.case import Case
+
+    case = Case.open(case_path)
+    pipeline.detect_incidents(case, _detection(options), _progress())
+    if as_json:
+        _print_file(case, "incidents.json")
+    else:
+        _print_findings(case)
+    _finish(case, (), fail_on)
+
+
+@cli.command()
+@_case_option
+@_map_option
+@_lang_option
+@_json_option
+def scope(case_path: Path, map_path: Path | None, lang: Lang, as_json: bool) -> None:
+    """Measure which records and people the incidents exposed. Without --map, the map of the last run is used."""
+    from breachscope import pipeline
+    from breachscope.case import Case
+    from breachscope.report import summarize
+
+    case = Case.open(case_path)
+    if map_path or not (case.path / "scope.json").is_file():
+        _require(case, "incidents.json", "detect")
+        pipeline.measure_scope(case, _load_map(map_path), _progress())
+    if as_json:
+        _print_file(case, "scope.json")
+    else:
+        click.echo(summarize(case, lang, map_given=(case.path / "datamap.toml").is_file()))
+
+
+@cli.command()
+@_case_option
+@_lang_option
+def report(case_path: Path, lang: Lang) -> None:
+    """Write the HTML report of the case and print where it is."""
+    from breachscope import pipeline
+    from breachscope.case import Case
+
+    case = Case.open(case_path)
+    _require(case, "scope.json", "scope")
+    click.echo(str(pipeline.write_report(case, lang)))
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["person", "record", "finding", "event"]))
+@click.argument("identifier", metavar="ID")
+@_case_option
+@_json_option
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many raw lines.")
+def trace(kind: str, identifier: str, case_path: Path, as_json: bool, limit: int) -> None:
+    """Show the raw lines behind a person, a record (TABLE:KEY), a finding or an event."""
+    from breachscope.case import Case
+    from breachscope.trace import trace_events, trace_reasons
+
+    case = Case.open(case_path)
+    reasons, event_ids = trace_reasons(case, kind, identifier)
+    lines = trace_events(case, event_ids[:limit])
+    if as_json:
+        click.echo(
+            json.dumps(
+                {"reasons": reasons, "events": len(event_ids), "lines": [line.as_json() for line in lines]}, ensure_ascii=False, indent=2, sort_keys=True
+            )
+        )
+        return
+    for reason in reasons:
+        click.echo(_harmless(" · ".join(f"{k} {v}" for k, v in reason.items())))
+    for line in lines:
+        click.echo(_harmless(f"{line.source.path}:{line.line}: {line.text}"))
+    if len(event_ids) > limit:
+        click.echo(f"{len(event_ids) - limit} more events; give --limit {len(event_ids)}", err=True)
+
+
+@cli.command()
+@_case_option
+@_json_option
+def verify(case_path: Path, as_json: bool) -> None:
+    """Re-hash inputs and results, check the custody chain, and name what differs."""
+    from breachscope.case import Case
+
+    case = Case.open(case_path)
+    findings = case.verify()
+    if as_json:
+        click.echo(json.dumps([{"what": f.what, "path": f.path, "detail": f.detail} for f in findings], ensure_ascii=False, indent=2))
+    for finding in findings:
+        click.echo(_harmless(f"{finding.what}: {finding.path}: {finding.detail}"), err=as_json)
+    if findings:
+        sys.exit(_FAILED)
+    if not as_json:
+        click.echo(f"nothing differs: {len(case.sources())} inputs, every result and the custody chain are as recorded")
+
+
+@cli.command()
+@click.argument("sql")
+@_case_option
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), help="Default: table on a terminal, csv on a pipe.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file (mode 0600) instead of stdout; parquet needs it.")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Rows of a table on the terminal.")
+def query(sql: str, case_path: Path, form: str | None, output: Path | None, limit: int) -> None:
+    """Run one SELECT over web, auth, network, data_access, rejects, findings, evidence, exposures and people."""
+    from breachscope import query as queries
+    from breachscope.case import Case
+
+    case = Case.open(case_path)
+    form = form or ("table" if sys.stdout.isatty() and output is None else "csv")
+    if form == "parquet" and output is None:
+        raise UsageError("--format parquet needs --output FILE")
+    with case.scratch() as scratch:
+        batches = queries.query_case(case, sql, scratch)
+        if form == "parquet" and output is not None:
+            _private(output)
+            queries.write_parquet(batches, output)
+        elif form == "table":
+            _print_table(batches, limit)
+        else:
+            write = queries.write_csv if form == "csv" else queries.write_json_lines
+            if output is None:
+                write(batches, sys.stdout)
+            else:
+                _private(output)
+                with output.open("w", encoding="utf-8", newline="") as handle:
+                    write(batches, handle)
+
+
+@cli.group()
+def formats() -> None:
+    """Log formats: list, show, test."""
+
+
+@formats.command("list")
+@_formats_option
+@_json_option
+def formats_list(formats_dirs: tuple[Path, ...], as_json: bool) -> None:
+    """List every known format."""
+    from breachscope.ingest import load_formats
+
+    known = load_formats(formats_dirs).formats
+    if as_json:
+        rows = [{"id": f.id, "kind": f.kind, "table": f.table, "title": f.title, "order": f.order} for f in known]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for fmt in known:
+        click.echo(f"{fmt.id:16} {fmt.table or 'several':12} {fmt.title}")
+
+
+@formats.command("show")
+@click.argument("identifier", metavar="ID")
+@_formats_option
+def formats_show(identifier: str, formats_dirs: tuple[Path, ...]) -> None:
+    """Print the file of one format."""
+    from breachscope.ingest import load_formats
+
+    click.echo(load_formats(formats_dirs)[identifier].path.read_text(encoding="utf-8"), nl=False)
+
+
+@formats.command("test")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--rows", type=click.IntRange(0), default=3, show_default=True, help="Events to show.")
+@_formats_option
+def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...]) -> None:
+    """Tell how FILE would be read; for a format's own TOML file, check its samples."""
+    from breachscope.ingest import check_samples, load_formats, try_format
+
+    if path.suffix == ".toml":
+        catalog = load_formats([*formats_dirs, path.parent])
+        faults = check_samples(catalog[path.stem], catalog)
+        for fault in faults:
+            click.echo(_harmless(fault), err=True)
+        if faults:
+            sys.exit(_FAILED)
+        click.echo(f"{path}: {len(catalog[path.stem].samples)} samples read as expected")
+        return
+    trial = try_format(path, load_formats(formats_dirs))
+    click.echo(f"{_harmless(str(path))}: {trial.format or 'no known format'}, confidence {trial.confidence:.0%}, {trial.encoding}, {trial.lines} lines tried")
+    for counted in (trial.formats, trial.skipped, trial.rejected):
+        for name, count in counted.items():
+            click.echo(f"  {count:>8} {_harmless(name)}")
+    for event in trial.events[:rows]:
+        click.echo(_harmless(json.dumps(event, ensure_ascii=False, default=str)))
+    if trial.format is None:
+        sys.exit(_FAILED)
+
+
+@cli.group()
+def detectors() -> None:
+    """Detectors: list, show, test, make new ones."""
+
+
+@detectors.command("list")
+@_detectors_option
+@_json_option
+def detectors_list(detectors_dirs: tuple[Path, ...], as_json: bool) -> None:
+    """List every detector."""
+    from breachscope.detect import list_detectors, load_catalog
+
+    rows = list_detectors(load_catalog(detectors_dirs))
+    if as_json:
+        click.echo(json.dumps([{"id": r.id, "level": r.level, "attack": list(r.attack), "title": r.title.en} for r in rows], ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row.id:28} {row.level:14} {', '.join(row.attack):24} {row.title.en}")
+
+
+@detectors.command("show")
+@click.argument("identifier", metavar="ID")
+@_detectors_option
+@_lang_option
+def detectors_show(identifier: str, detectors_dirs: tuple[Path, ...], lang: Lang) -> None:
+    """Describe one detector: what it sees, thresholds, false positives, its SQL."""
+    from breachscope.detect import load_catalog, show_detector
+
+    click.echo(show_detector(load_catalog(detectors_dirs), identifier, lang))
+
+
+@detectors.command("test")
+@click.argument("identifiers", nargs=-1, metavar="[ID or FOLDER]…")
+@_detectors_option
+def detectors_test(identifiers: Sequence[str], detectors_dirs: tuple[Path, ...]) -> None:
+    """Run fires*.log and quiet*.log of detectors (default: all) through the real pipeline."""
+    from breachscope.detect import load_catalog, test_detectors
+
+    results = test_detectors(load_catalog(detectors_dirs), identifiers)
+    for result in results:
+        click.echo(f"{'ok  ' if result.passed else 'FAIL'} {result.detector}: {result.log.name}: {_harmless(result.detail)}")
+    if not all(result.passed for result in results):
+        sys.exit(_FAILED)
+
+
+@detectors.command("new")
+@click.argument("identifier", metavar="FAMILY/NAME")
+@click.option("--detectors", "directory", type=click.Path(path_type=Path), default=Path("detectors"), show_default=True, help="Folder to make it in.")
+def detectors_new(identifier: str, directory: Path) -> None:
+    """Make the folder of a new detector that passes lint and its own two logs."""
+    from breachscope.detect import new_detector
+
+    click.echo(str(new_detector(identifier, directory)))
+
+
+@cli.group("map")
+def map_group() -> None:
+    """The data map: draft it, check it."""
+
+
+@map_group.command("init")
+@click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_case_option
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of stdout; an existing file is kept.")
+def map_init(tables: Sequence[Path], case_path: Path, output: Path | None) -> None:
+    """Draft a data map from customer TABLES and the requests that the case has seen."""
+    from breachscope.case import Case
+    from breachscope.scope import init_map
+
+    draft = init_map(Case.open(case_path), tables, (output or Path("datamap.toml")).parent)
+    if output is None:
+        click.echo(draft, nl=False)
+        return
+    if output.exists():
+        raise UsageError("exists already; choose another --output", path=output)
+    _private(output)
+    output.write_text(draft, encoding="utf-8")
+    click.echo(str(output))
+
+
+@map_group.command("check")
+@click.argument("map_path", type=click.Path(path_type=Path), metavar="FILE")
+@_case_option
+@_json_option
+def map_check(map_path: Path, case_path: Path, as_json: bool) -> None:
+    """Explain what the map matches in the case and what it does not, with counts."""
+    from breachscope.case import Case
+    from breachscope.scope import check_map, load_datamap
+
+    check = check_map(Case.open(case_path), load_datamap(map_path))
+    click.echo(json.dumps(check.as_json(), ensure_ascii=False, indent=2, sort_keys=True) if as_json else _harmless_lines(check.text()))
+
+
+@cli.command()
+@click.option(
+    "--case", "case_path", type=click.Path(path_type=Path), default=Path("demo-case"), show_default=True, metavar="DIR", help="Where to put the case."
+)
+@_lang_option
+@click.pass_context
+def demo(context: click.Context, case_path: Path, lang: Lang) -> None:
+    """Run the demo incident, an invented online shop, from logs to report."""
+    from breachscope.demo import demo_folder
+
+    folder = demo_folder()
+    context.invoke(
+        run,
+        logs=[str(folder / "logs")],
+        case_path=case_path,
+        map_path=folder / "datamap.toml",
+        lang=lang,
+        as_json=False,
+        fail_on=None,
+        tz="Asia/Tokyo",
+        year=2026,
+        reference_date=None,
+        only_format=None,
+        threads=None,
+        formats_dirs=(folder / "formats",),
+        detectors_dirs=(),
+        only=(),
+        settings=(),
+        settings_path=None,
+    )
+
+
+def _reading(options: Mapping[str, Any]) -> IngestOptions:
+    from breachscope.ingest import IngestOptions
+
+    reference: datetime | None = options["reference_date"]
+    return IngestOptions(
+        tz=options["tz"],
+        year=options["year"],
+        reference_date=reference.date() if reference else None,
+        formats_dirs=tuple(options["formats_dirs"]),
+        threads=options["threads"],
+        only_format=options["only_format"],
+    )
+
+
+def _detection(options: Mapping[str, Any]) -> DetectOptions:
+    from breachscope.detect import load_catalog, read_settings
+    from breachscope.pipeline import DetectOptions
+
+    catalog = load_catalog(options["detectors_dirs"])
+    path: Path | None = options["settings_path"] or (SETTINGS if SETTINGS.is_file() else None)
+    return DetectOptions(catalog, tuple(options["only"]), read_settings(catalog, path, options["settings"]))
+
+
+def _load_map(path: Path | None) -> DataMap | None:
+    if path is None:
+        return None
+    from breachscope.scope import load_datamap
+
+    return load_datamap(path)
+
+
+def _ingest(case_path: Path, logs: Sequence[str], options: IngestOptions, progress: Progress) -> tuple[Case, IngestResult]:
+    from breachscope.case import Case
+    from breachscope.pipeline import ingest_logs
+
+    case = Case.create_or_open(case_path)
+    result = ingest_logs(case, logs, options, progress)
+    for error in result.errors:
+        click.echo(f"breachscope: {_harmless(str(error))}", err=True)
+    if not case.sources():
+        raise UsageError("there is nothing to work on: none of the inputs could be read")
+    return case, result
+
+
+def _finish(case: Case, errors: Iterable[BreachscopeError], fail_on: str | None = None) -> None:
+    if fail_on:
+        import pyarrow.parquet as pq
+
+        levels = set(pq.read_table(case.path / "findings.parquet", columns=["level"])["level"].to_pylist())
+        if levels & set(LEVELS[LEVELS.index(fail_on) :]):
+            sys.exit(_FOUND)
+    if list(errors):
+        sys.exit(_FAILED)
+
+
+def _require(case: Case, name: str, command: str) -> None:
+    if not (case.path / name).is_file():
+        raise UsageError(f"the case has no {name} yet; run 'breachscope {command} --case {case.path}' first")
+
+
+def _told(source: Source) -> str:
+    formats = ", ".join(f"{name} {count:,}" for name, count in source.formats.items()) or "no known format"
+    skipped = sum(source.skipped.values())
+    return _harmless(f"{source.name}: {source.lines:,} lines: {source.event_lines:,} events ({formats}), {skipped:,} skipped, {source.rejected:,} rejected")
+
+
+def _source_summary(source: Source) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {k: v for k, v in asdict(source).items() if k not in ("files", "reading")}
+
+
+def _print_findings(case: Case) -> None:
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(case.path / "findings.parquet", columns=["level", "detector", "actor", "first_ts", "events", "incident_id"]).to_pylist()
+    for row in rows:
+        click.echo(
+            _harmless(
+                f"{row['level']:13} {row['detector']:26} {row['actor']:40} {row['first_ts']:%Y-%m-%d %H:%M:%SZ} {row['events']:>8,} events {row['incident_id']}"
+            )
+        )
+    click.echo(f"{len(rows)} findings, {len(json.loads((case.path / 'incidents.json').read_bytes())['incidents'])} incidents", err=True)
+
+
+def _print_file(case: Case, name: str) -> None:
+    click.echo((case.path / name).read_text(encoding="utf-8"), nl=False)
+
+
+def _print_table(batches: Iterable[Any], limit: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table: Table | None = None
+    shown = total = 0
+    for batch in batches:
+        if table is None:
+            table = Table(*batch.schema.names)
+        total += batch.num_rows
+        for row in zip(*(c.to_pylist() for c in batch.slice(0, limit - shown).columns), strict=True):
+            table.add_row(*(Text(_harmless("" if v is None else str(v))) for v in row))
+            shown += 1
+    if table is not None:
+        Console().print(table)
+    if total > shown:
+        click.echo(f"{total - shown:,} more rows; use --limit or --format csv", err=True)
+
+
+def _private(path: Path) -> None:
+    """Make ``path`` empty and readable by its owner alone, before anything is written to it."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise UsageError(f"cannot be written ({error.strerror})", path=path) from error
+
+
+def _harmless(text: str) -> str:
+    from breachscope.report.hostile import visible
+
+    return visible(text)
+
+
+def _harmless_lines(text: str) -> str:
+    return "\n".join(_harmless(line) for line in text.splitlines())
+
+
+def _progress() -> Progress:
+    if sys.stderr.isatty():
+        return _terminal_progress()
+    return _Warnings()
+
+
+class _Warnings(Silent):
+    """Off the terminal only warnings are told."""
+
+    def warn(self, message: str) -> None:
+        click.echo(f"breachscope: {_harmless(message)}", err=True)
+
+
+def _terminal_progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    bars = RichProgress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+
+    class Terminal(_Warnings):
+        def start(self, task: str, total: int | None) -> None:
+            from time import monotonic
+
+            bars.start()
+            self.task = bars.add_task(_harmless(task).replace("[", r"\["), total=total, rate="")
+            self.lines, self.began = 0, monotonic()
+
+        def advance(self, amount: int, lines: int = 0) -> None:
+            from time import monotonic
+
+            self.lines += lines
+            rate = f"{self.lines / max(monotonic() - self.began, 1e-6):,.0f} lines/s" if self.lines else ""
+            bars.update(self.task, advance=amount, rate=rate)
+
+        def finish(self) -> None:
+            bars.remove_task(self.task)
+            bars.stop()
+
+    return Terminal()
+
+
+def _complain(error: BreachscopeError) -> None:
+    messages = [str(e) for e in error.errors] if isinstance(error, ContentErrors) else [str(error)]
+    for message in messages:
+        click.echo(f"breachscope: error: {_harmless_lines(message)}", err=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; the one place where errors become messages and exit codes."""
+    try:
+        cli.main(args=list(arguments) if arguments is not None else None, prog_name="breachscope", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("breachscope: stopped; what was ingested is kept, the next run goes on from there", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)
+    except BreachscopeError as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("BREACHSCOPE_DEBUG"):
+            raise
+        click.echo(f"breachscope: a fault in breachscope itself: {type(error).__name__}: {_harmless(str(error)[:500])}", err=True)
+        click.echo("Please report it; BREACHSCOPE_DEBUG=1 shows where it arose. Nothing that was ingested is lost.", err=True)
+        sys.exit(_FAILED)
+
+
+if __name__ == "__main__":
+    main()

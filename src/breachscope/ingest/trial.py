@@ -1,0 +1,92 @@
+"""Trying formats out: a format on its own samples, and a file on all formats."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from breachscope.ingest.engine import UNREAD, Context, Reading, read_lines, sniff
+from breachscope.ingest.formats import Format, FormatCatalog, Sample
+from breachscope.ingest.lines import split_lines
+from breachscope.ingest.sources import Stream
+
+BOOKKEEPING = ("event_id", "source", "line", "format")
+"""Columns that a sample need not expect: they follow from where the line stands."""
+_TRIAL_LINES = 10_000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How the beginning of a file would be read."""
+
+    format: str | None
+    confidence: float
+    encoding: str
+    lines: int
+    formats: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    events: tuple[Mapping[str, Any], ...] = ()
+    """The first events, without empty columns."""
+
+
+def check_samples(fmt: Format, catalog: FormatCatalog) -> list[str]:
+    """What differs between a format's samples and what is read from them; an empty list when nothing does.
+
+    A sample expects every column that its line fills; columns that it does not name must be null.
+    """
+    return [f"{fmt.path}:{s.number}: {fault}" for s in fmt.samples if (fault := _sample_fault(s, fmt, catalog))]
+
+
+def _sample_fault(sample: Sample, fmt: Format, catalog: FormatCatalog) -> str | None:
+    lines = pl.DataFrame({"line": [1], "text": [sample.line]}, schema={"line": pl.Int64, "text": pl.String})
+    reading = read_lines(lines, catalog["syslog"] if fmt.kind == "syslog" else fmt, catalog, Context(source=1))
+    if sample.skip is not None:
+        return None if dict(reading.skipped) == {sample.skip: 1} else f"should be skipped as {sample.skip!r}: {_told(reading)}"
+    if sample.expect is None:
+        return f"should be refused: {_told(reading)}" if reading.events or reading.skipped else None
+    if not reading.events:
+        return f"should become an event: {_told(reading)}"
+    _, format_id, rows = reading.events[0]
+    if format_id != fmt.id:
+        return f"is taken by the format {format_id!r}"
+    got = _filled(rows.row(0, named=True), BOOKKEEPING)
+    wrong = [c for c in sorted({*got, *sample.expect}) if got.get(c) != sample.expect.get(c)]
+    return "; ".join(f"{c} is {got.get(c)!r}, expected {sample.expect.get(c)!r}" for c in wrong) or None
+
+
+def _told(reading: Reading) -> str:
+    if reading.events:
+        return f"it became an event of {reading.events[0][0]}"
+    if reading.skipped:
+        return f"it was skipped as {next(iter(reading.skipped))!r}"
+    return f"it was rejected: {reading.rejected[0]['reason'][0] if reading.rejected else UNREAD}"
+
+
+def _filled(row: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {c: v for c, v in row.items() if v is not None and c not in without}
+
+
+def try_format(path: Path, catalog: FormatCatalog) -> Trial:
+    """Read the first lines of ``path`` in the format that fits them best. Raises InputError when it cannot be opened."""
+    stream = Stream(path)
+    block = next(stream.blocks(), None)
+    if block is None:
+        return Trial(None, 0.0, stream.encoding, 0)
+    lines = split_lines(block, stream.encoding, stream.newline).frame.head(_TRIAL_LINES)
+    fmt, confidence = sniff(lines, catalog)
+    reading = read_lines(lines, fmt, catalog, Context(source=1)) if fmt else Reading(unread=lines)
+    reading.reject(reading.unread["line"], UNREAD)
+    formats: Counter[str] = Counter()
+    for _, format_id, rows in reading.events:
+        formats[format_id] += len(rows)
+    reasons = Counter(reason for frame in reading.rejected for reason in frame["reason"].to_list())
+    events = sorted(
+        (_filled(row, BOOKKEEPING[:2]) for _, _, rows in reading.events for row in rows.head(20).iter_rows(named=True)), key=lambda e: int(e["line"])
+    )
+    return Trial(fmt.id if fmt else None, confidence, stream.encoding, len(lines), formats, reading.skipped, reasons, tuple(events))

@@ -1,0 +1,89 @@
+"""The four stages on one case: each takes the lock, works only when its inputs changed, and leaves a custody record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from breachscope import __version__
+from breachscope.case import MANIFEST, Case, sha256_file
+from breachscope.detect import Catalog, run_detectors
+from breachscope.ingest import IngestOptions, IngestResult, ingest
+from breachscope.progress import Progress
+from breachscope.report import Language, write_html
+from breachscope.scope import DataMap, compute_scope
+from breachscope.scope.customers import open_checked
+
+DETECTION_FILES = ("findings.parquet", "evidence.parquet", "incidents.json", "detection.json")
+SCOPE_FILES = ("exposures.parquet", "people.parquet", "scope.json")
+REPORT_FILES = ("report/report.html",)
+_DATAMAP = "datamap.toml"
+
+
+@dataclass(frozen=True)
+class DetectOptions:
+    """Which detectors run, and with which parameters (detector id → name → text as given)."""
+
+    catalog: Catalog
+    only: tuple[str, ...] = ()
+    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def ingest_logs(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
+    """Add logs to the case."""
+    with case.lock():
+        result = ingest(case, paths, options, progress)
+        if result.added:
+            parameters = {"tz": options.tz, "year": options.year, "format": options.only_format, "inputs": [s.path for s in result.added]}
+            case.record("ingest", [MANIFEST], parameters)
+    return result
+
+
+def detect_incidents(case: Case, options: DetectOptions, progress: Progress) -> bool:
+    """Run the detectors; return whether there was anything to do."""
+    versions = {d.id: d.version for d in options.catalog.detectors}
+    key = _key(sha256_file(case.path / MANIFEST), versions, options.only, {k: dict(v) for k, v in options.parameters.items()})
+    with case.lock():
+        if case.is_current("detect", key, DETECTION_FILES):
+            return False
+        run_detectors(case, options.catalog, parameters=options.parameters, only=options.only, progress=progress)
+        case.record("detect", DETECTION_FILES, {"only": list(options.only), "parameters": {k: dict(v) for k, v in options.parameters.items()}})
+        case.mark_current("detect", key)
+    return True
+
+
+def measure_scope(case: Case, datamap: DataMap | None, progress: Progress) -> bool:
+    """Join the evidence with the customer tables; return whether there was anything to do. Tables in a database are always read again."""
+    with case.lock(), case.scratch() as scratch:
+        tables = {name: reader.facts.sha256 for name, reader in open_checked(datamap, scratch).items()} if datamap else {}
+        inputs = {name: sha256_file(case.path / name) for name in (MANIFEST, *DETECTION_FILES)}
+        key = _key(inputs, datamap.sha256 if datamap else None, tables)
+        if None not in tables.values() and case.is_current("scope", key, SCOPE_FILES):
+            return False
+        compute_scope(case, datamap, progress)
+        outputs = list(SCOPE_FILES)
+        if datamap:
+            case.write_bytes(_DATAMAP, datamap.path.read_bytes())
+            outputs.append(_DATAMAP)
+        case.record("scope", outputs, {"map": str(datamap.path.absolute()) if datamap else None, "tables": tables})
+        case.mark_current("scope", key)
+    return True
+
+
+def write_report(case: Case, lang: Language) -> Path:
+    """Write the HTML report, unless it stands there already for the same results."""
+    inputs = {name: sha256_file(case.path / name) for name in (MANIFEST, *DETECTION_FILES, *SCOPE_FILES)}
+    key = _key(inputs, lang)
+    with case.lock():
+        if not case.is_current("report", key, REPORT_FILES):
+            write_html(case, lang)
+            case.record("report", REPORT_FILES, {"lang": lang})
+            case.mark_current("report", key)
+    return case.path / REPORT_FILES[0]
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps([__version__, *parts], sort_keys=True, default=list).encode()).hexdigest()
