@@ -191,5 +191,5 @@ def _next(facts: Facts, words: Words) -> str:
     if facts.people is None:
         return words("answer.next_map")
     if facts.serious_incidents:
-        return words("answer.next_serious", case=facts.case, finding=facts.serious_incidents[0].findings[0].id)
+        return words("answer.next_serious", case=facts.case_argument, finding=facts.serious_incidents[0].findings[0].id)
     return words("answer.next_quiet")

@@ -6,6 +6,7 @@ number; reading.py fills these records.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -229,6 +230,11 @@ class Facts:
     inputs: tuple[Input, ...]
     files: tuple[tuple[str, str], ...]
     """Result files this report was made from, with their SHA-256."""
+
+    @property
+    def case_argument(self) -> str:
+        """The case's name as a shell takes it."""
+        return shlex.quote(self.case)
 
     @property
     def serious_incidents(self) -> tuple[Incident, ...]:

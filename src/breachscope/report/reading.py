@@ -32,7 +32,7 @@ from breachscope.report.facts import (
     Stage,
     TableRecords,
 )
-from breachscope.report.hostile import masked
+from breachscope.report.hostile import clipped, masked
 from breachscope.report.words import LANGUAGES, Language, Words
 from breachscope.schema import ACTOR_KINDS, EVENT_TABLES, LEVELS
 from breachscope.scope.datamap import KINDS
@@ -50,6 +50,7 @@ _BIN_LENGTHS = tuple(
 )
 _SESSION_SHOWN = 6
 """Characters of a session id that the report shows: enough to tell two apart, too few to take one over."""
+_ACTOR_CELLS = 64
 
 
 def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
@@ -141,7 +142,9 @@ def _distinct_names(sources: Sequence[Source]) -> dict[int, str]:
 
 
 def _shown_actor(kind: str, value: str) -> str:
-    return value[:_SESSION_SHOWN] + "…" if kind == "session" and len(value) > _SESSION_SHOWN else masked(value)
+    if kind == "session" and len(value) > _SESSION_SHOWN:
+        return value[:_SESSION_SHOWN] + "…"
+    return clipped(masked(value), _ACTOR_CELLS)
 
 
 def _read_actor(record: Mapping[str, Any]) -> Actor:

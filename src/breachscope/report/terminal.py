@@ -17,7 +17,7 @@ LINE_CELLS = 120
 def summary_of(facts: Facts, words: Words, report: Path | None) -> str:
     """The ten lines; without a data map they tell of findings, incidents, coverage and what a map would add."""
     told = answer(facts, words)
-    where = words("answer.report_missing", case=facts.case) if report is None else words("answer.report", path=report)
+    where = words("answer.report_missing", case=facts.case_argument) if report is None else words("answer.report", path=report)
     labels = {name: words(f"terminal.{name}") for name in (*_FIRST, *(_WITHOUT_MAP if facts.people is None else _WITH_MAP), *_LAST)}
     cells = max(map(width, labels.values())) + 2
     room = LINE_CELLS - cells
@@ -35,7 +35,7 @@ def summary_of(facts: Facts, words: Words, report: Path | None) -> str:
     lines |= _without_map(facts, words)
     headline = told.headline if told.level is None else f"[{words.label('level', told.level)}] {told.headline}"
     rows = [headline, *(padded(label, cells) + lines[name] for name, label in labels.items())]
-    return "".join(visible(row) + "\n" for row in rows)
+    return "\n".join(map(visible, rows))
 
 
 _FIRST = ("what", "when", "who")
