@@ -137,7 +137,7 @@ def test_holes_of_the_logs_are_told(write_case: CaseWriter) -> None:
 def test_without_a_map_the_page_tells_what_a_map_adds(write_case: CaseWriter, scope: dict[str, Any], lang: Language) -> None:
     mapless = {"schema": scope["schema"], "people": None, "coverage": scope["coverage"]}
     page = page_of(write_case(scope=mapless), lang)
-    assert ("No data map was given" if lang == "en" else "データ対応表がないため") in page.text
+    assert ("No data map was given" if lang == "en" else "データマップがないため") in page.text
     assert [value for name, value in page.attributes if name == "data-count"] == []
     assert_inert(page)
 
