@@ -1,0 +1,500 @@
+"""The detectors there are: folders of ``detector.yaml``, ``query.sql`` and logs that must and must not fire.
+
+Loading checks everything there is to check without a case and reports all mistakes at once, each with file and line.
+The id of a detector is its folder's path below the catalogue's root, such as ``web/object-enumeration``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeVar, get_args
+
+import pyarrow as pa
+
+from breachscope.detect.sandbox import Relations, Sandbox, Scalar, SqlUse, open_sandbox, relation_names
+from breachscope.detect.yaml_file import Key, Value, YamlFile
+from breachscope.errors import BreachscopeError, ContentErrors, DetectorError, did_you_mean
+from breachscope.schema import EVENT_TABLES, LEVELS
+
+Stage = Literal["reconnaissance", "entry", "collection", "exfiltration"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""What an attacker is doing, in the order in which an incident usually runs."""
+
+Grade = Literal["record", "container", "volume", "context"]
+EVIDENCE_GRADES: tuple[Grade, ...] = get_args(Grade)
+"""What a finding's events tell scope: they name the record, the table, only a volume, or nothing about data."""
+
+ParameterType = Literal["integer", "number", "duration", "bytes", "text"]
+PARAMETER_TYPES: tuple[ParameterType, ...] = get_args(ParameterType)
+
+EVIDENCE_RELATIONS = ("actor_requests", "login_parties", "flow_parties")
+"""Relations that name an event's actor: columns event_table, event_id, ts, actor_kind, actor and more."""
+
+RESULT_COLUMNS = ("actor_kind", "actor", "first_ts", "last_ts", "measure", "threshold")
+"""What every detector's row must have."""
+OPTIONAL_COLUMNS = ("level", "peer", "target")
+
+_ATTACK_ID = re.compile(r"T\d{4}(\.\d{3})?")
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|seconds?|min|minutes?|h|hours?|d|days?)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*(B|kB|KB|KiB|MB|MiB|GB|GiB)?")
+_BYTE_UNITS = {"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20, "GB": 10**9, "GiB": 1 << 30}
+
+T = TypeVar("T", bound=str)
+
+DESCRIPTION = "detector.yaml"
+QUERY = "query.sql"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence for people in both languages."""
+
+    en: str
+    ja: str
+
+    def in_language(self, lang: str) -> str:
+        return self.ja if lang == "ja" else self.en
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number, time or text that the query reads as ``$name``; ``default`` is its text as written."""
+
+    name: str
+    type: ParameterType
+    default: str
+    meaning: str
+
+    def value(self, text: str) -> Scalar:
+        """Read ``text`` as this parameter's type. Raises ValueError with what was expected.
+
+        >>> Parameter("window", "duration", "10 min", "").value("90 s")
+        datetime.timedelta(seconds=90)
+        """
+        if self.type == "text":
+            return text
+        if self.type == "integer" and re.fullmatch(r"-?\d{1,18}", text):
+            return int(text)
+        if self.type == "number" and re.fullmatch(r"-?\d{1,18}(\.\d+)?", text):
+            return float(text)
+        if self.type == "duration" and (match := _DURATION.fullmatch(text)):
+            unit = match[2] if match[2] == "ms" else match[2][0]
+            seconds = float(match[1]) * _SECONDS[unit]
+            if 0 < seconds <= 366 * 86400:
+                return timedelta(seconds=seconds)
+        if self.type == "bytes" and (match := _BYTES.fullmatch(text)):
+            return int(float(match[1]) * _BYTE_UNITS[match[2] or ""])
+        raise ValueError(_EXPECTED[self.type])
+
+
+_EXPECTED = {
+    "integer": "a whole number",
+    "number": "a number",
+    "duration": "a time such as '90 s', '10 min' or '24 h', at most 366 days",
+    "bytes": "a size such as '500 kB' or '50 MiB'",
+    "text": "text",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Which events a finding names: those of ``relation`` of its actor, within its span, that meet ``where``.
+
+    In ``where``, ``f`` is the finding's row as the query returned it and ``e`` the event.
+    """
+
+    grade: Grade
+    relation: str
+    where: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One detector, checked and ready to run."""
+
+    id: str
+    path: Path
+    title: Text
+    level: str
+    attack: tuple[str, ...]
+    stage: Stage
+    description: Text
+    summary: Text
+    """One line for the timeline; ``{name}`` stands for a column of the finding."""
+    parameters: tuple[Parameter, ...]
+    requires: Mapping[str, tuple[str, ...]]
+    """Relation → columns without which the detector cannot judge."""
+    evidence: Evidence
+    false_positives: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    references: tuple[str, ...]
+    cannot_see: str
+    query: str
+    use: SqlUse
+    columns: tuple[str, ...]
+    """Columns that the query returns, in order."""
+    version: str
+    """SHA-256 over the names and bytes of the description and the query."""
+
+    @property
+    def query_path(self) -> Path:
+        return self.path / QUERY
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Columns that become the finding's facts, sorted."""
+        known = {*RESULT_COLUMNS, "level", "peer"}
+        return tuple(sorted(c for c in self.columns if c not in known and not c.startswith("_")))
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every detector, by id in order."""
+
+    detectors: tuple[Detector, ...]
+
+    def __getitem__(self, detector_id: str) -> Detector:
+        """Raises DetectorError with the nearest id when there is none of that name."""
+        for detector in self.detectors:
+            if detector.id == detector_id:
+                return detector
+        raise DetectorError(f"there is no detector {detector_id!r}{did_you_mean(detector_id, (d.id for d in self.detectors))}")
+
+    def __contains__(self, detector_id: object) -> bool:
+        return any(d.id == detector_id for d in self.detectors)
+
+
+def builtin_directory() -> Path:
+    """Where the detectors of breachscope stand: inside the wheel, or beside ``src`` in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "detectors"
+    return installed if installed.is_dir() else package.parents[1] / "detectors"
+
+
+def load_catalog(directories: Sequence[Path] = ()) -> Catalog:
+    """Load the built-in detectors and those under ``directories``; a user's detector replaces the built-in one of the same id.
+
+    Raises ContentErrors with every mistake in every detector.
+    """
+    errors: list[BreachscopeError] = []
+    found: dict[str, tuple[Path, Path]] = {}
+    for index, root in enumerate([builtin_directory(), *directories]):
+        if not root.is_dir():
+            errors.append(DetectorError("is not a folder; --detectors wants a folder of <family>/<name>/detector.yaml", path=root))
+            continue
+        folders = sorted(p.parent for p in root.rglob(DESCRIPTION))
+        if not folders and index:
+            errors.append(DetectorError("holds no detector; one is <family>/<name>/detector.yaml", path=root))
+        for folder in folders:
+            found[_identify(folder, root)] = (folder, root)
+    detectors = []
+    with _lint_sandbox() as lint:
+        for detector_id, (folder, _) in sorted(found.items()):
+            detector, mistakes = lint.load(detector_id, folder)
+            errors += mistakes
+            if detector:
+                detectors.append(detector)
+    if errors:
+        raise ContentErrors(errors)
+    return Catalog(tuple(detectors))
+
+
+def load_folder(folder: Path) -> Detector:
+    """Load the one detector in ``folder``, whose id is the last two parts of its path. Raises ContentErrors."""
+    with _lint_sandbox() as lint:
+        detector, mistakes = lint.load("/".join(folder.resolve().parts[-2:]), folder)
+    if detector is None or mistakes:
+        raise ContentErrors(mistakes)
+    return detector
+
+
+def _identify(folder: Path, root: Path) -> str:
+    relative = folder.relative_to(root).parts
+    return "/".join(relative if len(relative) > 1 else folder.resolve().parts[-2:])
+
+
+@contextmanager
+def _lint_sandbox() -> Iterator[_Lint]:
+    """One empty sandbox for a whole load, so that each query is bound against real relations."""
+    with (
+        tempfile.TemporaryDirectory(prefix="breachscope-lint-") as folder,
+        open_sandbox({t: () for t in EVENT_TABLES}, Path(folder), threads=1, time_limit=60) as sandbox,
+    ):
+        yield _Lint(sandbox)
+
+
+_KEYS = {
+    "title", "level", "attack", "stage", "description", "summary", "parameters", "requires", "evidence",
+    "false_positives", "next_steps", "references", "cannot_see",
+}  # fmt: skip
+_OPTIONAL_KEYS = {"parameters", "requires", "cannot_see"}
+
+
+class _Lint:
+    """Reads detector folders and says everything that is wrong with them."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._relations = Relations(sandbox)
+
+    def load(self, detector_id: str, folder: Path) -> tuple[Detector | None, list[BreachscopeError]]:
+        yaml = YamlFile.load(folder / DESCRIPTION)
+        if not yaml.data:
+            return None, list(yaml.errors)
+        self._check_id(detector_id, yaml)
+        for key in yaml.data.keys() - _KEYS:
+            yaml.complain(f"unknown key {key!r}{did_you_mean(key, _KEYS)}", key)
+        for key in sorted(_KEYS - _OPTIONAL_KEYS - yaml.data.keys()):
+            yaml.complain(f"key {key!r} is missing")
+        parameters = _parameters(yaml)
+        evidence = _evidence(yaml)
+        detector = Detector(
+            id=detector_id,
+            path=folder,
+            title=_text(yaml, "title"),
+            level=_choice(yaml, LEVELS, "level"),
+            attack=_attack(yaml),
+            stage=_choice(yaml, STAGES, "stage"),
+            description=_text(yaml, "description"),
+            summary=_text(yaml, "summary"),
+            parameters=parameters,
+            requires=_requires(yaml),
+            evidence=evidence,
+            false_positives=_lines(yaml, "false_positives"),
+            next_steps=_lines(yaml, "next_steps"),
+            references=_references(yaml),
+            cannot_see=_line(yaml, "cannot_see") if "cannot_see" in yaml.data else "",
+            query=_read_query(yaml, folder / QUERY),
+            use=SqlUse(frozenset(), frozenset()),
+            columns=(),
+            version=_version(folder),
+        )
+        sql_errors: list[BreachscopeError] = []
+        if detector.query:
+            detector, sql_errors = self._bind(detector, yaml)
+        errors = sorted([*yaml.errors, *sql_errors], key=lambda e: (e.path or "", e.line or 0, e.text))
+        return (None if errors else detector), errors
+
+    def _check_id(self, detector_id: str, yaml: YamlFile) -> None:
+        parts = detector_id.split("/")
+        if len(parts) != 2 or not all(_NAME.fullmatch(part) for part in parts):
+            yaml.complain(f"its folder makes its id {detector_id!r}, but an id is <family>/<name> in small letters, digits and hyphens")
+
+    def _bind(self, detector: Detector, yaml: YamlFile) -> tuple[Detector, list[BreachscopeError]]:
+        """Check the query and the evidence condition against the relations there are."""
+        use, refused = self._sandbox.inspect(detector.query, detector.query_path)
+        errors: list[BreachscopeError] = list(refused)
+        declared = {p.name for p in detector.parameters}
+        for name in sorted(use.parameters - declared):
+            line = 1 + detector.query[: detector.query.find(f"${name}")].count("\n")
+            errors.append(DetectorError(f"${name} is not among the parameters of {DESCRIPTION}{did_you_mean(name, declared)}", path=detector.query_path, line=line))
+        for name in sorted(declared - use.parameters):
+            yaml.complain(f"parameter {name!r} is not used in {QUERY}", "parameters", name)
+        if errors or yaml.errors:
+            return detector, errors
+        self._relations.need(use.relations | {detector.evidence.relation})
+        try:
+            values = {p.name: p.value(p.default) for p in detector.parameters}
+            self._sandbox.run(f"CREATE OR REPLACE TEMP TABLE found AS SELECT 0 AS found_id, * FROM (\n{detector.query}\n)", detector.query_path, values)
+        except DetectorError as error:
+            return detector, [error]
+        described = self._sandbox.fetch("SELECT * EXCLUDE (found_id) FROM found", detector.query_path).schema
+        columns = tuple(described.names)
+        errors += _check_columns(detector, described, columns)
+        bound = replace(detector, use=use, columns=columns)
+        for lang, sentence in (("en", detector.summary.en), ("ja", detector.summary.ja)):
+            for name in _PLACEHOLDER.findall(sentence):
+                if name not in {*RESULT_COLUMNS, "peer", *bound.facts}:
+                    yaml.complain(f"{{{name}}} is not a column of {QUERY}{did_you_mean(name, columns)}", "summary", lang)
+        if not errors:
+            self._bind_evidence(bound, yaml)
+        return bound, errors
+
+    def _bind_evidence(self, detector: Detector, yaml: YamlFile) -> None:
+        sql = evidence_sql(detector)
+        use, refused = self._sandbox.inspect(sql, yaml.path, also=frozenset({"found"}))
+        for error in refused:
+            yaml.complain(error.text, "evidence", "where")
+        if refused:
+            return
+        try:
+            self._sandbox.fetch(sql, yaml.path)
+        except DetectorError as error:
+            yaml.complain(f"the condition does not fit relation {detector.evidence.relation!r}: {error.text}", "evidence", "where")
+
+
+def evidence_sql(detector: Detector) -> str:
+    """A query for the events that the rows of table ``found`` name: (found_id, event_table, event_id, ts)."""
+    return (
+        "SELECT f.found_id, e.event_table, e.event_id, e.ts FROM found AS f "
+        f"JOIN {detector.evidence.relation} AS e ON e.actor_kind = f.actor_kind AND e.actor = f.actor AND e.ts BETWEEN f.first_ts AND f.last_ts "
+        f"WHERE (\n{detector.evidence.where}\n)"
+    )
+
+
+def _check_columns(detector: Detector, schema: pa.Schema, columns: tuple[str, ...]) -> list[BreachscopeError]:
+    errors: list[BreachscopeError] = []
+    for name in RESULT_COLUMNS:
+        if name not in columns:
+            errors.append(DetectorError(f"does not return the column {name!r}", path=detector.query_path))
+    for name in ("first_ts", "last_ts"):
+        if name in columns and not pa.types.is_timestamp(schema.field(name).type):
+            errors.append(DetectorError(f"column {name!r} is no timestamp", path=detector.query_path))
+    for name in ("actor_kind", "actor", *OPTIONAL_COLUMNS):
+        if name in columns and not pa.types.is_string(schema.field(name).type):
+            errors.append(DetectorError(f"column {name!r} is no text", path=detector.query_path))
+    return errors
+
+
+def _read_query(yaml: YamlFile, path: Path) -> str:
+    try:
+        query = path.read_text(encoding="utf-8")
+    except OSError as error:
+        yaml.errors.append(DetectorError(f"cannot be read ({error.strerror}); every detector has a {QUERY}", path=path))
+        return ""
+    except UnicodeDecodeError:
+        yaml.errors.append(DetectorError("is not UTF-8 text", path=path))
+        return ""
+    if not query.lstrip().startswith("--"):
+        yaml.errors.append(DetectorError("must begin with a comment that says what one row means", path=path, line=1))
+    return query
+
+
+def _version(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in (DESCRIPTION, QUERY):
+        path = folder / name
+        digest.update(name.encode() + b"\0" + (path.read_bytes() if path.is_file() else b"") + b"\0")
+    return digest.hexdigest()
+
+
+def _at(yaml: YamlFile, *keys: Key) -> Value:
+    value: Value = yaml.data
+    for key in keys:
+        if isinstance(value, Mapping) and isinstance(key, str):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return None
+    return value
+
+
+def _line(yaml: YamlFile, *keys: Key) -> str:
+    value = _at(yaml, *keys)
+    if isinstance(value, str) and value.strip():
+        return " ".join(value.split())
+    if keys[0] in yaml.data:
+        yaml.complain(f"{'.'.join(map(str, keys))} must be a sentence", *keys)
+    return ""
+
+
+def _text(yaml: YamlFile, key: str) -> Text:
+    value = yaml.data.get(key)
+    if isinstance(value, Mapping):
+        for other in value.keys() - {"en", "ja"}:
+            yaml.complain(f"{key} has the languages en and ja, not {other!r}", key, other)
+    return Text(_line(yaml, key, "en"), _line(yaml, key, "ja"))
+
+
+def _lines(yaml: YamlFile, key: str) -> tuple[str, ...]:
+    value = yaml.data.get(key)
+    if key not in yaml.data:
+        return ()
+    if not isinstance(value, list) or not value:
+        yaml.complain(f"{key} must be a list with at least one entry", key)
+        return ()
+    return tuple(_line(yaml, key, index) for index in range(len(value)))
+
+
+def _choice(yaml: YamlFile, allowed: Sequence[T], *keys: Key) -> T:
+    value = _at(yaml, *keys)
+    for option in allowed:
+        if value == option:
+            return option
+    if keys[0] in yaml.data:
+        yaml.complain(f"{'.'.join(map(str, keys))} is {value!r}, but must be one of {', '.join(allowed)}{did_you_mean(str(value), allowed)}", *keys)
+    return allowed[0]
+
+
+def _attack(yaml: YamlFile) -> tuple[str, ...]:
+    ids = _lines(yaml, "attack")
+    for index, technique in enumerate(ids):
+        if technique and not _ATTACK_ID.fullmatch(technique):
+            yaml.complain(f"{technique!r} is no ATT&CK technique id such as T1110.003", "attack", index)
+    return ids
+
+
+def _references(yaml: YamlFile) -> tuple[str, ...]:
+    urls = _lines(yaml, "references")
+    for index, url in enumerate(urls):
+        if url and not url.startswith("https://"):
+            yaml.complain("a reference must be an https:// address", "references", index)
+    return urls
+
+
+def _parameters(yaml: YamlFile) -> tuple[Parameter, ...]:
+    section = yaml.data.get("parameters", {})
+    if not isinstance(section, Mapping):
+        yaml.complain("parameters must be a mapping of names to type, default and meaning", "parameters")
+        return ()
+    parameters = []
+    for name, entry in section.items():
+        if not _PARAMETER_NAME.fullmatch(name):
+            yaml.complain(f"parameter {name!r} must be small letters, digits and underscores", "parameters", name)
+        if not isinstance(entry, Mapping):
+            yaml.complain(f"parameter {name!r} needs type, default and meaning", "parameters", name)
+            continue
+        for key in entry.keys() - {"type", "default", "meaning"}:
+            yaml.complain(f"unknown key {key!r}{did_you_mean(key, ['type', 'default', 'meaning'])}", "parameters", name, key)
+        kind = _choice(yaml, PARAMETER_TYPES, "parameters", name, "type")
+        default = entry.get("default")
+        parameter = Parameter(name, kind, "" if default is None else str(default), _line(yaml, "parameters", name, "meaning"))
+        try:
+            parameter.value(parameter.default)
+        except ValueError as error:
+            yaml.complain(f"default of {name!r} is {default!r}, but must be {error}", "parameters", name, "default")
+        parameters.append(parameter)
+    return tuple(parameters)
+
+
+def _requires(yaml: YamlFile) -> Mapping[str, tuple[str, ...]]:
+    section = yaml.data.get("requires", {})
+    if not isinstance(section, Mapping):
+        yaml.complain("requires must be a mapping of relations to lists of columns", "requires")
+        return MappingProxyType({})
+    needed = {}
+    for relation, columns in section.items():
+        if relation not in relation_names():
+            yaml.complain(f"there is no relation {relation!r}{did_you_mean(relation, relation_names())}", "requires", relation)
+        if not isinstance(columns, list) or not all(isinstance(c, str) for c in columns):
+            yaml.complain("must be a list of column names", "requires", relation)
+            continue
+        needed[relation] = tuple(str(c) for c in columns)
+    return MappingProxyType(needed)
+
+
+def _evidence(yaml: YamlFile) -> Evidence:
+    section = yaml.data.get("evidence")
+    if not isinstance(section, Mapping):
+        if "evidence" in yaml.data:
+            yaml.complain("evidence must be a mapping of grade, relation and where", "evidence")
+        return Evidence("context", "", "", 1)
+    for key in section.keys() - {"grade", "relation", "where"}:
+        yaml.complain(f"unknown key {key!r}{did_you_mean(key, ['grade', 'relation', 'where'])}", "evidence", key)
+    grade = _choice(yaml, EVIDENCE_GRADES, "evidence", "grade")
+    relation = _choice(yaml, EVIDENCE_RELATIONS, "evidence", "relation")
+    return Evidence(grade, relation, _line(yaml, "evidence", "where"), yaml.line_of("evidence", "where"))
