@@ -23,7 +23,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from benchmarks.accuracy import judge
-from benchmarks.measure import MIB, Cost, machine, pair, product, run
+from benchmarks.measure import MIB, CommandFailedError, Cost, machine, pair, product, run
 from benchmarks.simulate import load_plan, simulate
 from benchmarks.simulator.plan import Plan
 
@@ -221,7 +221,11 @@ def main(arguments: list[str] | None = None) -> int:
     sizes = dataclasses.replace(sizes, **{k: v for k, v in wanted.items() if v is not None})
     figures: list[Figure] = []
     for question in given.only or QUESTIONS:
-        answers = MEASURES[question](sizes)
+        try:
+            answers = MEASURES[question](sizes)
+        except CommandFailedError as error:
+            print(error, file=sys.stderr)
+            return 1
         for figure in answers:
             print(f"{figure.what}: {figure.value}" + (f"   [bar: {figure.bar}]" if figure.bar else ""), flush=True)
         figures += answers
