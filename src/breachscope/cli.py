@@ -530,7 +530,8 @@ def _require(case: Case, name: str, command: str) -> None:
 def _told(source: Source) -> str:
     formats = ", ".join(f"{name} {count:,}" for name, count in source.formats.items()) or "no known format"
     skipped = sum(source.skipped.values())
-    return _harmless(f"{source.name}: {source.lines:,} lines: {source.event_lines:,} events ({formats}), {skipped:,} skipped, {source.rejected:,} rejected")
+    counts = f"{source.event_lines:,} events ({formats}), {skipped:,} skipped, {source.rejected:,} rejected"
+    return _harmless(f"{source.name}: {source.lines:,} lines: {counts}; format confidence {source.confidence:.0%}")
 
 
 def _source_summary(source: Source) -> dict[str, object]:
