@@ -96,4 +96,4 @@ def test_anything_but_one_select_over_the_case_is_refused(case: Case, tmp_path: 
 
 def test_case_files_stay_private(case: Case) -> None:
     for path in case.path.rglob("*"):
-        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 or path.name == ".lock", path
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path

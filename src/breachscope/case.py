@@ -156,7 +156,7 @@ class Case:
         """Be the only writer. Raises CaseError at once when another process is writing."""
         import fcntl
 
-        with (self.path / _LOCK).open("a") as handle:
+        with os.fdopen(os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -233,7 +233,8 @@ class Case:
         target = self.path / name
         partial = target.with_name(target.name + _PARTIAL)
         try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in reversed(Path(name).parents[:-1]):
+                (self.path / folder).mkdir(mode=0o700, exist_ok=True)
             partial.unlink(missing_ok=True)
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             yield partial

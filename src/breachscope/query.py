@@ -36,7 +36,7 @@ def query_case(case: Case, sql: str, scratch: Path) -> Iterator[pa.RecordBatch]:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("query takes exactly one SELECT; the case itself is never changed")
-            reader = connection.execute(statements[0]).to_arrow_reader(_BATCH_ROWS)
+            reader = connection.sql(statements[0].query).to_arrow_reader(_BATCH_ROWS)
             yield pa.RecordBatch.from_pylist([], schema=reader.schema)
             yield from reader
         except duckdb.Error as error:
