@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from breachscope.ingest.engine import UNREAD, Context, Reading, read_lines, snif
 from breachscope.ingest.formats import Format, FormatCatalog, Sample
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.sources import Stream
+from breachscope.timestamps import infer_years
 
 BOOKKEEPING = ("event_id", "source", "line", "format")
 """Columns that a sample need not expect: they follow from where the line stands."""
@@ -80,7 +82,8 @@ def try_format(path: Path, catalog: FormatCatalog) -> Trial:
         return Trial(None, 0.0, stream.encoding, 0)
     lines = split_lines(block, stream.encoding, stream.newline).frame.head(_TRIAL_LINES)
     fmt, confidence = sniff(lines, catalog)
-    reading = read_lines(lines, fmt, catalog, Context(source=1)) if fmt else Reading(unread=lines)
+    years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=path.name) if fmt and fmt.lacks_year else None
+    reading = read_lines(lines, fmt, catalog, Context(source=1, years=years)) if fmt else Reading(unread=lines)
     reading.reject(reading.unread["line"], UNREAD)
     formats: Counter[str] = Counter()
     for _, format_id, rows in reading.events:
