@@ -15,6 +15,8 @@ import polars as pl
 
 from breachscope import __version__
 from breachscope.case import Case, Source, sha256_file
+from breachscope.detect.catalog import Detector as CatalogDetector
+from breachscope.detect.catalog import load_catalog
 from breachscope.errors import CaseError
 from breachscope.report.facts import (
     STAGES,
@@ -60,13 +62,14 @@ def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
     """
     sources = case.sources()
     names = _distinct_names(sources)
+    known = {detector.id: detector for detector in load_catalog().detectors}
     log_span = _span_around(_source_span(s) for s in sources)
     incidents_file = _read_json(case, INCIDENTS, "detect")
     detection_file = _read_json(case, DETECTION, "detect")
     scope_file = _read_json(case, SCOPE, "scope")
     try:
         incidents = _read_incidents(case, incidents_file["incidents"])
-        detectors = tuple(_read_detector(d) for d in detection_file["detectors"])
+        detectors = tuple(_read_detector(d, known) for d in detection_file["detectors"])
         scope = scope_file if with_scope and scope_file.get("people") is not None else {}
         return Facts(
             case=case.path.resolve().name,
@@ -218,13 +221,21 @@ def _shown_fact(value: Any) -> str | float:
     return text if len(text) <= _FACT_CHARACTERS else f"{text[:_FACT_CHARACTERS]}… (+{len(text) - _FACT_CHARACTERS})"
 
 
-def _read_detector(record: Mapping[str, Any]) -> Detector:
+def _read_detector(record: Mapping[str, Any], known: Mapping[str, CatalogDetector]) -> Detector:
+    """One detector as it ran; its texts are those it ran with, or of the built-in detector of that name, or its id."""
+    id_ = record["id"]
+    texts: dict[str, Any] = {"title": id_, "description": "", "false_positives": (), "next_steps": ()}
+    if id_ in known:
+        detector = known[id_]
+        texts |= {"title": vars(detector.title), "description": vars(detector.description)}
+        texts |= {"false_positives": detector.false_positives, "next_steps": detector.next_steps}
+    texts |= {name: record[name] for name in texts if name in record}
     return Detector(
-        id=record["id"],
-        title=_both(record["title"]),
-        description=_both(record["description"]),
-        false_positives=_both(record["false_positives"]),
-        next_steps=_both(record["next_steps"]),
+        id=id_,
+        title=_both(texts["title"]),
+        description=_both(texts["description"]),
+        false_positives=_both(texts["false_positives"]),
+        next_steps=_both(texts["next_steps"]),
         version=record["version"],
         findings=record["findings"],
         is_evaluable=record["evaluable"],
