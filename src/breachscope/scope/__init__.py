@@ -1,5 +1,20 @@
 """From incidents to people: which records, whose, on what evidence, and what the logs cannot say."""
 
-from breachscope.scope.datamap import DataMap, load_datamap
+from breachscope.scope.answer import Scope, compute_scope
+from breachscope.scope.datamap import KINDS, DataMap, Kind, load_datamap
+from breachscope.scope.reasons import REASONS, UNCERTAINTIES
+from breachscope.scope.trace import Exposure, trace_person, trace_record
 
-__all__ = ["DataMap", "load_datamap"]
+__all__ = [
+    "KINDS",
+    "REASONS",
+    "UNCERTAINTIES",
+    "DataMap",
+    "Exposure",
+    "Kind",
+    "Scope",
+    "compute_scope",
+    "load_datamap",
+    "trace_person",
+    "trace_record",
+]

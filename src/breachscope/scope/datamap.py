@@ -204,6 +204,13 @@ class Route:
         """How the route is called in results: its ``match``, or what it stands for."""
         return self.match or f"login of {self.returns}"
 
+    @property
+    def url(self) -> Template:
+        """The template, which only a login route may lack."""
+        if self.template is None:
+            raise ValueError("a login route without match has no template")
+        return self.template
+
 
 @dataclass(frozen=True)
 class Store:

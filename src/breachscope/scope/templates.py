@@ -132,6 +132,13 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def loose_sql(text: str) -> str:
+    """Text without differences that people and programs do not mean: width, case, outer spaces, leading zeros of a number."""
+    wide = "".join(chr(c) for c in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0x3000, 0xFF0D, 0xFF20, 0xFF0E, 0xFF3F))
+    narrow = "".join(chr(c - 0xFEE0) for c in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))) + " -@._"
+    return f"regexp_replace(lower(trim(translate({text}, '{wide}', '{narrow}'))), '^0+([0-9]+)$', '\\1')"
+
+
 def parse_template(text: str) -> Template:
     """Parse ``METHOD /path/{slot}?argument={slot}``.
 

@@ -1,0 +1,77 @@
+"""URL templates that the logs show: what a data map could describe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from breachscope.scope.database import Database, parquet_files_sql
+from breachscope.scope.templates import NORMAL_PATH_SQL
+
+_MANY = (
+    r"[0-9]+",
+    r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}",
+    r"[0-9A-Fa-f]{16,}",
+    r"[^@/]+@[^@/]+\.[A-Za-z]+",
+    r"[A-Za-z]{1,5}[-_]?[0-9]{2,}",
+)
+"""Path segments that name one of many: number, UUID, long hex text, e-mail address, number with a short prefix (DETECTORS, URL template)."""
+
+_SLOT_PATH_SQL = rf"""
+array_to_string(list_transform(string_split(normal_path, '/'),
+    lambda segment: CASE WHEN regexp_full_match(segment, '({"|".join(_MANY)})(\.[a-z]{{1,5}})?')
+        THEN '{{id}}' || regexp_extract(segment, '(\.[a-z]{{1,5}})?$', 1) ELSE replace(replace(segment, '{{', ''), '}}', '') END), '/')
+"""
+STATIC_PATH = r"\.(css|js|mjs|map|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf|eot|mp4|webm|txt|xml|webmanifest)$"
+
+
+@dataclass(frozen=True)
+class SeenTemplate:
+    """One shape of URL: ``match`` as a route of the map would write it."""
+
+    match: str
+    requests: int
+    returned: int
+    """Answers with a status 2xx."""
+    distinct_urls: int
+    bytes_sent: int
+
+
+def seen_templates(database: Database, limit: int, *, mapped: bool) -> list[SeenTemplate]:
+    """Return the shapes of successful requests of the incidents' actors, most answers first; with a map, those that no route matches."""
+    unmatched = "AND (request_id IS NULL OR request_id NOT IN (SELECT request_id FROM matches))" if mapped else ""
+    return _templates(
+        database, f"SELECT method, path, query, status, bytes_sent FROM web_evidence WHERE method IS NOT NULL AND path IS NOT NULL {unmatched}", limit
+    )
+
+
+def all_templates(database: Database, files: Sequence[Path], limit: int) -> list[SeenTemplate]:
+    """Return the shapes of all successful requests of a case, by anyone."""
+    if not files:
+        return []
+    return _templates(
+        database, f"SELECT method, path, query, status, bytes_sent FROM {parquet_files_sql(files)} WHERE method IS NOT NULL AND path IS NOT NULL", limit
+    )
+
+
+def _templates(database: Database, events: str, limit: int) -> list[SeenTemplate]:
+    names = """array_to_string(list_sort(list_distinct(list_filter(list_transform(string_split(coalesce(query, ''), '&'), lambda a: split_part(a, '=', 1)),
+        lambda name: regexp_full_match(name, '[A-Za-z_][A-Za-z0-9_.-]{0,40}')))), '&')"""
+    rows = database.rows(f"""
+        WITH urls AS (
+            SELECT upper(method) AS method, path, query, count(*) AS requests, count(*) FILTER (status BETWEEN 200 AND 299) AS returned,
+                   coalesce(sum(bytes_sent) FILTER (status BETWEEN 200 AND 299), 0)::BIGINT AS bytes_sent
+            FROM ({events}) GROUP BY ALL),
+        shaped AS (
+            SELECT method, {_SLOT_PATH_SQL} AS shape, {names} AS names, requests, returned, bytes_sent
+            FROM (SELECT *, {NORMAL_PATH_SQL} AS normal_path FROM urls WHERE returned > 0))
+        SELECT method, shape, names, sum(requests)::BIGINT, sum(returned)::BIGINT, count(*), sum(bytes_sent)::BIGINT
+        FROM shaped WHERE NOT regexp_matches(shape, '{STATIC_PATH}')
+        GROUP BY method, shape, names ORDER BY sum(returned) DESC, method, shape, names LIMIT {limit}""")
+    return [SeenTemplate(_match(method, shape, names), requests, returned, urls, size) for method, shape, names, requests, returned, urls, size in rows]
+
+
+def _match(method: str, shape: str, names: str) -> str:
+    query = "&".join(f"{name}={{{name}}}" for name in names.split("&") if name)
+    return f"{method} {shape}{'?' if query else ''}{query}"
