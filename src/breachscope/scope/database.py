@@ -24,12 +24,11 @@ class Database:
             config={
                 "memory_limit": MEMORY_LIMIT,
                 "temp_directory": str(spill),
-                "TimeZone": "UTC",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "enable_progress_bar": False,
             }
         )
+        self.run("SET TimeZone = 'UTC'")
 
     def close(self) -> None:
         self._connection.close()

@@ -120,10 +120,10 @@ def people_batches(database: Database, customers: Mapping[str, Customers]) -> It
     table_bit = " ".join(f"WHEN {index} THEN {1 << bit}" for index, bit in bit_of.items())
     for batch in database.batches(f"""
         WITH per_record AS (
-            SELECT person, table_index, record, min(grade) AS grade, bit_or(kinds) FILTER (grade < {EXCLUDED}) AS kinds,
+            SELECT person, table_index, record, min(grade) AS grade, bit_or(x.kinds) FILTER (grade < {EXCLUDED}) AS kinds,
                    list(DISTINCT incident_id) FILTER (grade < {EXCLUDED}) AS incidents, min(f.first_ts) AS first_ts,
                    max(f.last_ts) AS last_ts
-            FROM (SELECT person, table_index, record, grade, kinds, incident_id, fact FROM exposed WHERE person IS NOT NULL) JOIN facts f USING (fact)
+            FROM (SELECT person, table_index, record, grade, kinds, incident_id, fact FROM exposed WHERE person IS NOT NULL) x JOIN facts f USING (fact)
             GROUP BY person, table_index, record),
         per_person AS (
             SELECT person, min(grade) AS grade, bit_or(CASE table_index {table_bit} END) AS table_bits, coalesce(bit_or(kinds), 0) AS kinds,
