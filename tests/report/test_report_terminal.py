@@ -30,7 +30,7 @@ def test_english_answer(write_case: CaseWriter) -> None:
     lines = summarize(write_case(), "en", True).splitlines()
     assert lines[0] == "[Critical] Personal data of 812 people was returned to the attacker. At most 52,001 people may be affected."
     assert lines[2] == "When       2026-08-30 01:01:00 – 03:51:00 UTC+09:00 (JST), 2 h 50 min"
-    assert lines[3] == "By whom    address 203.0.113.66; account admin; account t***@example.jp; session ab12cd…"
+    assert lines[3] == "By whom    address 203.0.113.66; account admin; 1 account whose name is masked here; 1 session"
     assert lines[4] == "People     812 people confirmed, 488 people probable, 1 person possible; at most 52,001 people"
     assert lines[5].startswith("Records    customers: 812 records confirmed, 488 records probable, 1 record possible of 50,000 rows")
     assert lines[6] == "Data       name (1,300 people); e-mail address (1,300 people); disability (7 people)"

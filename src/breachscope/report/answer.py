@@ -13,6 +13,7 @@ from breachscope.report.facts import STAGES, Actor, Facts, Incident, People, Spa
 from breachscope.report.words import Words
 
 _MOST_HOLES = 4
+_MOST_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,15 @@ def actor_name(actor: Actor, words: Words) -> str:
 
 
 def _who(serious: Sequence[Incident], words: Words) -> tuple[str, ...]:
-    """Addresses first, then accounts: what a reader can block comes before what they can look up."""
+    """Actors by name where the name may be told and tells something; of the others, how many there are."""
     if not serious:
         return (words("answer.who_nobody"),)
-    order = {"ip": 0, "user": 1, "host": 2, "session": 3}
-    actors = sorted(dict.fromkeys(a for i in serious for a in i.actors), key=lambda a: (a.is_shared, order[a.kind]))
-    return tuple(actor_name(a, words) for a in actors)
+    actors = list({a.identity: a for i in serious for a in i.actors}.values())
+    named = [actor_name(a, words) for a in actors if not a.is_masked]
+    accounts = sum(a.is_masked and a.kind == "user" for a in actors)
+    sessions = sum(a.is_masked and a.kind == "session" for a in actors)
+    counted = [words.count(n, unit) for n, unit in ((accounts, "accounts"), (sessions, "sessions")) if n]
+    return (*named[:_MOST_NAMED], *counted, *([words("answer.who_more", n=words.number(len(named) - _MOST_NAMED))] if len(named) > _MOST_NAMED else []))
 
 
 def _people(people: People | None, words: Words) -> str:
@@ -157,9 +161,11 @@ def _sure(facts: Facts, words: Words) -> tuple[str, ...]:
     else:
         gaps = len(facts.gaps_during_incidents)
         told = [words("answer.sure_gaps", gaps=words.count(gaps, "gaps")) if gaps else words("answer.sure_complete")]
-    shared = {actor_name(Actor(a.kind, a.value), words) for i in facts.serious_incidents for a in i.actors if a.is_shared}
+    shared = {
+        a.identity: words("actor.named", kind=words.label("actor", a.kind), value=a.value) for i in facts.serious_incidents for a in i.actors if a.is_shared
+    }
     if shared:
-        told.append(words("answer.sure_shared", actors=words.listing(sorted(shared), 2)))
+        told.append(words("answer.sure_shared", actors=words.listing(list(shared.values()), 2)))
     return tuple(told)
 
 

@@ -55,11 +55,17 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who did it, as far as the logs tell; ``value`` is masked where it is personal or a secret."""
+    """Who did it, as far as the logs tell.
+
+    ``value`` is fit to be shown: ``is_masked`` when it was personal or a secret. ``identity`` tells two apart whose shown
+    values are alike; it is never shown.
+    """
 
     kind: str
     value: str
-    is_shared: bool = False
+    is_masked: bool
+    is_shared: bool
+    identity: str
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Personal values and secrets are masked here, once, before anything is told: the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -62,14 +63,13 @@ def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
     """
     sources = case.sources()
     names = _distinct_names(sources)
-    known = {detector.id: detector for detector in load_catalog().detectors}
     log_span = _span_around(_source_span(s) for s in sources)
     incidents_file = _read_json(case, INCIDENTS, "detect")
     detection_file = _read_json(case, DETECTION, "detect")
     scope_file = _read_json(case, SCOPE, "scope")
     try:
         incidents = _read_incidents(case, incidents_file["incidents"])
-        detectors = tuple(_read_detector(d, known) for d in detection_file["detectors"])
+        detectors = _read_detectors(detection_file["detectors"])
         scope = scope_file if with_scope and scope_file.get("people") is not None else {}
         return Facts(
             case=case.path.resolve().name,
@@ -144,16 +144,16 @@ def _distinct_names(sources: Sequence[Source]) -> dict[int, str]:
     return names
 
 
-def _shown_actor(kind: str, value: str) -> str:
-    if kind == "session" and len(value) > _SESSION_SHOWN:
-        return value[:_SESSION_SHOWN] + "…"
-    return clipped(masked(value), _ACTOR_CELLS)
+def _actor(kind: str, value: str, is_shared: bool) -> Actor:
+    if kind not in ACTOR_KINDS:
+        raise ValueError(f"actor kind {kind!r}")
+    shown = value[:_SESSION_SHOWN] + "…" if kind == "session" and len(value) > _SESSION_SHOWN else masked(value)
+    return Actor(kind, clipped(shown, _ACTOR_CELLS), shown != value, is_shared, hashlib.sha256(f"{kind}:{value}".encode(errors="replace")).hexdigest())
 
 
-def _read_actor(record: Mapping[str, Any]) -> Actor:
-    if record["kind"] not in ACTOR_KINDS:
-        raise ValueError(f"actor kind {record['kind']!r}")
-    return Actor(record["kind"], _shown_actor(record["kind"], record["value"]), bool(record.get("shared")))
+def _actor_rank(actor: Actor) -> tuple[bool, int, bool, str, str]:
+    """Addresses first, then accounts: what a reader can block comes before what they can look up; what others use too comes last."""
+    return (actor.is_shared, ("ip", "user", "host", "session").index(actor.kind), actor.is_masked, actor.value, actor.identity)
 
 
 def _both(value: Any) -> Mapping[Language, Any]:
@@ -167,7 +167,7 @@ def _read_incidents(case: Case, records: Sequence[Mapping[str, Any]]) -> tuple[I
     own_events = _count_own_events(case, spans)
     incidents = []
     for record in records:
-        actors = tuple(_read_actor(a) for a in record["actors"])
+        actors = tuple(sorted((_actor(a["kind"], a["value"], a["shared"]) for a in record["actors"]), key=_actor_rank))
         summaries = {t["finding_id"]: t for t in record["timeline"]}
         stages = tuple(Stage(s["stage"], _known_span(s), len(s["findings"])) for s in record["stages"])
         findings = tuple(_read_finding(row, summaries[row["finding_id"]], actors) for row in rows.filter(incident_id=record["id"]).iter_rows(named=True))
@@ -189,21 +189,21 @@ def _read_incidents(case: Case, records: Sequence[Mapping[str, Any]]) -> tuple[I
 
 
 def _read_finding(row: Mapping[str, Any], told: Mapping[str, Any], actors: Sequence[Actor]) -> Finding:
-    shown = _shown_actor(row["actor_kind"], row["actor"])
-    is_shared = any(a.is_shared for a in actors if (a.kind, a.value) == (row["actor_kind"], shown))
+    actor = _actor(row["actor_kind"], row["actor"], is_shared=False)
+    actor = next((a for a in actors if a.identity == actor.identity), actor)
     return Finding(
         id=row["finding_id"],
         detector=row["detector"],
         level=row["level"],
         attack=tuple(row["attack"] or ()),
-        actor=Actor(row["actor_kind"], shown, is_shared),
+        actor=actor,
         peer=row["peer"],
         span=Span(row["first_ts"], row["last_ts"]),
         measure=row["measure"],
         threshold=row["threshold"],
         events=row["events"],
         facts={name: _shown_fact(value) for name, value in json.loads(row["facts"] or "{}").items() if value is not None},
-        summary={lang: masked(told[f"summary_{lang}"].replace(row["actor"], shown)) for lang in LANGUAGES},
+        summary={lang: masked(told[f"summary_{lang}"].replace(row["actor"], actor.value)) for lang in LANGUAGES},
     )
 
 
@@ -219,6 +219,12 @@ def _shown_fact(value: Any) -> str | float:
         return f"{shown} … (+{len(value) - _FACT_ITEMS})" if len(value) > _FACT_ITEMS else shown
     text = masked(str(value))
     return text if len(text) <= _FACT_CHARACTERS else f"{text[:_FACT_CHARACTERS]}… (+{len(text) - _FACT_CHARACTERS})"
+
+
+def _read_detectors(records: Sequence[Mapping[str, Any]]) -> tuple[Detector, ...]:
+    # Loading the catalogue checks all its SQL, which takes as long as the rest of the report.
+    known = {} if all("title" in r for r in records) else {d.id: d for d in load_catalog().detectors}
+    return tuple(_read_detector(record, known) for record in records)
 
 
 def _read_detector(record: Mapping[str, Any], known: Mapping[str, CatalogDetector]) -> Detector:

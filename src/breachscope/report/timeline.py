@@ -18,8 +18,8 @@ from breachscope.report.facts import Coverage, Facts, Finding, Histogram, Incide
 from breachscope.report.hostile import clipped
 from breachscope.report.words import Words
 
-WIDTH = 1080
-LABEL_WIDTH = 250
+WIDTH = 1120
+LABEL_WIDTH = 300
 PLOT_RIGHT = WIDTH - 12
 AXIS_HEIGHT = 26
 HISTOGRAM_HEIGHT = 56
@@ -28,9 +28,9 @@ STAGE_HEIGHT = 19
 MAX_LANES = 16
 MAX_TICKS = 9
 MIN_BAR_WIDTH = 3.0
-LABEL_CELLS = 38
+LABEL_CELLS = 48
 """Terminal cells of text that fit left of the plot at the label's size."""
-DETAIL_CELLS = 44
+DETAIL_CELLS = 54
 _STAGE_NAME_ROOM = 110.0
 
 _STEPS = tuple(
@@ -221,7 +221,7 @@ def draw_incident(facts: Facts, incident: Incident, words: Words) -> Picture:
     top = stages_top + len(incident.stages) * STAGE_HEIGHT + 10
     found: dict[tuple[str, str], list[Finding]] = {}
     for finding in incident.findings:
-        found.setdefault((finding.detector, finding.actor.value), []).append(finding)
+        found.setdefault((finding.detector, finding.actor.identity), []).append(finding)
     lanes = tuple(_finding_lane(facts, findings, scale, words, top + index * LANE_HEIGHT) for index, findings in enumerate(list(found.values())[:MAX_LANES]))
     holes = [(log, gap) for log in facts.coverage for gap in log.gaps if scale.shows(gap)]
     description = words(
