@@ -1,0 +1,37 @@
+-- One row = one request for a file that should not be on a web server, which was answered, or completed a burst of probes.
+WITH files AS (
+    SELECT target_id, plain_path AS file, kind FROM (
+        SELECT target_id, plain_path, CASE
+            WHEN regexp_matches(plain_path, '\.(?:sql|dump|bson|mdb|sqlite3?|db)(?:\.(?:gz|zip|bz2|xz|7z))?$') THEN 'dump'
+            WHEN regexp_matches(plain_path, '(?:^|/)[^/]*(?:backup|bak|dump|database|db|www|htdocs|public_html|site|home|data|users|customers)[^/]*\.(?:zip|tar|tgz|tar\.gz|gz|rar|7z|bz2)$') THEN 'archive'
+            WHEN regexp_matches(plain_path, '(?:^|/)(?:\.git/|\.svn/|\.hg/|\.env(?:\.[a-z]+)?$|\.aws/|\.ssh/|\.htpasswd|\.npmrc|\.docker/|\.kube/|id_rsa|id_ed25519|wp-config\.php[^/]+|web\.config$|credentials(?:\.json)?$|secrets?\.ya?ml$)') THEN 'secret'
+            WHEN regexp_matches(plain_path, '\.(?:bak|old|orig|save|swp|pem|key|pfx|p12|jks|kdbx)$|~$') THEN 'leftover' END AS kind
+        FROM targets
+    ) WHERE kind IS NOT NULL
+), hits AS (
+    SELECT r.event_id, r.ts, r.actor_id, r.client_id, r.status, r.bytes_sent, f.file, f.kind FROM requests AS r JOIN files AS f USING (target_id)
+), offered AS (
+    -- An archive that many addresses fetch is there to be fetched.
+    SELECT file FROM hits JOIN clients USING (client_id) WHERE kind IN ('archive', 'leftover') AND status IN (200, 206) GROUP BY file HAVING count(DISTINCT client_ip) > $public_addresses
+), dull AS (
+    -- Soft 404: sizes of the home page, of errors, and of answers that three different such files get.
+    SELECT r.bytes_sent FROM requests AS r JOIN targets AS t USING (target_id) WHERE t.path IN ('/', '') AND r.status BETWEEN 200 AND 299
+    UNION SELECT bytes_sent FROM requests WHERE status >= 400
+    UNION SELECT bytes_sent FROM hits WHERE status IN (200, 206) GROUP BY bytes_sent HAVING count(DISTINCT file) >= 3
+), firsts AS (
+    SELECT *, row_number() OVER (PARTITION BY actor_id, file ORDER BY ts, event_id) = 1 AS is_new FROM hits WHERE file NOT IN (FROM offered)
+), levels AS (
+    SELECT *, count(*) FILTER (is_new) OVER w * epoch_us($leak::INTERVAL) - epoch_us(ts) AS fill, count(*) FILTER (is_new) OVER w AS files
+    FROM firsts WINDOW w AS (PARTITION BY actor_id ORDER BY ts, event_id ROWS UNBOUNDED PRECEDING)
+), judged AS (
+    SELECT *, fill - min(fill - is_new::INTEGER * epoch_us($leak::INTERVAL)) OVER w > $capacity * epoch_us($leak::INTERVAL) AS is_burst,
+        arg_min(ts, fill - is_new::INTEGER * epoch_us($leak::INTERVAL)) OVER w AS began,
+        status IN (200, 206) AND bytes_sent IS DISTINCT FROM 0 AND coalesce(bytes_sent NOT IN (SELECT bytes_sent FROM dull WHERE bytes_sent IS NOT NULL), true) AS is_read
+    FROM levels WINDOW w AS (PARTITION BY actor_id ORDER BY ts, event_id ROWS UNBOUNDED PRECEDING)
+)
+SELECT actor_kind, actor, CASE actor_kind WHEN 'ip' THEN ua_family END AS _ua_family, CASE WHEN is_burst THEN began ELSE ts END AS first_ts, ts AS last_ts,
+    CASE WHEN NOT is_read THEN 'low' WHEN bytes_sent IS NULL THEN 'medium' WHEN kind = 'dump' THEN 'critical' ELSE 'high' END AS level,
+    files AS measure, CASE WHEN is_read THEN 1 ELSE $capacity END AS threshold, CASE WHEN is_read THEN file END AS file, CASE actor_kind WHEN 'ip' THEN ua_family END AS ua_family
+FROM judged JOIN clients USING (client_id)
+WHERE actor_kind IS NOT NULL AND (is_burst OR is_read)
+ORDER BY ALL

@@ -1,0 +1,39 @@
+-- One row = one request with an SQL injection signature that succeeded, or completed a burst of such attempts.
+WITH carriers AS (
+    SELECT event_id, plain_query || ' ' || plain_path AS payload FROM requests JOIN (SELECT target_id, plain_query, plain_path FROM targets WHERE is_sqli(plain_query) OR is_sqli(plain_path)) USING (target_id)
+    UNION ALL SELECT event_id, lower(user_agent) FROM requests JOIN (SELECT client_id, user_agent FROM clients WHERE user_agent IN (SELECT user_agent FROM agents WHERE is_sqli(lower(user_agent)))) USING (client_id)
+    UNION ALL SELECT event_id, plain FROM (SELECT event_id, lower(plain_once(replace(referer, '+', ' '))) AS plain FROM web WHERE regexp_matches(referer, '(?i)[''"();]|%2[0-9a-f]|union|select')) JOIN requests USING (event_id) WHERE NOT is_static AND is_sqli(plain)
+), hits AS (
+    SELECT r.event_id, r.ts, r.actor_id, r.client_id, r.endpoint_id, r.status, r.bytes_sent, r.duration_ms, p.payload,
+        TRY_CAST(regexp_extract(payload, '(?:sleep\s*\(|delay\s*''\s*\d+:\d+:)\s*(\d{1,3})', 1) AS INTEGER) AS delay_s,
+        regexp_extract(payload, '\b(?:and|or)\b[\s(''"]*(\w{1,20})[''"]*\s*=\s*[''"]*(\w{1,20})', ['a', 'b']) AS claim
+    FROM (SELECT event_id, max(payload) AS payload FROM carriers GROUP BY event_id) AS p JOIN requests AS r USING (event_id)
+), clean AS (
+    SELECT endpoint_id, count(bytes_sent) AS samples, max(bytes_sent) AS largest FROM requests
+    WHERE endpoint_id IN (SELECT endpoint_id FROM hits) AND status BETWEEN 200 AND 299 AND event_id NOT IN (SELECT event_id FROM hits) GROUP BY endpoint_id
+), refusals AS (
+    -- A size that many different payloads get is a page that says no.
+    SELECT bytes_sent FROM hits WHERE status BETWEEN 200 AND 299 AND delay_s IS NULL GROUP BY bytes_sent HAVING count(DISTINCT endpoint_id) >= 3 OR count(DISTINCT payload) >= 5
+), truths AS (
+    SELECT actor_id, endpoint_id, least(count(*) FILTER (claim.a = claim.b), count(*) FILTER (claim.a <> claim.b)) >= 2
+        AND (min(bytes_sent) FILTER (claim.a = claim.b) > max(bytes_sent) FILTER (claim.a <> claim.b) OR max(bytes_sent) FILTER (claim.a = claim.b) < min(bytes_sent) FILTER (claim.a <> claim.b)) AS splits
+    FROM hits WHERE claim.a <> '' AND status BETWEEN 200 AND 299 AND bytes_sent IS NOT NULL GROUP BY ALL
+), firsts AS (
+    SELECT *, row_number() OVER (PARTITION BY actor_id, payload ORDER BY ts, event_id) = 1 AS is_new FROM hits
+), levels AS (
+    SELECT *, count(*) FILTER (is_new) OVER w * epoch_us($leak::INTERVAL) - epoch_us(ts) AS fill, count(DISTINCT payload) OVER slow AS payloads, count(*) FILTER (status BETWEEN 200 AND 299) OVER slow AS answered
+    FROM firsts WINDOW w AS (PARTITION BY actor_id ORDER BY ts, event_id ROWS UNBOUNDED PRECEDING), slow AS (PARTITION BY actor_id ORDER BY ts RANGE BETWEEN $window PRECEDING AND CURRENT ROW)
+), judged AS (
+    SELECT l.*, fill - min(fill - is_new::INTEGER * epoch_us($leak::INTERVAL)) OVER (PARTITION BY l.actor_id ORDER BY ts, event_id ROWS UNBOUNDED PRECEDING) > $capacity * epoch_us($leak::INTERVAL) OR payloads >= $payloads AS is_burst,
+        coalesce(l.status BETWEEN 200 AND 299 AND l.bytes_sent NOT IN (FROM refusals) AND samples >= $samples AND l.bytes_sent > largest + greatest(200, 3 * length(payload)), false) AS is_larger,
+        coalesce(delay_s >= 2 AND duration_ms >= delay_s * 1000, false) AS is_delayed, coalesce(splits AND status BETWEEN 200 AND 299 AND claim.a <> '', false) AS is_split
+    FROM levels AS l LEFT JOIN clean USING (endpoint_id) LEFT JOIN truths USING (actor_id, endpoint_id)
+)
+SELECT actor_kind, actor, CASE actor_kind WHEN 'ip' THEN ua_family END AS _ua_family, CASE WHEN is_burst THEN ts - $window ELSE ts END AS first_ts, ts AS last_ts,
+    CASE WHEN is_larger OR is_delayed OR is_split THEN 'high' WHEN answered > 0 THEN 'medium' ELSE 'low' END AS level,
+    payloads AS measure, CASE WHEN is_burst THEN least($payloads, $capacity) ELSE 1 END AS threshold,
+    concat_ws(', ', CASE WHEN is_larger THEN 'answer larger than any clean one' END, CASE WHEN is_delayed THEN 'answer as late as asked' END, CASE WHEN is_split THEN 'answer follows the truth of the condition' END) AS success,
+    answered, CASE actor_kind WHEN 'ip' THEN ua_family END AS ua_family
+FROM judged JOIN clients USING (client_id)
+WHERE actor_kind IS NOT NULL AND (is_burst OR is_larger OR is_delayed OR is_split)
+ORDER BY ALL
