@@ -25,6 +25,8 @@ import polars as pl
 from breachscope.errors import UsageError, did_you_mean
 
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0}
+_EPOCH_DIGITS = {"epoch_s": 11, "epoch_ms": 14, "epoch_us": 17, "epoch_ns": 19}
+"""More digits than the year 2200 needs would overflow into a year that looks sound."""
 _DAYS_PER_UNROLLED_YEAR = 366
 _DAYS_BEFORE_MONTH = np.array([0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335], dtype=np.int32)
 _MONTHS = {m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
@@ -61,8 +63,9 @@ class Zone:
 
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise UsageError(f"time zone {name!r} is not known{did_you_mean(name, available_timezones())}; use a name like Asia/Tokyo") from error
+            pl.select(pl.lit(datetime(2000, 1, 1)).dt.replace_time_zone(name))  # noqa: DTZ001 - naive on purpose; Polars knows fewer names
+        except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.ComputeError) as error:
+            raise UsageError(f"time zone {name!r} is not known{did_you_mean(name, available_timezones() - {name})}; use a name like Asia/Tokyo") from error
         return cls(name, is_given=True)
 
 
@@ -190,7 +193,7 @@ def _read(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.in
 def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.int32] | None) -> pl.DataFrame:
     frame = texts.alias("t").to_frame()
     if written in _EPOCHS:
-        whole = pl.col("t").str.extract(r"^(\d{1,19})(?:\.\d*)?$").cast(pl.Int64, strict=False)
+        whole = pl.col("t").str.extract(rf"^(\d{{1,{_EPOCH_DIGITS[written]}}})(?:\.\d*)?$").cast(pl.Int64, strict=False)
         fraction = pl.col("t").str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
         micros = whole * _EPOCHS[written] + (fraction if written == "epoch_s" else 0) if _EPOCHS[written] else whole // 1000
         stamped = frame.select(micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("ts"))
@@ -249,20 +252,23 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
 
 
 def _offset_minutes(written: pl.Expr | pl.Series) -> pl.Expr:
+    """Minutes east of UTC of ``Z``, ``+0900`` or ``+09:00``; null for what is no offset."""
     text = pl.lit(written) if isinstance(written, pl.Series) else written
-    digits = text.str.replace_all(":", "", literal=True)
+    digits = text.str.extract(r"^([+-](?:[01]\d|2[0-3]):?[0-5]\d)$").str.replace_all(":", "", literal=True)
     minutes = digits.str.slice(1, 2).cast(pl.Int16, strict=False) * 60 + digits.str.slice(3, 2).cast(pl.Int16, strict=False)
     return pl.when(text == "Z").then(pl.lit(0, pl.Int16)).when(text.str.starts_with("-")).then(-minutes).otherwise(minutes)
 
 
 def _localised(frame: pl.DataFrame, zone: Zone, quality: str) -> pl.DataFrame:
-    """Place naive local times in ``zone``. A repeated hour takes its first pass; a skipped hour keeps the offset before the change."""
+    """Place naive local times in ``zone``. A repeated time takes its first pass; a skipped one keeps the offset before the change."""
     stamped = frame.select(
         "local", pl.col("local").dt.replace_time_zone(zone.name, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC").alias("ts")
     )
     if stamped["ts"].null_count() > frame["local"].null_count():
-        late = (pl.col("local") + pl.duration(hours=1)).dt.replace_time_zone(zone.name, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
-        stamped = stamped.with_columns(pl.col("ts").fill_null(late))
+        skipped = stamped.filter(pl.col("ts").is_null() & pl.col("local").is_not_null())["local"].unique()
+        placed = [t.replace(tzinfo=ZoneInfo(zone.name)).astimezone(UTC) for t in skipped.to_list()]
+        found = pl.DataFrame({"local": skipped, "placed": pl.Series(placed, dtype=pl.Datetime("us", "UTC"))})
+        stamped = stamped.join(found, on="local", how="left", maintain_order="left").select("local", pl.coalesce("ts", "placed").alias("ts"))
     stamped = _sane(stamped)
     minutes = stamped.select((pl.col("local").dt.replace_time_zone("UTC") - pl.col("ts")).dt.total_minutes().cast(pl.Int16).alias("m"))["m"]
     return _with_quality(stamped.select("ts"), minutes, quality)
@@ -275,8 +281,10 @@ def _sane(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_quality(frame: pl.DataFrame, minutes: pl.Series | pl.Expr, quality: str) -> pl.DataFrame:
+    offset = (pl.lit(minutes) if isinstance(minutes, pl.Series) else minutes).cast(pl.Int16)
+    is_time = pl.col("ts").is_not_null() & offset.is_not_null()
     return frame.select(
-        "ts",
-        pl.when(pl.col("ts").is_not_null()).then(minutes).alias("ts_offset_min").cast(pl.Int16),
-        pl.when(pl.col("ts").is_not_null()).then(pl.lit(quality)).otherwise(pl.lit("none")).alias("ts_quality"),
+        pl.when(is_time).then("ts").alias("ts"),
+        pl.when(is_time).then(offset).alias("ts_offset_min"),
+        pl.when(is_time).then(pl.lit(quality)).otherwise(pl.lit("none")).alias("ts_quality"),
     )

@@ -1,0 +1,287 @@
+"""Written times against dates worked out by hand, the zone database and plain datetime arithmetic."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from breachscope.errors import UsageError
+from breachscope.timestamps import TimeForm, YearTimeline, Zone, infer_years, parse_times
+
+CLF = "%d/%b/%Y:%H:%M:%S %z"
+BSD = "%b %e %H:%M:%S"
+TOKYO = Zone("Asia/Tokyo", is_given=True)
+
+Row = tuple[datetime | None, int | None, str]
+
+
+def read(texts: list[str] | str, *formats: str, zone: Zone | None = None, years: list[int] | None = None) -> list[Row]:
+    series = pl.Series([texts] if isinstance(texts, str) else texts, dtype=pl.String)
+    times = parse_times(series, TimeForm(formats), zone or Zone(), None if years is None else np.array(years, dtype=np.int32))
+    assert times.columns == ["ts", "ts_offset_min", "ts_quality"]
+    return [(ts if ts is None else ts.astimezone(UTC), minutes, quality) for ts, minutes, quality in times.iter_rows()]
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc] # the six or seven parts of a time
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "expected"),
+    [
+        ("02/Mar/2026:10:15:04 +0900", CLF, (utc(2026, 3, 2, 1, 15, 4), 540, "exact")),
+        ("01/Jan/2026:00:00:00 +0900", CLF, (utc(2025, 12, 31, 15, 0, 0), 540, "exact")),
+        ("31/Dec/2025:23:59:59 -0330", CLF, (utc(2026, 1, 1, 3, 29, 59), -210, "exact")),
+        ("02/Mar/2026:10:15:04 -0030", CLF, (utc(2026, 3, 2, 10, 45, 4), -30, "exact")),
+        ("02/Mar/2026:10:15:04 +0545", CLF, (utc(2026, 3, 2, 4, 30, 4), 345, "exact")),
+        ("02/Mar/2026:10:15:04 -0000", CLF, (utc(2026, 3, 2, 10, 15, 4), 0, "exact")),
+        ("29/Feb/2024:10:15:04 +0000", CLF, (utc(2024, 2, 29, 10, 15, 4), 0, "exact")),
+        ("2026-03-02T10:15:04Z", "iso8601", (utc(2026, 3, 2, 10, 15, 4), 0, "exact")),
+        ("2026-03-02T10:15:04.5Z", "iso8601", (utc(2026, 3, 2, 10, 15, 4, 500_000), 0, "exact")),
+        ("2026-03-02T10:15:04.000001+09:00", "iso8601", (utc(2026, 3, 2, 1, 15, 4, 1), 540, "exact")),
+        ("2026-03-02T10:15:04.123456789-0330", "iso8601", (utc(2026, 3, 2, 13, 45, 4, 123_456), -210, "exact")),
+        ("2026-03-02 10:15:04,250 +0900", "iso8601", (utc(2026, 3, 2, 1, 15, 4, 250_000), 540, "exact")),
+        ("2026-03-02 10:15:04", "iso8601", (utc(2026, 3, 2, 10, 15, 4), 0, "assumed_tz")),
+        ("1772414104", "epoch_s", (utc(2026, 3, 2, 1, 15, 4), 0, "exact")),
+        ("1772414104.12", "epoch_s", (utc(2026, 3, 2, 1, 15, 4, 120_000), 0, "exact")),
+        ("1772414104120", "epoch_ms", (utc(2026, 3, 2, 1, 15, 4, 120_000), 0, "exact")),
+        ("1772414104120001", "epoch_us", (utc(2026, 3, 2, 1, 15, 4, 120_001), 0, "exact")),
+        ("1772414104120001999", "epoch_ns", (utc(2026, 3, 2, 1, 15, 4, 120_001), 0, "exact")),
+        ("2021/03/05 09:01:38", "%Y/%m/%d %H:%M:%S", (utc(2021, 3, 5, 9, 1, 38), 0, "assumed_tz")),
+    ],
+)
+def test_written_time_becomes_utc(text: str, form: str, expected: Row) -> None:
+    assert read(text, form) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("", CLF),
+        ("-", CLF),
+        ("30/Feb/2026:10:15:04 +0900", CLF),
+        ("29/Feb/2026:10:15:04 +0900", CLF),
+        ("02/Mar/2026:24:00:00 +0900", CLF),
+        ("02/Mar/2026:10:60:00 +0900", CLF),
+        ("02/Mar/2026:10:15:04", CLF),
+        ("02/Mar/2026:10:15:04 +9999", CLF),
+        ("02/Mar/2026:10:15:04 +0060", CLF),
+        ("02/Mar/2026:10:15:04 JST", CLF),
+        ("02/Mar/1969:10:15:04 +0000", CLF),
+        ("02/Mar/2200:10:15:04 +0000", CLF),
+        ("2026-13-01T00:00:00Z", "iso8601"),
+        ("2026-03-02T10:15:04+25:00", "iso8601"),
+        ("2026-03-02T10:15", "iso8601"),
+        ("2026-03-02T10:15:04Z tail", "iso8601"),
+        ("-1772414104", "epoch_s"),
+        ("1772414104x", "epoch_s"),
+        ("1.77e9", "epoch_s"),
+        ("99999999999", "epoch_s"),
+        ("18446744073710", "epoch_s"),  # times a million it wraps around to a sound time in 64 bits
+        ("9223372036854775807", "epoch_s"),
+    ],
+)
+def test_what_is_no_time_is_null(text: str, form: str) -> None:
+    assert read(text, form) == [(None, None, "none")]
+
+
+def test_leap_second_counts_as_the_second_after() -> None:
+    assert read("31/Dec/2016:23:59:60 +0000", CLF) == [(utc(2017, 1, 1, 0, 0, 0), 0, "exact")]
+
+
+def test_offsets_may_change_from_line_to_line() -> None:
+    texts = ["02/Mar/2026:10:15:04 +0900", "02/Mar/2026:10:15:04 +0000", "junk", "02/Mar/2026:10:15:04 +0900"]
+    assert read(texts, CLF) == [
+        (utc(2026, 3, 2, 1, 15, 4), 540, "exact"),
+        (utc(2026, 3, 2, 10, 15, 4), 0, "exact"),
+        (None, None, "none"),
+        (utc(2026, 3, 2, 1, 15, 4), 540, "exact"),
+    ]
+
+
+def test_forms_are_tried_in_turn() -> None:
+    assert read(["1772414104", "2026-03-02T10:15:04+09:00"], "epoch_s", "iso8601") == [
+        (utc(2026, 3, 2, 1, 15, 4), 0, "exact"),
+        (utc(2026, 3, 2, 1, 15, 4), 540, "exact"),
+    ]
+
+
+def test_zone_given_by_the_user_makes_a_zone_less_time_exact() -> None:
+    assert read("2026-03-02 10:15:04", "iso8601", zone=TOKYO) == [(utc(2026, 3, 2, 1, 15, 4), 540, "exact")]
+
+
+def test_zone_written_in_the_log_goes_before_the_users() -> None:
+    assert read("2026-03-02T10:15:04Z", "iso8601", zone=TOKYO) == [(utc(2026, 3, 2, 10, 15, 4), 0, "exact")]
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "expected"),
+    [
+        ("America/New_York", "2026-11-01 01:30:00", (utc(2026, 11, 1, 5, 30, 0), -240, "exact")),  # first pass of the repeated hour
+        ("America/New_York", "2026-03-08 02:30:00", (utc(2026, 3, 8, 7, 30, 0), -300, "exact")),  # in the skipped hour
+        ("Australia/Lord_Howe", "2026-10-04 02:15:00", (utc(2026, 10, 3, 15, 45, 0), 630, "exact")),  # a shift of half an hour
+        ("Pacific/Apia", "2011-12-30 12:00:00", (utc(2011, 12, 30, 22, 0, 0), -600, "exact")),  # a day that never was
+        ("Asia/Kathmandu", "2026-03-02 00:00:00", (utc(2026, 3, 1, 18, 15, 0), 345, "exact")),
+    ],
+)
+def test_local_time_at_a_clock_change(zone: str, text: str, expected: Row) -> None:
+    assert read(text, "iso8601", zone=Zone.named(zone)) == [expected]
+
+
+ZONES = ("UTC", "Asia/Tokyo", "America/New_York", "Europe/Dublin", "Australia/Lord_Howe", "Pacific/Chatham", "Africa/Casablanca", "America/St_Johns")
+
+
+@given(zone=st.sampled_from(ZONES), local=st.lists(st.datetimes(datetime(1971, 1, 1), datetime(2037, 12, 31)), min_size=1, max_size=20))
+@example(zone="America/New_York", local=[datetime(2026, 3, 8, 2, 30), datetime(2026, 11, 1, 1, 30), datetime(2026, 11, 1, 2, 0)])
+def test_zone_less_times_agree_with_zoneinfo(zone: str, local: list[datetime]) -> None:
+    aware = [t.replace(tzinfo=ZoneInfo(zone)) for t in local]
+    expected = [(t.astimezone(UTC), int((t.replace(tzinfo=UTC) - t.astimezone(UTC)).total_seconds()) // 60, "exact") for t in aware]
+    assert read([t.isoformat(sep=" ", timespec="microseconds") for t in local], "iso8601", zone=Zone.named(zone)) == expected
+
+
+@given(times=st.lists(st.tuples(st.datetimes(datetime(1971, 1, 1), datetime(2199, 12, 30)), st.integers(-23 * 60 - 59, 23 * 60 + 59)), min_size=1, max_size=20))
+def test_times_with_offset_agree_with_strptime(times: list[tuple[datetime, int]]) -> None:
+    texts = [f"{t:%d/%b/%Y:%H:%M:%S} {'-' if m < 0 else '+'}{abs(m) // 60:02}{abs(m) % 60:02}" for t, m in times]
+    expected = [(datetime.strptime(text, CLF).astimezone(UTC), minutes, "exact") for text, (_, minutes) in zip(texts, times, strict=True)]
+    assert read(texts, CLF) == expected
+
+
+@pytest.mark.parametrize("name", ["Asia/Tokyio", "", "localtime", "Factory", "../../etc/passwd", "\0", "Asia"])
+def test_unknown_zone_is_refused_in_one_sentence(name: str) -> None:
+    with pytest.raises(UsageError, match="is not known"):
+        Zone.named(name)
+
+
+def test_misspelt_zone_gets_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="did you mean 'Asia/Tokyo'"):
+        Zone.named("Asia/Tokio")
+
+
+# Years that a log leaves out
+
+
+def timeline(lines: list[str], *, reference: date = date(2026, 11, 21), year: int | None = None, name: str = "auth.log", cut: int = 3) -> YearTimeline | None:
+    """Years from ``lines``, handed over in stretches of ``cut`` lines."""
+    chunks = [(i + 1, pl.Series(lines[i : i + cut], dtype=pl.String)) for i in range(0, len(lines), cut)]
+    return infer_years(chunks, reference=reference, year=year, file_name=name)
+
+
+def years_of(lines: list[str], *, reference: date = date(2026, 11, 21), year: int | None = None, name: str = "auth.log", cut: int = 3) -> list[int]:
+    found = timeline(lines, reference=reference, year=year, name=name, cut=cut)
+    assert found is not None
+    return found.at(np.arange(1, len(lines) + 1, dtype=np.int64)).tolist()
+
+
+def bsd(*days: str) -> list[str]:
+    return [f"{day} 10:15:04 srv1 sshd[8]: x" for day in days]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 100])
+def test_year_turns_forwards_over_new_year(cut: int) -> None:
+    assert years_of(bsd("Nov 30", "Dec 31", "Jan  1", "Mar  2"), cut=cut) == [2025, 2025, 2026, 2026]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 100])
+def test_year_turns_backwards_for_lines_out_of_order_at_new_year(cut: int) -> None:
+    assert years_of(bsd("Dec 31", "Jan  1", "Dec 31", "Jan  1", "Jan  2"), cut=cut) == [2025, 2026, 2025, 2026, 2026]
+
+
+def test_a_log_written_newest_first_is_dated_too() -> None:
+    assert years_of(bsd("Mar  2", "Jan  1", "Dec 31", "Nov 30")) == [2026, 2026, 2025, 2025]
+
+
+def test_several_years_in_one_file() -> None:
+    days = ["Oct  1", "Jan  5", "May  1", "Oct  1", "Jan  5", "May  1"]
+    assert years_of(bsd(*days)) == [2024, 2025, 2025, 2025, 2026, 2026]
+
+
+def test_no_line_is_dated_after_the_reference_day() -> None:
+    assert years_of(bsd("Nov 20", "Nov 21")) == [2026, 2026]
+    assert years_of(bsd("Nov 20", "Nov 22")) == [2025, 2025]
+
+
+def test_lines_without_a_time_take_the_year_around_them() -> None:
+    assert years_of(["junk", *bsd("Dec 31"), "", "\x00", *bsd("Jan  1"), "junk"]) == [2025, 2025, 2025, 2025, 2026, 2026]
+
+
+def test_priority_before_the_time_is_passed_over() -> None:
+    assert years_of(["<38>Dec 31 10:15:04 srv1 x: y", "<38>Jan  1 10:15:04 srv1 x: y"]) == [2025, 2026]
+
+
+def test_29_february_takes_the_latest_leap_year() -> None:
+    assert years_of(bsd("Feb 28", "Feb 29", "Mar  1")) == [2024, 2024, 2024]
+
+
+def test_29_february_early_in_a_long_file_decides_the_rest() -> None:
+    assert years_of(bsd("Feb 29", "Aug  1", "Jan  1", "Jun  1")) == [2024, 2024, 2025, 2025]
+
+
+def test_year_given_dates_the_last_line() -> None:
+    assert years_of(bsd("Dec 31", "Jan  1"), year=2019) == [2018, 2019]
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "expected"),
+    [
+        ("auth.log-20190310", ["Mar  1", "Mar 10"], [2019, 2019]),
+        ("auth-2019-03-10.log.gz", ["Dec 31", "Mar 10"], [2018, 2019]),
+        ("auth.log.2020.01.01", ["Dec 30", "Dec 31"], [2019, 2019]),  # rotated on New Year's Day
+        ("auth.log-20200101", ["Dec 31", "Jan  1"], [2019, 2020]),
+        ("auth.log-99999999", ["Mar  1"], [2026]),  # digits that are no date
+        ("auth.log-20190310123456", ["Mar  1"], [2026]),
+    ],
+)
+def test_date_in_the_file_name_gives_the_year(name: str, days: list[str], expected: list[int]) -> None:
+    assert years_of(bsd(*days), name=name) == expected
+
+
+def test_year_given_goes_before_the_file_name() -> None:
+    assert years_of(bsd("Mar  1"), name="auth.log-20190310", year=2021) == [2021]
+
+
+def test_the_assumption_is_told_in_words() -> None:
+    for arguments, words in (
+        ({}, "year 2026: the latest that puts no line after 2026-11-21"),
+        ({"year": 2019}, "year 2019 given for the last line"),
+        ({"name": "auth-20180401.log"}, "year 2018 from the file name"),
+    ):
+        found = timeline(bsd("Mar  1"), **arguments)  # type: ignore[arg-type] # mypy joins the cases' types
+        assert found is not None
+        assert found.assumption == words
+
+
+def test_a_log_with_years_has_no_timeline() -> None:
+    assert timeline(["2026-03-02T10:15:04Z srv1 sshd[8]: x", "junk", "Mai  2 10:15:04 no month", ""]) is None
+
+
+MAX_GAP_SECONDS = 179 * 86_400
+
+
+@given(
+    start=st.datetimes(datetime(1990, 1, 1), datetime(2015, 1, 1)),
+    gaps=st.lists(st.integers(0, MAX_GAP_SECONDS), min_size=1, max_size=40),
+    cut=st.integers(1, 7),
+)
+@example(start=datetime(1996, 2, 29), gaps=[MAX_GAP_SECONDS] * 20, cut=1)
+@example(start=datetime(1999, 12, 31, 23, 59, 59), gaps=[1, 0, MAX_GAP_SECONDS], cut=2)
+def test_rising_times_written_without_year_come_back_exactly(start: datetime, gaps: list[int], cut: int) -> None:
+    times = [start.replace(microsecond=0)]
+    for gap in gaps:
+        times.append(times[-1] + timedelta(seconds=gap))
+    lines = [f"{t:%b} {t.day:>2} {t:%H:%M:%S} srv1 sshd[8]: x" for t in times]
+    years = years_of(lines, reference=times[-1].date(), cut=cut)
+    assert read([line[:15] for line in lines], BSD, years=years) == [(t.replace(tzinfo=UTC), 0, "inferred_year") for t in times]
+
+
+def test_a_year_less_time_in_a_zone_is_placed_there() -> None:
+    assert read("Jan  1 08:00:00", BSD, zone=TOKYO, years=[2026]) == [(utc(2025, 12, 31, 23, 0, 0), 540, "inferred_year")]
+
+
+def test_29_february_in_a_common_year_is_no_time() -> None:
+    assert read("Feb 29 08:00:00", BSD, years=[2026]) == [(None, None, "none")]
