@@ -21,7 +21,9 @@ class Accuracy:
 
     serious_incidents: int
     foreign_incidents: int
-    """Serious incidents without a single event of the attacker: false alarms."""
+    """Serious incidents without a single event of the attacker: false alarms, or hostile noise from outside."""
+    foreign_findings: tuple[str, ...]
+    """What raised them: detector and kind of actor."""
     evidence: int
     hits: int
     """Evidence that is the attacker's."""
@@ -51,11 +53,14 @@ def judge(case: Path, simulation: Path) -> Accuracy:
     evidence = pl.read_parquet(case / "evidence.parquet").filter(pl.col("incident_id").is_in(serious))
     told = evidence.select("incident_id", "table", "event_id").unique().join(owned, on=["table", "event_id"], how="left")
     mine = told.filter(pl.col("who") == "attacker")
+    foreign = sorted(set(serious) - set(mine["incident_id"].to_list()))
+    raised = pl.read_parquet(case / "findings.parquet").filter(pl.col("incident_id").is_in(foreign)).select("detector", "actor_kind").unique().sort(pl.all())
     people, people_expected = _differences(case / "people.parquet", simulation / "expected_people.csv", ["person"])
     records, records_expected = _differences(case / "exposures.parquet", simulation / "expected_records.csv", ["table", "record"])
     return Accuracy(
         serious_incidents=len(serious),
-        foreign_incidents=len(set(serious) - set(mine["incident_id"].to_list())),
+        foreign_incidents=len(foreign),
+        foreign_findings=tuple(f"{detector} of one {kind}" for detector, kind in raised.iter_rows()),
         evidence=told.select("table", "event_id").n_unique(),
         hits=mine.select("table", "event_id").n_unique(),
         attacker_events=owned.filter(pl.col("who") == "attacker").height,

@@ -35,6 +35,8 @@ def case(tmp_path: Path) -> Path:
     ids: list[object] = ["I-a", "I-a", "I-b", "I-c"]
     # event 71 stands in I-a twice (two findings), 73 is a customer's, 74 lies in a low incident only
     write(folder / "evidence.parquet", {"incident_id": ids, "table": ["web"] * 4, "event_id": [71, 71, 73, 74]})
+    detectors: list[object] = ["web/sqli", "auth/brute-force", "auth/brute-force", "net/port-scan"]
+    write(folder / "findings.parquet", {"incident_id": ["I-a", "I-b", "I-b", "I-c"], "detector": detectors, "actor_kind": ["ip", "user", "user", "ip"]})
     write(folder / "people.parquet", {"person": ["1", "2", "4", "5"], "grade": ["confirmed", "confirmed", "possible", "excluded"]})
     write(folder / "exposures.parquet", {"table": ["customers"] * 2, "record": ["1", "1"], "grade": ["possible", "confirmed"]})
     return folder
@@ -49,6 +51,7 @@ def test_precision_counts_events_once_and_serious_incidents_only(case: Path, sim
 def test_an_incident_without_the_attacker_is_a_false_alarm(case: Path, simulation: Path) -> None:
     accuracy = judge(case, simulation)
     assert (accuracy.serious_incidents, accuracy.foreign_incidents) == (2, 1)
+    assert accuracy.foreign_findings == ("auth/brute-force of one user",)
 
 
 def test_scope_error_counts_wrong_missing_and_surplus_once_each(case: Path, simulation: Path) -> None:
