@@ -14,7 +14,7 @@ WITH exports AS (
     SELECT e.*, list_transform(list_filter(answers, lambda o: o.actor_id <> e.actor_id OR o.day <> e.ts::DATE), lambda o: o.bytes) AS usual,
         count(*) OVER (PARTITION BY endpoint_id, client_ip, "user" ORDER BY ts RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 24 HOUR PRECEDING) AS earlier,
         count(*) OVER (PARTITION BY endpoint_id ORDER BY ts RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 24 HOUR PRECEDING) AS earlier_anybody,
-        count(*) OVER (PARTITION BY endpoint_id, client_ip) AS from_here, count(*) OVER (PARTITION BY endpoint_id) AS anywhere
+        count(*) OVER (PARTITION BY endpoint_id, client_ip) AS from_here
     FROM exports AS e JOIN others USING (endpoint_id)
 ), hits AS (
     SELECT w.*, (extract(hour FROM local) NOT BETWEEN 6 AND 17 OR isodow(local) > 5) AS off_hours, earlier = 0 AND earlier_anybody > 0 AS first_time,
@@ -28,5 +28,5 @@ SELECT c.actor_kind, c.actor, CASE c.actor_kind WHEN 'ip' THEN c.ua_family END A
     bytes_sent AS measure, CASE WHEN size_rank IS NOT NULL AND is_large THEN $rows_medium * $row_bytes ELSE 0 END AS threshold,
     endpoint AS target, rows_estimated, first_time, off_hours, CASE c.actor_kind WHEN 'ip' THEN c.ua_family END AS ua_family
 FROM hits AS h JOIN clients AS c USING (client_id)
-WHERE size_rank IS NOT NULL AND is_large OR is_export AND from_here = 1 AND anywhere > 1
+WHERE size_rank IS NOT NULL AND is_large OR is_export AND from_here = 1
 ORDER BY ALL

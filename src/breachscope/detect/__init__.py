@@ -4,6 +4,8 @@ from breachscope.detect.allow import AllowList
 from breachscope.detect.catalog import Catalog, Detector, load_catalog, load_folder
 from breachscope.detect.incidents import Actor, Incident, LinkOptions
 from breachscope.detect.run import OUTPUTS, Detection, DetectorRun, run_detectors
+from breachscope.detect.settings import Settings, merge_parameters, read_settings
+from breachscope.detect.workshop import DetectorRow, LogTest, check_detector, find_detector, list_detectors, new_detector, show_detector
 
 __all__ = [
     "OUTPUTS",
@@ -12,10 +14,20 @@ __all__ = [
     "Catalog",
     "Detection",
     "Detector",
+    "DetectorRow",
     "DetectorRun",
     "Incident",
     "LinkOptions",
+    "LogTest",
+    "Settings",
+    "check_detector",
+    "find_detector",
+    "list_detectors",
     "load_catalog",
     "load_folder",
+    "merge_parameters",
+    "new_detector",
+    "read_settings",
     "run_detectors",
+    "show_detector",
 ]

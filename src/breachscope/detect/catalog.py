@@ -231,7 +231,7 @@ def _lint_sandbox() -> Iterator[_Lint]:
     """One empty sandbox for a whole load, so that each query is bound against real relations."""
     with (
         tempfile.TemporaryDirectory(prefix="breachscope-lint-") as folder,
-        open_sandbox({t: () for t in EVENT_TABLES}, Path(folder), threads=1, time_limit=60) as sandbox,
+        open_sandbox(dict.fromkeys(EVENT_TABLES, ()), Path(folder), threads=1, time_limit=60) as sandbox,
     ):
         yield _Lint(sandbox)
 
@@ -300,7 +300,8 @@ class _Lint:
         declared = {p.name for p in detector.parameters}
         for name in sorted(use.parameters - declared):
             line = 1 + detector.query[: detector.query.find(f"${name}")].count("\n")
-            errors.append(DetectorError(f"${name} is not among the parameters of {DESCRIPTION}{did_you_mean(name, declared)}", path=detector.query_path, line=line))
+            complaint = f"${name} is not among the parameters of {DESCRIPTION}{did_you_mean(name, declared)}"
+            errors.append(DetectorError(complaint, path=detector.query_path, line=line))
         for name in sorted(declared - use.parameters):
             yaml.complain(f"parameter {name!r} is not used in {QUERY}", "parameters", name)
         if errors or yaml.errors:
@@ -325,7 +326,7 @@ class _Lint:
 
     def _bind_evidence(self, detector: Detector, yaml: YamlFile) -> None:
         sql = evidence_sql(detector)
-        use, refused = self._sandbox.inspect(sql, yaml.path, also=frozenset({"found"}))
+        _, refused = self._sandbox.inspect(sql, yaml.path, also=frozenset({"found"}))
         for error in refused:
             yaml.complain(error.text, "evidence", "where")
         if refused:
@@ -346,17 +347,12 @@ def evidence_sql(detector: Detector) -> str:
 
 
 def _check_columns(detector: Detector, schema: pa.Schema, columns: tuple[str, ...]) -> list[BreachscopeError]:
-    errors: list[BreachscopeError] = []
-    for name in RESULT_COLUMNS:
-        if name not in columns:
-            errors.append(DetectorError(f"does not return the column {name!r}", path=detector.query_path))
-    for name in ("first_ts", "last_ts"):
-        if name in columns and not pa.types.is_timestamp(schema.field(name).type):
-            errors.append(DetectorError(f"column {name!r} is no timestamp", path=detector.query_path))
-    for name in ("actor_kind", "actor", *OPTIONAL_COLUMNS):
-        if name in columns and not pa.types.is_string(schema.field(name).type):
-            errors.append(DetectorError(f"column {name!r} is no text", path=detector.query_path))
-    return errors
+    complaints = [f"does not return the column {name!r}" for name in RESULT_COLUMNS if name not in columns]
+    times = [name for name in ("first_ts", "last_ts") if name in columns]
+    texts = [name for name in ("actor_kind", "actor", *OPTIONAL_COLUMNS) if name in columns]
+    complaints += [f"column {name!r} is no timestamp" for name in times if not pa.types.is_timestamp(schema.field(name).type)]
+    complaints += [f"column {name!r} is no text" for name in texts if not pa.types.is_string(schema.field(name).type)]
+    return [DetectorError(complaint, path=detector.query_path) for complaint in complaints]
 
 
 def _read_query(yaml: YamlFile, path: Path) -> str:

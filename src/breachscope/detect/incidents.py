@@ -142,7 +142,9 @@ class Finding:
         return self.level >= _MEDIUM and self.detector.evidence.grade != "context"
 
 
-def link_findings(sandbox: Sandbox, relations: Relations, detectors: Sequence[Detector], options: LinkOptions) -> tuple[pa.Table, pa.Table, tuple[Incident, ...]]:
+def link_findings(
+    sandbox: Sandbox, relations: Relations, detectors: Sequence[Detector], options: LinkOptions
+) -> tuple[pa.Table, pa.Table, tuple[Incident, ...]]:
     """Return (schema.FINDINGS, schema.EVIDENCE, incidents) from the sandbox's tables ``all_found`` and ``all_events``."""
     findings = _read_findings(sandbox, detectors)
     if not findings:
@@ -332,7 +334,8 @@ class _Evidence:
         self._run(
             """
             CREATE TEMP TABLE incident_logins AS SELECT DISTINCT incident, f.actor AS "user", p.client_ip
-            FROM incident_findings AS i JOIN all_found AS f USING (found_no) JOIN all_events USING (found_no) JOIN event_parties AS p USING (event_table, event_id)
+            FROM incident_findings AS i JOIN all_found AS f USING (found_no) JOIN all_events USING (found_no)
+            JOIN event_parties AS p USING (event_table, event_id)
             WHERE f.actor_kind = 'user' AND i.gives AND p.client_ip IS NOT NULL AND p.succeeded
             """
         )
@@ -381,13 +384,14 @@ class _Evidence:
     def _stretch(self) -> None:
         """Reach over the actors' activity around the findings, up to the first long pause on either side."""
         self._run(
-            f"""
+            """
             CREATE TEMP TABLE own_events AS
             WITH own AS (
                 SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_ips AS i ON p.client_ip = i.ip
                 UNION SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_ips AS i ON p.peer_ip = i.ip
                 UNION SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_sessions AS i ON p.session = i.session
-                UNION SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_logins AS i ON p."user" = i."user" AND p.client_ip = i.client_ip
+                UNION SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p
+                JOIN incident_logins AS i ON p."user" = i."user" AND p.client_ip = i.client_ip
             )
             SELECT own.* FROM own WHERE ts IS NOT NULL
             """

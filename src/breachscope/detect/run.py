@@ -196,9 +196,12 @@ def _find(sandbox: Sandbox, number: int, detector: Detector, values: Mapping[str
     sandbox.run(
         f"""
         INSERT INTO all_found
-        SELECT {base} + f.found_id, {number}, f.level_rank, f.actor_kind, f.actor, {peer}, to_json([{group_text}])::VARCHAR, coalesce(a.is_shared, false), coalesce(e.first_ts, f.first_ts), coalesce(e.last_ts, f.last_ts),
+        SELECT {base} + f.found_id, {number}, f.level_rank, f.actor_kind, f.actor, {peer}, to_json([{group_text}])::VARCHAR,
+            coalesce(a.is_shared, false), coalesce(e.first_ts, f.first_ts), coalesce(e.last_ts, f.last_ts),
             f.measure, f.threshold, coalesce(e.events, 0), {facts}
-        FROM found AS f LEFT JOIN (SELECT found_id, min(ts) AS first_ts, max(ts) AS last_ts, count(*) AS events FROM found_events GROUP BY found_id) AS e USING (found_id)
+        FROM found AS f LEFT JOIN (
+            SELECT found_id, min(ts) AS first_ts, max(ts) AS last_ts, count(*) AS events FROM found_events GROUP BY found_id
+        ) AS e USING (found_id)
         LEFT JOIN addresses AS a ON f.actor_kind = 'ip' AND f.actor = a.client_ip
         """,
         path,
@@ -217,7 +220,8 @@ def _suppress(sandbox: Sandbox, allow: AllowList, runs: Sequence[DetectorRun]) -
         """
         CREATE TEMP TABLE suppressed AS
         SELECT found_no FROM all_events JOIN event_parties AS p USING (event_table, event_id)
-        GROUP BY found_no HAVING bool_and(coalesce(p.client_ip IN (FROM allowed_ips) OR p.user_agent IN (FROM allowed_agents) OR p."user" IN (FROM allowed_users), false))
+        GROUP BY found_no HAVING bool_and(coalesce(
+            p.client_ip IN (FROM allowed_ips) OR p.user_agent IN (FROM allowed_agents) OR p."user" IN (FROM allowed_users), false))
         """,
         _HERE,
     )

@@ -133,9 +133,7 @@ class _Walk:
         offset = offset if isinstance(offset, int) and offset < 1 << 63 else 0
         if "cte_map" in item:
             self.ctes |= {entry["key"].lower() for entry in item["cte_map"]["map"]}
-        if kind.endswith("_NODE") and kind not in _NODES:
-            self.foreign.append((kind, offset))
-        elif kind in {"SHOW_REF", "PIVOT", "COLUMN_DATA"}:
+        if (kind.endswith("_NODE") and kind not in _NODES) or kind in {"SHOW_REF", "PIVOT", "COLUMN_DATA"}:
             self.foreign.append((kind, offset))
         elif kind == "COLUMN_REF" and len(item["column_names"]) == 1 and item["column_names"][0].lower() in _CLOCK_WORDS:
             self.functions.append((item["column_names"][0].lower(), offset))
@@ -155,7 +153,9 @@ class _Walk:
 def _builtin_functions() -> frozenset[str]:
     rows = (
         duckdb.connect()
-        .execute("SELECT DISTINCT lower(function_name), function_type, stability FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')")
+        .execute(
+            "SELECT DISTINCT lower(function_name), function_type, stability FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')"
+        )
         .fetchall()
     )
     unstable = {name for name, _, stability in rows if stability not in (None, "CONSISTENT")} | _IMPURE
@@ -289,7 +289,15 @@ def _event_view(table: str, paths: Sequence[Path]) -> str:
         names = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
         selected = ", ".join("make_timestamp(epoch_us(ts)) AS ts" if c.name == "ts" else f'"{c.name}"' for c in columns)
         return f'CREATE VIEW "{table}" AS SELECT {selected} FROM read_parquet([{names}], hive_partitioning = false)'
-    types = {"timestamp[us, tz=UTC]": "TIMESTAMP", "string": "VARCHAR", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN"}
+    types = {
+        "timestamp[us, tz=UTC]": "TIMESTAMP",
+        "string": "VARCHAR",
+        "int16": "SMALLINT",
+        "int32": "INTEGER",
+        "int64": "BIGINT",
+        "double": "DOUBLE",
+        "bool": "BOOLEAN",
+    }
     nulls = ", ".join(f'NULL::{types[str(c.type)]} AS "{c.name}"' for c in columns)
     return f'CREATE VIEW "{table}" AS SELECT {nulls} WHERE false'
 
@@ -301,7 +309,9 @@ def _resource(name: str) -> str:
 @cache
 def relation_names() -> frozenset[str]:
     """Every relation that a detector may read: the event tables and the relations prepared from them."""
-    prepared = [p.name.removesuffix(".sql") for p in files("breachscope.detect").joinpath("relations").iterdir() if p.name.endswith(".sql") and p.name != "macros.sql"]
+    prepared = [
+        p.name.removesuffix(".sql") for p in files("breachscope.detect").joinpath("relations").iterdir() if p.name.endswith(".sql") and p.name != "macros.sql"
+    ]
     return frozenset([*EVENT_TABLES, *prepared])
 
 
