@@ -194,31 +194,91 @@ def _incident(id_: str, level: str, rows: list[tuple[Any, ...]], actors: list[tu
     }
 
 
+HOLE = {"first_ts": _iso(_minutes(1590)), "last_ts": _iso(_minutes(1604)), "why": "silent"}
+
+
+def _counts(confirmed: int, probable: int, possible: int, excluded: int = 0) -> dict[str, int]:
+    return {"confirmed": confirmed, "probable": probable, "possible": possible, "excluded": excluded}
+
+
+def _records(table: str, counts: dict[str, int], rows: int, key: str) -> dict[str, Any]:
+    source = {"name": f"{table}.csv", "format": "csv", "encoding": "utf-8", "sha256": "ab" * 32}
+    loss = {"null_keys": 0, "duplicate_keys": 0, "null_people": 0}
+    return {"table": table, "rows": rows, "rows_at_incident": rows, "source": source, "key": key, "person": "customer_id", **counts, **loss}
+
+
+def _coverage(source: int, rejected: int = 0, **changes: Any) -> dict[str, Any]:
+    ends = {"first_ts": _iso(START), "last_ts": _iso(_minutes(2879))}
+    return {"source": source, "tables": ["web"], **ends, "events": {"web": 1}, "rejected": rejected, "gaps": [], "doubts": []} | changes
+
+
+PEOPLE_COUNTS = {**_counts(812, 488, 1, 40), "upper_bound": 52_001, "range": [1301, 52_001]}
 SCOPE: dict[str, Any] = {
     "schema": "breachscope/scope/1",
-    "people": {"confirmed": 812, "probable": 488, "possible": 1, "upper_bound": 52_001, "counted_by": ["customer_id"], "range": [1301, 1301]},
+    "map": {"name": "datamap.toml", "sha256": "cd" * 32},
+    "people": {**PEOPLE_COUNTS, "counted_by": ["customer_id"]},
     "records": [
-        {"table": "customers", "confirmed": 812, "probable": 488, "possible": 1, "rows_at_incident": 50_000},
-        {"table": "cards", "confirmed": 0, "probable": 0, "possible": 2345, "rows_at_incident": 2345},
+        _records("customers", _counts(812, 488, 1, 40), 50_000, "customer_id"),
+        _records("cards", _counts(0, 0, 2345), 2345, "card_id"),
     ],
-    "data_kinds": [{"kind": "name", "people": 1300}, {"kind": "email", "people": 1300}, {"kind": "sensitive.disability", "people": 7}],
-    "incidents": [{"id": "I-00000000000b", "people": {"confirmed": 812, "probable": 488, "possible": 1, "upper_bound": 52_001}}],
-    "coverage": [
-        {"source": 1, "first_ts": _iso(START), "last_ts": _iso(_minutes(2879)), "gaps": [], "rejected": 17, "doubts": []},
+    "data_kinds": [
+        {"kind": "name", "people": 1300, **_counts(812, 488, 0), "en": "name", "ja": "氏名"},
+        {"kind": "email", "people": 1300, **_counts(812, 488, 0), "en": "e-mail address", "ja": "メールアドレス"},
+        {"kind": "sensitive.disability", "people": 7, **_counts(7, 0, 0), "en": "disability", "ja": "障害"},
+    ],
+    "incidents": [
         {
-            "source": 2,
-            "first_ts": _iso(START),
-            "last_ts": _iso(_minutes(2879)),
-            "gaps": [{"first_ts": _iso(_minutes(1590)), "last_ts": _iso(_minutes(1604))}, {"first_ts": _iso(_minutes(300)), "last_ts": _iso(_minutes(420))}],
-            "rejected": 0,
-            "doubts": ["clock runs 4 s behind shop-access.log"],
-        },
-        {"source": 3, "first_ts": _iso(START), "last_ts": _iso(_minutes(2879)), "gaps": [], "rejected": 0, "doubts": []},
-        {"source": 4, "first_ts": _iso(START), "last_ts": _iso(_minutes(2879)), "gaps": [], "rejected": 0, "doubts": []},
+            "id": "I-00000000000b",
+            "level": "critical",
+            "first_ts": _iso(_minutes(1501)),
+            "last_ts": _iso(_minutes(1671)),
+            "people": PEOPLE_COUNTS,
+            "holes": [{**HOLE, "log": "admin-access.log", "table": "web"}],
+        }
     ],
-    "legal": [],
+    "coverage": [
+        _coverage(1, rejected=17),
+        _coverage(2, gaps=[HOLE], doubts=[{"code": "clock", "en": "clock runs 4 s behind", "ja": "時計が4秒遅れている"}]),
+        _coverage(3),
+        _coverage(4),
+    ],
+    "estimates": [
+        {
+            "kind": "export",
+            "incident": "I-00000000000b",
+            "table": "customers",
+            "where": "GET /admin/export/customers.csv",
+            "bytes": 48_211,
+            "rows_existing": 50_000,
+            "rows_lower": 380,
+            "rows_likely": 400,
+            "rows_upper": 421,
+            "people": {"lower": 380, "expected": 399.5, "upper": 421},
+        }
+    ],
     "inputs": [],
-    "evidence": {},
+    "evidence": {
+        "events": 87,
+        "by_table": {"web": 87},
+        "shared": 0,
+        "routes": [
+            {"match": "GET /api/customers/{customer_id}", "kind": "item", "returns": "customers", "requests": 852, "returned": 812, "keys_not_in_table": 0}
+        ],
+    },
+    "uncertainties": [
+        {
+            "code": "compression_assumed",
+            "table": "customers",
+            "incident": "I-00000000000b",
+            "count": 20,
+            "detail": "GET /admin/export/customers.csv",
+            "en": "GET /admin/export/customers.csv: compression is unknown; up to 20 to 1 is assumed for the upper bound.",
+            "ja": "GET /admin/export/customers.csv：圧縮の有無が不明なため、上限には最大20:1を仮定しました。",
+        }
+    ],
+    "reasons": {},
+    "map_would_add": [{"match": "GET /account/{id}", "requests": 9, "returned": 8, "distinct_urls": 8, "bytes": 12_345}],
+    "legal": [],
 }
 
 
@@ -226,6 +286,13 @@ SCOPE: dict[str, Any] = {
 def scope() -> dict[str, Any]:
     """The hand-written scope.json, to be changed at will."""
     return copy.deepcopy(SCOPE)
+
+
+@pytest.fixture
+def mapless_scope(scope: dict[str, Any]) -> dict[str, Any]:
+    """The scope.json of a run without a data map."""
+    incidents = [i | {"people": None} for i in scope["incidents"]]
+    return scope | {"map": None, "people": None, "records": [], "data_kinds": [], "estimates": [], "incidents": incidents, "uncertainties": []}
 
 
 @pytest.fixture
@@ -283,9 +350,17 @@ def hostile_case(write_case: CaseWriter, scope: dict[str, Any], detectors: list[
         replace(s, name=f"{MARKUP}\u202e{s.id}.log", path=f"/x/{MARKUP}{s.id}.log", problem=MARKUP, notes=(MARKUP,), year_assumption=MARKUP) for s in _sources()
     )
     scope["records"][0]["table"] = MARKUP
-    scope["data_kinds"][0]["kind"] = MARKUP
+    scope["data_kinds"][0] |= {"kind": MARKUP, "en": MARKUP, "ja": MARKUP}
+    scope["records"][0]["key"] = MARKUP
     scope["people"]["counted_by"] = [MARKUP]
-    scope["coverage"][0]["doubts"] = [MARKUP]
+    scope["coverage"][0]["doubts"] = [{"code": MARKUP, "en": MARKUP, "ja": MARKUP}]
+    scope["coverage"][0]["gaps"] = [{**HOLE, "why": MARKUP}]
+    scope["incidents"][0]["holes"][0] |= {"log": MARKUP, "why": MARKUP}
+    scope["evidence"]["routes"][0] |= {"match": MARKUP, "kind": MARKUP, "returns": MARKUP}
+    scope["map_would_add"][0]["match"] = MARKUP
+    scope["estimates"][0] |= {"where": MARKUP, "table": MARKUP}
+    scope["uncertainties"][0] |= {"en": MARKUP, "ja": MARKUP}
+    scope["map"]["name"] = MARKUP
     both = {"en": MARKUP, "ja": MARKUP}
     lists = {"en": [MARKUP], "ja": [MARKUP]}
     texts = {"title": both, "description": both, "false_positives": lists, "next_steps": lists, "reason": MARKUP, "parameters": {MARKUP: MARKUP}}

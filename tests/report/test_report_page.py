@@ -129,14 +129,13 @@ def test_a_detector_that_could_not_judge_is_named_with_its_reason(write_case: Ca
 
 def test_holes_of_the_logs_are_told(write_case: CaseWriter) -> None:
     text = page_of(write_case()).text
-    assert "admin-access.log does not cover 2026-08-30 02:30:00 – 02:44:00" in text
-    assert "2026-08-29 05:00:00 – 07:00:00" in text
+    assert "admin-access.log: 2026-08-30 02:30:00 – 02:44:00 not covered (the log is silent)" in text
+    assert "admin-access.logは 2026-08-30 02:30:00 – 02:44:00 の記録を欠く（ログが途絶えている）" in text
 
 
 @BOTH
-def test_without_a_map_the_page_tells_what_a_map_adds(write_case: CaseWriter, scope: dict[str, Any], lang: Language) -> None:
-    mapless = {"schema": scope["schema"], "people": None, "coverage": scope["coverage"]}
-    page = page_of(write_case(scope=mapless), lang)
+def test_without_a_map_the_page_tells_what_a_map_adds(write_case: CaseWriter, mapless_scope: dict[str, Any], lang: Language) -> None:
+    page = page_of(write_case(scope=mapless_scope), lang)
     assert ("No data map was given" if lang == "en" else "データマップがないため") in page.text
     assert [value for name, value in page.attributes if name == "data-count"] == []
     assert_inert(page)

@@ -129,9 +129,7 @@ def _people(people: People | None, words: Words) -> str:
         possible=words.count(people.possible, "people"),
         most=most(people, words),
     )
-    if people.low == people.high:
-        return text
-    return words("answer.people_range", people=text, low=words.count(people.low, "people"), high=words.count(people.high, "people"))
+    return text if people.least == people.exposed else words("answer.people_least", people=text, least=words.count(people.least, "people"))
 
 
 def _records(facts: Facts, words: Words) -> tuple[str, ...]:
@@ -139,7 +137,7 @@ def _records(facts: Facts, words: Words) -> tuple[str, ...]:
         return (words("answer.record_unknown"),)
     tables = []
     for table in facts.tables:
-        counts = ((grade, getattr(table, grade)) for grade in ("confirmed", "probable", "possible"))
+        counts = (("confirmed", table.confirmed), ("probable", table.probable), ("possible", table.possible))
         told = [words(f"answer.record_{grade}", n=words.count(records, "records")) for grade, records in counts if records]
         if told:
             tables.append(
@@ -159,8 +157,7 @@ def _sure(facts: Facts, words: Words) -> tuple[str, ...]:
     if facts.people is None:
         told = [words("answer.sure_not_assessed")]
     else:
-        gaps = len(facts.gaps_during_incidents)
-        told = [words("answer.sure_gaps", gaps=words.count(gaps, "gaps")) if gaps else words("answer.sure_complete")]
+        told = [words("answer.sure_gaps", gaps=words.count(len(facts.holes), "gaps")) if facts.holes else words("answer.sure_complete")]
     shared = {
         a.identity: words("actor.named", kind=words.label("actor", a.kind), value=a.value) for i in facts.serious_incidents for a in i.actors if a.is_shared
     }
@@ -171,10 +168,11 @@ def _sure(facts: Facts, words: Words) -> tuple[str, ...]:
 
 def _unknown(facts: Facts, words: Words) -> tuple[str, ...]:
     """What weakens the answer, the heaviest first; never empty, because logs never tell everything."""
-    gaps = facts.gaps_during_incidents
-    doubts = [words("answer.unknown_gap", name=name, span=words.span(gap.first, gap.last)) for name, gap in gaps[:_MOST_HOLES]]
-    if len(gaps) > _MOST_HOLES:
-        doubts.append(words("answer.unknown_more_gaps", gaps=words.count(len(gaps) - _MOST_HOLES, "gaps")))
+    holes = facts.holes
+    doubts = [words("answer.unknown_gap", name=h.log, span=words.span(h.span.first, h.span.last), why=words.label("why", h.why)) for h in holes[:_MOST_HOLES]]
+    if len(holes) > _MOST_HOLES:
+        doubts.append(words("answer.unknown_more_gaps", gaps=words.count(len(holes) - _MOST_HOLES, "gaps")))
+    doubts += [told[words.lang] for told in facts.uncertainties]
     doubts += [words("answer.unknown_problem", name=facts.source_names[s.id], problem=s.problem) for s in facts.sources if s.problem]
     rejected = [s for s in facts.sources if s.rejected]
     if rejected:

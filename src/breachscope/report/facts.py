@@ -141,13 +141,14 @@ class People:
     confirmed: int
     probable: int
     possible: int
+    excluded: int
     upper_bound: int | None
-    low: int
-    high: int
+    least: int
+    """People when keys that differ only in writing are taken for one person's."""
     counted_by: tuple[str, ...]
 
     @property
-    def all(self) -> int:
+    def exposed(self) -> int:
         return self.confirmed + self.probable + self.possible
 
     @property
@@ -160,14 +161,12 @@ class TableRecords:
     """Records of one customer table by grade."""
 
     table: str
+    key: str
     confirmed: int
     probable: int
     possible: int
+    excluded: int
     rows_at_incident: int
-
-    @property
-    def all(self) -> int:
-        return self.confirmed + self.probable + self.possible
 
 
 @dataclass(frozen=True)
@@ -177,11 +176,66 @@ class KindPeople:
     kind: str
     name: Mapping[Language, str]
     people: int
+    confirmed: int
+    probable: int
+    possible: int
 
     @property
     def is_sensitive(self) -> bool:
         """One of the eleven heads of 要配慮個人情報 (LEGAL.md section 9)."""
         return self.kind.startswith("sensitive.")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Rows bounded by bytes where the log names none; ``people`` is None where rows name nobody."""
+
+    kind: str
+    table: str
+    where: str
+    bytes: int
+    rows: tuple[int, int, int]
+    """Lower, likely and upper number of rows."""
+    people: tuple[int, float, int] | None
+    """Lower, expected and upper number of distinct people behind the likely rows."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Requests of the incidents that a route of the data map explains."""
+
+    match: str
+    kind: str
+    table: str
+    requests: int
+    returned: int
+
+
+@dataclass(frozen=True)
+class Template:
+    """Requests of the incidents that no data map explains yet."""
+
+    match: str
+    requests: int
+    returned: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A span of an incident for which a log is known, or must be feared, to lack lines."""
+
+    log: str
+    span: Span
+    why: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A hole as it stands in the coverage of one file."""
+
+    span: Span
+    why: str
 
 
 @dataclass(frozen=True)
@@ -207,7 +261,7 @@ class Coverage:
     source: int
     name: str
     span: Span | None
-    gaps: tuple[Span, ...]
+    gaps: tuple[Gap, ...]
     rejected: int
     doubts: tuple[Mapping[Language, str], ...]
 
@@ -227,8 +281,16 @@ class Facts:
     people: People | None
     """None when no data map was given."""
     people_by_incident: Mapping[str, People]
+    holes_by_incident: Mapping[str, Sequence[Hole]]
     tables: tuple[TableRecords, ...]
     kinds: tuple[KindPeople, ...]
+    estimates: tuple[Estimate, ...]
+    routes: tuple[Route, ...]
+    unmapped: tuple[Template, ...]
+    uncertainties: tuple[Mapping[Language, str], ...]
+    """What scope found that weakens the answer, beyond what coverage and inputs tell."""
+    map_digest: tuple[str, str] | None
+    """Name and SHA-256 of the data map."""
     coverage: tuple[Coverage, ...]
     sources: tuple[Source, ...]
     source_names: Mapping[int, str]
@@ -268,13 +330,15 @@ class Facts:
     def people_of(self, incident_id: str) -> People | None:
         return self.people_by_incident.get(incident_id)
 
+    def holes_of(self, incident_id: str) -> Sequence[Hole]:
+        return self.holes_by_incident.get(incident_id, ())
+
     @property
     def most_people_of_a_kind(self) -> int:
         return max((k.people for k in self.kinds), default=0) or 1
 
     @property
-    def gaps_during_incidents(self) -> tuple[tuple[str, Span], ...]:
-        """Holes of logs while a serious incident went on, oldest first, each with the log's name."""
-        spans = [i.span for i in self.serious_incidents]
-        holes = {(log.name, gap) for log in self.coverage for gap in log.gaps if any(gap.overlaps(span) for span in spans)}
-        return tuple(sorted(holes, key=lambda hole: (hole[1].first, hole[0])))
+    def holes(self) -> tuple[Hole, ...]:
+        """Holes of logs while a serious incident went on, oldest first."""
+        found = {hole for i in self.serious_incidents for hole in self.holes_of(i.id)}
+        return tuple(sorted(found, key=lambda hole: (hole.span.first, hole.log, hole.why)))

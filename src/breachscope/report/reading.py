@@ -24,27 +24,33 @@ from breachscope.report.facts import (
     Actor,
     Coverage,
     Detector,
+    Estimate,
     Facts,
     Finding,
+    Gap,
     Histogram,
+    Hole,
     Incident,
     Input,
     KindPeople,
     People,
+    Route,
     Span,
     Stage,
     TableRecords,
+    Template,
 )
 from breachscope.report.hostile import clipped, masked
 from breachscope.report.words import LANGUAGES, Language, Words
-from breachscope.schema import ACTOR_KINDS, EVENT_TABLES, LEVELS
-from breachscope.scope.datamap import KINDS
+from breachscope.schema import ACTOR_KINDS, EVENT_TABLES, GRADES, LEVELS
 
 SCOPE = "scope.json"
 INCIDENTS = "incidents.json"
 DETECTION = "detection.json"
 FINDINGS = "findings.parquet"
 EVIDENCE = "evidence.parquet"
+_TOLD_ELSEWHERE = frozenset({"no_map", "no_incident", "logs_missing", "input_problem", "tz_assumed", "year_assumed"})
+"""Uncertainties of scope.json that the answer tells in its own words, with times or counts."""
 _RESULTS = ("manifest.json", DETECTION, FINDINGS, EVIDENCE, INCIDENTS, SCOPE, "exposures.parquet", "people.parquet")
 
 _MAX_BINS = 120
@@ -79,10 +85,16 @@ def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
             all_events=_count_all_events(case, log_span) if log_span else None,
             incidents=incidents,
             detectors=detectors,
-            people=_read_people(scope["people"]) if scope else None,
-            people_by_incident={i["id"]: _read_people(i["people"]) for i in scope.get("incidents", ())},
-            tables=tuple(_read_table(t) for t in scope.get("records", ())),
-            kinds=tuple(_read_kind(k) for k in scope.get("data_kinds", ())),
+            people=_read_people(scope["people"], scope["people"]["counted_by"]) if scope else None,
+            people_by_incident={i["id"]: _read_people(i["people"]) for i in scope["incidents"]} if scope else {},
+            holes_by_incident={i["id"]: tuple(Hole(h["log"], _known_span(h), h["why"]) for h in i["holes"]) for i in scope_file["incidents"]},
+            tables=tuple(_read_table(t) for t in scope["records"]) if scope else (),
+            kinds=tuple(_read_kind(k) for k in scope["data_kinds"]) if scope else (),
+            estimates=tuple(_read_estimate(e) for e in scope["estimates"]) if scope else (),
+            routes=tuple(Route(r["match"], r["kind"], r["returns"], r["requests"], r["returned"]) for r in scope["evidence"]["routes"]) if scope else (),
+            unmapped=tuple(Template(t["match"], t["requests"], t["returned"], t["bytes"]) for t in scope_file["map_would_add"]),
+            uncertainties=tuple(_both(u) for u in scope_file["uncertainties"] if u["code"] not in _TOLD_ELSEWHERE),
+            map_digest=(scope["map"]["name"], scope["map"]["sha256"]) if scope else None,
             coverage=tuple(_read_coverage(c, names) for c in scope_file["coverage"]),
             sources=sources,
             source_names=names,
@@ -250,19 +262,37 @@ def _read_detector(record: Mapping[str, Any], known: Mapping[str, CatalogDetecto
     )
 
 
-def _read_people(record: Mapping[str, Any]) -> People:
-    total = record["confirmed"] + record["probable"] + record["possible"]
-    low, high = record.get("range") or (total, total)
-    return People(record["confirmed"], record["probable"], record["possible"], record["upper_bound"], low, high, tuple(record.get("counted_by", ())))
+def _read_people(record: Mapping[str, Any], counted_by: Sequence[str] = ()) -> People:
+    return People(
+        confirmed=record["confirmed"],
+        probable=record["probable"],
+        possible=record["possible"],
+        excluded=record["excluded"],
+        upper_bound=record["upper_bound"],
+        least=record["range"][0],
+        counted_by=tuple(counted_by),
+    )
 
 
 def _read_table(record: Mapping[str, Any]) -> TableRecords:
-    return TableRecords(record["table"], record["confirmed"], record["probable"], record["possible"], record["rows_at_incident"])
+    counts = {grade: record[grade] for grade in GRADES}
+    return TableRecords(table=record["table"], key=record["key"], rows_at_incident=record["rows_at_incident"], **counts)
 
 
 def _read_kind(record: Mapping[str, Any]) -> KindPeople:
-    known = KINDS.get(record["kind"])
-    return KindPeople(record["kind"], {"en": known.en, "ja": known.ja} if known else _both(record["kind"]), record["people"])
+    return KindPeople(record["kind"], _both(record), record["people"], record["confirmed"], record["probable"], record["possible"])
+
+
+def _read_estimate(record: Mapping[str, Any]) -> Estimate:
+    people = record["people"]
+    return Estimate(
+        kind=record["kind"],
+        table=record["table"],
+        where=record["where"],
+        bytes=record["bytes"],
+        rows=(record["rows_lower"], record["rows_likely"], record["rows_upper"]),
+        people=None if people is None else (people["lower"], people["expected"], people["upper"]),
+    )
 
 
 def _read_coverage(record: Mapping[str, Any], names: Mapping[int, str]) -> Coverage:
@@ -270,7 +300,7 @@ def _read_coverage(record: Mapping[str, Any], names: Mapping[int, str]) -> Cover
         source=record["source"],
         name=names[record["source"]],
         span=_span(record["first_ts"], record["last_ts"]),
-        gaps=tuple(_known_span(g) for g in record["gaps"]),
+        gaps=tuple(Gap(_known_span(g), g["why"]) for g in record["gaps"]),
         rejected=record["rejected"],
         doubts=tuple(_both(d) for d in record["doubts"]),
     )

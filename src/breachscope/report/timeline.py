@@ -210,8 +210,12 @@ def _coverage_lane(log: Coverage, scale: Scale, words: Words, y: float) -> Lane:
     bars = []
     if log.span is not None:
         bars.append(scale.bar(log.span, "cover", words("timeline.covers", name=log.name, span=words.span(log.span.first, log.span.last))))
-    bars += [scale.bar(gap, "gap", words("timeline.gap", name=log.name, span=words.span(gap.first, gap.last))) for gap in log.gaps if scale.shows(gap)]
+    bars += [scale.bar(gap.span, "gap", _hole_title(log.name, gap.span, gap.why, words)) for gap in log.gaps if scale.shows(gap.span)]
     return Lane(y, clipped(log.name, LABEL_CELLS), "", tuple(bars))
+
+
+def _hole_title(log: str, span: Span, why: str, words: Words) -> str:
+    return words("timeline.gap", name=log, span=words.span(span.first, span.last), why=words.label("why", why))
 
 
 def draw_incident(facts: Facts, incident: Incident, words: Words) -> Picture:
@@ -223,7 +227,7 @@ def draw_incident(facts: Facts, incident: Incident, words: Words) -> Picture:
     for finding in incident.findings:
         found.setdefault((finding.detector, finding.actor.identity), []).append(finding)
     lanes = tuple(_finding_lane(facts, findings, scale, words, top + index * LANE_HEIGHT) for index, findings in enumerate(list(found.values())[:MAX_LANES]))
-    holes = [(log, gap) for log in facts.coverage for gap in log.gaps if scale.shows(gap)]
+    holes = facts.holes_of(incident.id)
     description = words(
         "timeline.incident_text",
         id=incident.id,
@@ -236,7 +240,7 @@ def draw_incident(facts: Facts, incident: Incident, words: Words) -> Picture:
         ticks=ticks_of(scale, words),
         columns=columns_of(incident.own_events, scale, AXIS_HEIGHT),
         peak=_peak(incident.own_events, words),
-        bands=tuple(scale.bar(gap, "gap", words("timeline.gap", name=log.name, span=words.span(gap.first, gap.last))) for log, gap in holes),
+        bands=tuple(scale.bar(h.span, "gap", _hole_title(h.log, h.span, h.why, words)) for h in holes),
         stages=tuple(_stage_bar(scale, stage.span, stage.stage, words, row) for row, stage in enumerate(incident.stages)),
         stages_top=stages_top,
         lanes=lanes,
