@@ -32,7 +32,7 @@ def test_english_answer(write_case: CaseWriter) -> None:
     assert lines[2] == "When       2026-08-30 01:01:00 – 03:51:00 UTC+09:00 (JST), 2 h 50 min"
     assert lines[3] == "By whom    address 203.0.113.66; account admin; 1 account whose name is masked here; 1 session"
     assert lines[4] == "People     812 people confirmed, 488 people probable, 1 person possible; at most 52,001 people"
-    assert lines[5].startswith("Records    customers: 812 records confirmed, 488 records probable, 1 record possible of 50,000 rows")
+    assert lines[5] == "Records    customers: 812 confirmed, 488 probable, 1 possible of 50,000 rows; cards: 2,345 possible of 2,345 rows"
     assert lines[6] == "Data       name (1,300 people); e-mail address (1,300 people); disability (7 people)"
     assert "admin-access.log: 2026-08-30 02:30:00 – 02:44:00 not covered (the log is silent)" in lines[8]
     assert "breachscope report --case acme-0831" in lines[9]

@@ -138,7 +138,7 @@ def _records(facts: Facts, words: Words) -> tuple[str, ...]:
     tables = []
     for table in facts.tables:
         counts = (("confirmed", table.confirmed), ("probable", table.probable), ("possible", table.possible))
-        told = [words(f"answer.record_{grade}", n=words.count(records, "records")) for grade, records in counts if records]
+        told = [words(f"answer.record_{grade}", n=words.count(records, "records_short")) for grade, records in counts if records]
         if told:
             tables.append(
                 words("answer.record_table", table=table.table, counts=words("listing.joint").join(told), rows=words.count(table.rows_at_incident, "rows"))

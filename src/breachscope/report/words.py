@@ -56,10 +56,10 @@ class Words:
 
     def number(self, value: float) -> str:
         """
-        >>> Words("en").number(1234567), Words("en").number(0.25)
-        ('1,234,567', '0.25')
+        >>> Words("en").number(1234567), Words("en").number(0.25), Words("en").number(399.5)
+        ('1,234,567', '0.25', '399.5')
         """
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
 
     def count(self, value: int, unit: str) -> str:
         """``value`` with its unit: ``people``, ``records``, ``rows``, ``lines``, ``events``, ``findings``, ``incidents``, ``sources``, ….
