@@ -349,17 +349,20 @@ def detectors() -> None:
 
 @detectors.command("list")
 @_detectors_option
+@_lang_option
 @_json_option
-def detectors_list(detectors_dirs: tuple[Path, ...], as_json: bool) -> None:
+def detectors_list(detectors_dirs: tuple[Path, ...], lang: Lang, as_json: bool) -> None:
     """List every detector."""
+    from dataclasses import asdict
+
     from breachscope.detect import list_detectors, load_catalog
 
-    rows = list_detectors(load_catalog(detectors_dirs))
+    rows = list_detectors(load_catalog(detectors_dirs), lang)
     if as_json:
-        click.echo(json.dumps([{"id": r.id, "level": r.level, "attack": list(r.attack), "title": r.title.en} for r in rows], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
         return
     for row in rows:
-        click.echo(f"{row.id:28} {row.level:14} {', '.join(row.attack):24} {row.title.en}")
+        click.echo(f"{row.id:26} {row.level:9} {row.stage:15} {', '.join(row.attack):24} {row.title}")
 
 
 @detectors.command("show")
@@ -368,22 +371,28 @@ def detectors_list(detectors_dirs: tuple[Path, ...], as_json: bool) -> None:
 @_lang_option
 def detectors_show(identifier: str, detectors_dirs: tuple[Path, ...], lang: Lang) -> None:
     """Describe one detector: what it sees, thresholds, false positives, its SQL."""
-    from breachscope.detect import load_catalog, show_detector
+    from breachscope.detect import find_detector, load_catalog, show_detector
 
-    click.echo(show_detector(load_catalog(detectors_dirs), identifier, lang))
+    click.echo(show_detector(find_detector(load_catalog(detectors_dirs), identifier), lang), nl=False)
 
 
 @detectors.command("test")
-@click.argument("identifiers", nargs=-1, metavar="[ID or FOLDER]…")
+@click.argument("names", nargs=-1, metavar="[ID or FOLDER]…")
 @_detectors_option
-def detectors_test(identifiers: Sequence[str], detectors_dirs: tuple[Path, ...]) -> None:
+@_formats_option
+def detectors_test(names: Sequence[str], detectors_dirs: tuple[Path, ...], formats_dirs: tuple[Path, ...]) -> None:
     """Run fires*.log and quiet*.log of detectors (default: all) through the real pipeline."""
-    from breachscope.detect import load_catalog, test_detectors
+    from breachscope.detect import check_detector, find_detector, load_catalog
 
-    results = test_detectors(load_catalog(detectors_dirs), identifiers)
-    for result in results:
-        click.echo(f"{'ok  ' if result.passed else 'FAIL'} {result.detector}: {result.log.name}: {_harmless(result.detail)}")
-    if not all(result.passed for result in results):
+    catalog = load_catalog(detectors_dirs)
+    passed = True
+    for detector in [find_detector(catalog, name) for name in names] or catalog.detectors:
+        for tried in check_detector(detector, formats_dirs):
+            wanted = "must fire" if tried.must_fire else "must stay quiet"
+            told = f"{tried.log.name} {wanted}: {tried.findings} findings" + (f", {tried.rejected} lines rejected" if tried.rejected else "")
+            click.echo(f"{'ok  ' if tried.passed else 'FAIL'} {detector.id}: {told}" + (f" ({tried.reason})" if tried.reason else ""))
+            passed = passed and tried.passed
+    if not passed:
         sys.exit(_FAILED)
 
 
@@ -482,12 +491,15 @@ def _reading(options: Mapping[str, Any]) -> IngestOptions:
 
 
 def _detection(options: Mapping[str, Any]) -> DetectOptions:
-    from breachscope.detect import load_catalog, read_settings
+    from breachscope.detect import Settings, load_catalog, merge_parameters, read_settings
     from breachscope.pipeline import DetectOptions
 
     catalog = load_catalog(options["detectors_dirs"])
     path: Path | None = options["settings_path"] or (SETTINGS if SETTINGS.is_file() else None)
-    return DetectOptions(catalog, tuple(options["only"]), read_settings(catalog, path, options["settings"]))
+    settings = read_settings(path, catalog) if path else Settings()
+    for name in options["only"]:
+        _ = catalog[name]
+    return DetectOptions(catalog, tuple(options["only"]), merge_parameters(catalog, settings, options["settings"]), settings.allow)
 
 
 def _load_map(path: Path | None) -> DataMap | None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from breachscope import __version__
 from breachscope.case import MANIFEST, Case, sha256_file
-from breachscope.detect import Catalog, run_detectors
+from breachscope.detect import OUTPUTS as DETECTION_FILES
+from breachscope.detect import AllowList, Catalog, run_detectors
 from breachscope.ingest import IngestOptions, IngestResult, ingest
 from breachscope.progress import Progress
 from breachscope.report import Language, write_html
 from breachscope.scope import DataMap, compute_scope
 from breachscope.scope.customers import open_checked
 
-DETECTION_FILES = ("findings.parquet", "evidence.parquet", "incidents.json", "detection.json")
 SCOPE_FILES = ("exposures.parquet", "people.parquet", "scope.json")
 REPORT_FILES = ("report/report.html",)
 _DATAMAP = "datamap.toml"
@@ -30,6 +30,7 @@ class DetectOptions:
     catalog: Catalog
     only: tuple[str, ...] = ()
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    allow: AllowList = field(default_factory=AllowList)
 
 
 def ingest_logs(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
@@ -44,13 +45,14 @@ def ingest_logs(case: Case, paths: Sequence[str | Path], options: IngestOptions,
 
 def detect_incidents(case: Case, options: DetectOptions, progress: Progress) -> bool:
     """Run the detectors; return whether there was anything to do."""
+    parameters = {detector_id: dict(values) for detector_id, values in options.parameters.items()}
     versions = {d.id: d.version for d in options.catalog.detectors}
-    key = _key(sha256_file(case.path / MANIFEST), versions, options.only, {k: dict(v) for k, v in options.parameters.items()})
+    key = _key(sha256_file(case.path / MANIFEST), versions, options.only, parameters, repr(options.allow))
     with case.lock():
         if case.is_current("detect", key, DETECTION_FILES):
             return False
-        run_detectors(case, options.catalog, parameters=options.parameters, only=options.only, progress=progress)
-        case.record("detect", DETECTION_FILES, {"only": list(options.only), "parameters": {k: dict(v) for k, v in options.parameters.items()}})
+        run_detectors(case, options.catalog, parameters=parameters, only=options.only, allow=options.allow, progress=progress)
+        case.record("detect", DETECTION_FILES, {"only": list(options.only), "parameters": parameters})
         case.mark_current("detect", key)
     return True
 

@@ -1,0 +1,277 @@
+"""The command line as a user meets it: results, messages, exit codes. Everything runs as a process of its own."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHOP = ROOT / "sample_logs/shop"
+GOOD = '192.0.2.9 - - [02/Mar/2026:10:15:04 +0900] "GET /a HTTP/1.1" 200 512 "-" "curl/8.0"\n'
+DONE, FAILED, USAGE, FOUND = 0, 1, 2, 3
+
+
+def breachscope(*arguments: object, cwd: Path, stdin: str | None = None, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command: Sequence[str] = [sys.executable, "-m", "breachscope.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=300)
+
+
+def one_sentence(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """The message is short, names what it should, and is no traceback."""
+    assert "Traceback" not in done.stderr
+    assert "fault in breachscope" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line]) <= 3, done.stderr
+    for part in parts:
+        assert part in done.stderr, done.stderr
+
+
+@pytest.fixture(scope="module")
+def shop_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo incident, run once."""
+    folder = tmp_path_factory.mktemp("shop")
+    done = breachscope("demo", "--case", "case", "--lang", "en", cwd=folder)
+    assert done.returncode == DONE, done.stderr
+    return folder / "case"
+
+
+def expected() -> dict[str, object]:
+    """Ground truth of the simulator, not an output of the product."""
+    loaded: dict[str, object] = json.loads((SHOP / "expected.json").read_bytes())
+    return loaded
+
+
+def test_the_demo_counts_people_and_records_exactly(shop_case: Path) -> None:
+    done = breachscope("scope", "--case", shop_case, "--json", cwd=shop_case.parent)
+    scope = json.loads(done.stdout)
+    truth = expected()
+    people = truth["people"]
+    assert isinstance(people, dict)
+    assert {grade: scope["people"][grade] for grade in ("confirmed", "probable", "possible")} == {g: people[g] for g in ("confirmed", "probable", "possible")}
+    counted = [{k: table[k] for k in ("table", "confirmed", "probable", "possible")} for table in scope["records"]]
+    assert counted == truth["records"]
+
+
+def test_the_demo_is_one_incident_with_the_attackers_addresses(shop_case: Path) -> None:
+    done = breachscope("detect", "--case", shop_case, "--json", cwd=shop_case.parent)
+    (incident,) = json.loads(done.stdout)["incidents"]
+    truth = expected()["incident"]
+    assert isinstance(truth, dict)
+    assert {a["value"] for a in incident["actors"] if a["kind"] == "ip"} == set(truth["addresses"])
+    assert (incident["first_ts"], incident["last_ts"]) == (truth["first_ts"], truth["last_ts"])
+
+
+def test_the_evidence_is_exactly_the_attackers_events(shop_case: Path) -> None:
+    sql = "SELECT event_id >> 43 AS source, (event_id >> 7) & ((1::BIGINT << 36) - 1) AS line FROM evidence ORDER BY ALL"
+    done = breachscope("query", sql, "--case", shop_case, "--format", "json", cwd=shop_case.parent)
+    found = {(row["source"], row["line"]) for row in map(json.loads, done.stdout.splitlines())}
+    sources = json.loads((shop_case / "manifest.json").read_bytes())["sources"]
+    numbers = {str(Path(s["path"]).relative_to(SHOP / "logs")): s["id"] for s in sources}
+    events = expected()["events"]
+    assert isinstance(events, dict)
+    attack = {(numbers[name], n) for step, files in events.items() if step != "backup" for name, spans in files.items() for n in lines_of(spans)}
+    backup = {(numbers[name], n) for name, spans in events["backup"].items() for n in lines_of(spans)}
+    assert attack <= found
+    assert found <= attack | backup
+
+
+def lines_of(spans: str) -> set[int]:
+    """Line numbers of ``"3-5 9"``."""
+    found: set[int] = set()
+    for span in spans.split():
+        first, _, last = span.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def test_the_summary_answers_in_ten_lines(shop_case: Path) -> None:
+    for lang, person in (("en", "people"), ("ja", "人")):
+        done = breachscope("scope", "--case", shop_case, "--lang", lang, cwd=shop_case.parent)
+        lines = done.stdout.splitlines()
+        assert len(lines) <= 10
+        assert f"398{' ' if lang == 'en' else ''}{person}" in lines[0]
+
+
+def test_running_again_does_nothing_and_changes_nothing(shop_case: Path) -> None:
+    before = {p.relative_to(shop_case): p.read_bytes() for p in shop_case.rglob("*") if p.is_file()}
+    done = breachscope("demo", "--case", shop_case, cwd=shop_case.parent)
+    assert done.returncode == DONE
+    assert {p.relative_to(shop_case): p.read_bytes() for p in shop_case.rglob("*") if p.is_file()} == before
+
+
+def test_file_order_and_threads_do_not_change_a_byte(shop_case: Path, tmp_path: Path) -> None:
+    logs = sorted(p for p in (SHOP / "logs").rglob("*") if p.is_file())
+    options = ["--map", SHOP / "datamap.toml", "--formats", SHOP / "formats", "--tz", "Asia/Tokyo", "--year", "2026", "--lang", "en"]
+    assert breachscope("run", *reversed(logs), *options, "--threads", 1, "--case", "case", cwd=tmp_path).returncode == DONE
+    for name in ("scope.json", "incidents.json", "detection.json", "findings.parquet", "evidence.parquet", "exposures.parquet", "people.parquet", "manifest.json"):
+        assert (tmp_path / "case" / name).read_bytes() == (shop_case / name).read_bytes(), name
+    for events in sorted((shop_case / "events").rglob("*.parquet")):
+        assert (tmp_path / "case" / events.relative_to(shop_case)).read_bytes() == events.read_bytes()
+
+
+def test_fail_on_turns_findings_into_an_exit_code(shop_case: Path) -> None:
+    assert breachscope("detect", "--case", shop_case, "--fail-on", "high", cwd=shop_case.parent).returncode == FOUND
+    assert breachscope("detect", "--case", shop_case, "--fail-on", "critical", cwd=shop_case.parent).returncode == DONE
+
+
+def test_a_person_leads_back_to_the_raw_line(shop_case: Path) -> None:
+    sql = "SELECT record FROM exposures WHERE grade = 'confirmed' AND \"table\" = 'customers' ORDER BY 1 LIMIT 1"
+    record = breachscope("query", sql, "--case", shop_case, "--format", "csv", cwd=shop_case.parent).stdout.splitlines()[1]
+    done = breachscope("trace", "record", f"customers:{record}", "--case", shop_case, "--json", cwd=shop_case.parent)
+    traced = json.loads(done.stdout)
+    assert traced["reasons"][0]["grade"] == "confirmed"
+    assert any(f"/api/customers/{record}" in line["raw"] for line in traced["lines"])
+    for line in traced["lines"]:
+        if not line["path"].endswith(".gz"):
+            assert Path(line["path"]).read_text().splitlines()[line["line"] - 1] == line["raw"]
+
+
+def test_verify_passes_and_then_names_a_changed_result(shop_case: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-a", str(shop_case), str(copy)], check=True)
+    assert breachscope("verify", "--case", copy, cwd=tmp_path).returncode == DONE
+    (copy / "scope.json").write_text((copy / "scope.json").read_text().replace('"confirmed": 398', '"confirmed": 3'))
+    done = breachscope("verify", "--case", copy, cwd=tmp_path)
+    assert done.returncode == FAILED
+    assert "scope.json" in done.stdout
+
+
+def test_web_logs_alone_give_a_first_look(tmp_path: Path) -> None:
+    done = breachscope("run", SHOP / "logs/web", "--lang", "en", "--case", "case", cwd=tmp_path)
+    assert done.returncode == DONE
+    assert "map" in done.stdout
+    scope = json.loads((tmp_path / "case/scope.json").read_bytes())
+    assert scope["incidents"]
+    assert scope["coverage"]
+    assert scope["people"]["confirmed"] is None, "without a map the number of people is unknown, not zero"
+
+
+def test_a_pipe_is_read_kept_and_traceable(tmp_path: Path) -> None:
+    done = breachscope("ingest", "-", "--case", "case", cwd=tmp_path, stdin=GOOD)
+    assert done.returncode == DONE
+    assert breachscope("trace", "event", "1:1", "--case", "case", cwd=tmp_path).stdout.rstrip("\n").endswith(GOOD.rstrip("\n"))
+
+
+def bad_inputs(folder: Path) -> Mapping[str, tuple[Path, str]]:
+    (folder / "empty.log").touch()
+    (folder / "binary.log").write_bytes(bytes(range(256)) * 400)
+    (folder / "cut.log.gz").write_bytes(gzip.compress((GOOD * 5000).encode())[:-200])
+    (folder / "fake.log.gz").write_bytes(b"\x1f\x8bnot gzip at all")
+    (folder / "odd.log").write_text("one line nobody knows\n" * 3)
+    return {
+        "missing": (folder / "nowhere.log", "does not exist"),
+        "binary": (folder / "binary.log", "binary data"),
+        "truncated": (folder / "cut.log.gz", "cut or damaged after"),
+        "not gzip": (folder / "fake.log.gz", "cut or damaged after 0 bytes"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["missing", "binary", "truncated", "not gzip"])
+def test_a_bad_input_is_one_sentence_and_loses_nothing_else(tmp_path: Path, kind: str) -> None:
+    path, message = bad_inputs(tmp_path)[kind]
+    (tmp_path / "good.log").write_text(GOOD)
+    done = breachscope("ingest", "good.log", path, "--case", "case", cwd=tmp_path)
+    assert done.returncode == FAILED
+    one_sentence(done, message, path.name)
+    counted = breachscope("query", "SELECT count(*) AS n FROM web WHERE source = (SELECT max(source) FROM web)", "--case", "case", "--format", "csv", cwd=tmp_path)
+    assert int(counted.stdout.splitlines()[1]) >= 1
+
+
+def test_an_empty_file_and_an_unknown_format_are_told_and_do_not_fail(tmp_path: Path) -> None:
+    bad_inputs(tmp_path)
+    done = breachscope("ingest", "empty.log", "odd.log", "--case", "case", cwd=tmp_path)
+    assert done.returncode == DONE
+    one_sentence(done, "is empty", "no known format reads it")
+    counted = breachscope("query", "SELECT count(*) AS n FROM rejects", "--case", "case", "--format", "csv", cwd=tmp_path)
+    assert counted.stdout.splitlines() == ["n", "3"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "good.log").write_text(GOOD)
+    (tmp_path / "secret.log").write_text(GOOD)
+    (tmp_path / "secret.log").chmod(0)
+    done = breachscope("ingest", "good.log", "secret.log", "--case", "case", cwd=tmp_path)
+    assert done.returncode == FAILED
+    one_sentence(done, "secret.log", "cannot be read")
+
+
+def test_wrong_usage_has_its_own_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "good.log").write_text(GOOD)
+    for arguments in (
+        ["run"],
+        ["ingest", "good.log", "--tz", "Asia/Tokio", "--case", "case"],
+        ["ingest", "nowhere.log", "--case", "case"],
+        ["trace", "event", "x", "--case", "case"],
+        ["detect", "--fail-on", "bad"],
+        ["nonsense"],
+    ):
+        done = breachscope(*arguments, cwd=tmp_path)
+        assert done.returncode in (USAGE, FAILED), arguments
+        assert "Traceback" not in done.stderr
+    done = breachscope("ingest", "good.log", "--tz", "Asia/Tokio", "--case", "case", cwd=tmp_path)
+    assert done.returncode == USAGE
+    one_sentence(done, "did you mean 'Asia/Tokyo'")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT 1; SELECT 2", "exactly one"),
+        ("SELECT content FROM read_text('/etc/passwd')", "read_text"),
+    ],
+)
+def test_a_bad_detector_is_refused_with_its_place(tmp_path: Path, query: str, message: str) -> None:
+    (tmp_path / "good.log").write_text(GOOD)
+    assert breachscope("detectors", "new", "web/mine", "--detectors", "mine", cwd=tmp_path).returncode == DONE
+    (tmp_path / "mine/web/mine/query.sql").write_text(f"-- one row = nothing\n{query}\n")
+    done = breachscope("run", "good.log", "--detectors", "mine", "--case", "case", cwd=tmp_path)
+    assert done.returncode == FAILED
+    assert "Traceback" not in done.stderr
+    assert "query.sql:2" in done.stderr
+    assert message in done.stderr.lower() or message in done.stderr
+
+
+def test_a_wrong_column_in_the_map_is_told_with_its_line(tmp_path: Path) -> None:
+    text = (SHOP / "datamap.toml").read_text()
+    text = text.replace('source  = "tables/', f'source  = "{SHOP}/tables/').replace('"customer_id"', '"customer_no"', 1)
+    (tmp_path / "map.toml").write_text(text)
+    line = next(n for n, row in enumerate(text.splitlines(), 1) if '"customer_no"' in row)
+    (tmp_path / "good.log").write_text(GOOD)
+    done = breachscope("run", "good.log", "--map", "map.toml", "--case", "case", cwd=tmp_path)
+    assert done.returncode == FAILED
+    one_sentence(done, f"map.toml:{line}:", "customer_no")
+    assert (tmp_path / "case/events/web/1.parquet").is_file(), "the logs are ingested all the same"
+
+
+def test_an_unreachable_database_is_one_sentence_without_secrets(tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_text(
+        '[tables.customers]\nsource = "postgresql://127.0.0.1:1/shop"\nkey = "id"\nperson = "id"\n[tables.customers.columns]\nname = "name"\n'
+    )
+    (tmp_path / "good.log").write_text(GOOD)
+    environment = {"PGUSER": "analyst", "PGPASSWORD": "sesame"}
+    done = breachscope("run", "good.log", "--map", "map.toml", "--case", "case", cwd=tmp_path, env=environment)
+    assert done.returncode == FAILED
+    one_sentence(done, "customers")
+    assert "sesame" not in done.stderr + done.stdout
+
+
+def test_terminal_escapes_in_logs_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "evil\x1b[31m.log").write_text(GOOD.replace("curl/8.0", "\x1b]0;owned\x07") + "junk \x1b[2J\n")
+    done = breachscope("ingest", ".", "--case", "../case", cwd=tmp_path)
+    assert "\x1b" not in done.stdout + done.stderr
+    done = breachscope("trace", "event", "1:1", "--case", "../case", cwd=tmp_path)
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_every_command_is_in_both_readmes() -> None:
+    for name in ("README.md", "README.ja.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for command in ("run", "ingest", "detect", "scope", "report", "trace", "verify", "query", "formats", "detectors", "map", "demo"):
+            assert command in text, (name, command)
