@@ -30,6 +30,7 @@ from breachscope.scope.people import (
     build_exposures,
     count_kinds,
     count_people,
+    count_people_of,
     count_records,
     exposure_batches,
     people_batches,
@@ -128,7 +129,7 @@ class _Answer:
         match_requests(database, case.event_files("web"), routes)
         self._streams = read_streams(database, case)
         find_holes(database, case, self._streams, self._windows, routes)
-        create_tables(database)
+        create_tables(database, [i.id for i in self._incidents])
         if self._map is None:
             self._uncertain.append(Uncertain("no_map"))
         else:
@@ -137,7 +138,7 @@ class _Answer:
             self._uncertain.append(Uncertain("no_incident"))
         people = count_people(database, self._customers) if self._map else None
         records = {name: count_records(database, c) for name, c in self._customers.items()}
-        kinds = tuple(count_kinds(database)) if self._map else ()
+        kinds = tuple(count_kinds(database, self._customers)) if self._map else ()
         self._note_tables(people)
         self._note_sources()
         self._write_parquet()
@@ -186,7 +187,7 @@ class _Answer:
             ):
                 if count:
                     self._uncertain.append(Uncertain(code, name, count))
-        if people is not None and people.least < people.grades.exposed:
+        if people is not None and people.least is not None and people.least < people.grades.exposed:
             self._uncertain.append(Uncertain("people_written_differently", None, people.grades.exposed - people.least))
 
     def _note_sources(self) -> None:
@@ -267,7 +268,7 @@ class _Answer:
         }
 
     def _incident_json(self, incident: IncidentSummary) -> dict[str, Any]:
-        people = _people_json(count_people(self._database, self._customers, incident.id)) if self._map else None
+        people = _people_json(count_people_of(self._database, self._customers, incident.id)) if self._map else None
         holes = sorted(
             {(h.first_ts, h.last_ts, h.why, s.name, s.table) for s in self._streams for h in s.holes if any(w.incident == incident.id for w in h.windows)}
         )
@@ -310,7 +311,8 @@ def _grades_json(counts: GradeCounts) -> dict[str, int]:
 
 
 def _people_json(people: PeopleCounts) -> dict[str, Any]:
-    return {**_grades_json(people.grades), "upper_bound": people.upper_bound, "range": [people.least, people.upper_bound]}
+    least = {} if people.least is None else {"range": [people.least, people.upper_bound]}
+    return {**_grades_json(people.grades), "upper_bound": people.upper_bound, **least}
 
 
 def _kind_json(kind: KindCounts) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 All of it ends in two tables in DuckDB::
 
-    entries   incident_id, table_index, unit, grade, ref     one record, one grade, one piece of evidence
+    entries   incident_no, table_index, unit, grade, ref     one record, one grade, one piece of evidence
     refs      ref, reason, gives, first_ts, last_ts, events, sample
 
 ``gives`` is a list of numbers of column sets (:class:`Gives`), ``sample`` the first events as (ts, event_id). A range that
-many rows share is one ref, so that an export of a million rows costs a million small entries and one ref.
+many rows share is one ref, so that an export of a million rows costs a million small entries and one ref. ``incidents`` numbers
+the incidents (incident_no, incident_id) by id.
 """
 
 from __future__ import annotations
@@ -109,8 +110,10 @@ class Answers:
         return Answers(self.incident_id[chosen], self.event_id[chosen], self.ts[chosen], self.is_shared[chosen])
 
 
-def create_tables(database: Database) -> None:
-    database.run("CREATE TEMP TABLE entries (incident_id VARCHAR, table_index INTEGER, unit BIGINT, grade TINYINT, ref BIGINT)")
+def create_tables(database: Database, incident_ids: Sequence[str]) -> None:
+    numbered = pa.table({"incident_no": pa.array(range(len(incident_ids)), pa.int32()), "incident_id": pa.array(sorted(incident_ids), pa.string())})
+    database.create_from_table("incidents", numbered)
+    database.run("CREATE TEMP TABLE entries (incident_no INTEGER, table_index INTEGER, unit BIGINT, grade TINYINT, ref BIGINT)")
     database.run("""
         CREATE TEMP TABLE refs (ref BIGINT, reason VARCHAR, gives INTEGER[], first_ts BIGINT, last_ts BIGINT, events BIGINT,
                                 sample STRUCT(ts BIGINT, event_id BIGINT)[])""")
@@ -131,7 +134,7 @@ def add_points(database: Database) -> None:
                   FROM (SELECT DISTINCT * FROM points))
             GROUP BY incident_id, table_index, unit, grade)""")
     _move_new_refs(database)
-    database.run("INSERT INTO entries SELECT incident_id, table_index, unit, grade, ref FROM new_refs")
+    database.run("INSERT INTO entries SELECT incident_no, table_index, unit, grade, ref FROM new_refs JOIN incidents USING (incident_id)")
     database.run("DROP TABLE new_refs")
 
 
@@ -163,8 +166,9 @@ def add_covers(database: Database, covers: Covers) -> None:
     _move_new_refs(database)
     database.run(f"""
         INSERT INTO entries
-        SELECT s.incident_id, {axis.customers.index}, a.unit, s.grade, s.ref
-        FROM new_refs s JOIN {axis.name} a ON a.pos >= s.lo AND a.pos < s.hi WHERE a.{axis.stable_sql.replace("AND ", "AND a.")}""")
+        SELECT i.incident_no, {axis.customers.index}, a.unit, s.grade, s.ref
+        FROM new_refs s JOIN incidents i USING (incident_id) JOIN {axis.name} a ON a.pos >= s.lo AND a.pos < s.hi
+        WHERE {axis.stable_sql}""")
     database.run("DROP TABLE new_refs")
     early, late = axis.customers.doubt
     database.run(f"""
@@ -180,7 +184,7 @@ def add_covers(database: Database, covers: Covers) -> None:
                 WHERE a.since - {early} <= c.t1 AND a.until + {late} > c.t0)
             GROUP BY incident_id, grade, unit)""")
     _move_new_refs(database)
-    database.run(f"INSERT INTO entries SELECT incident_id, {axis.customers.index}, unit, grade, ref FROM new_refs")
+    database.run(f"INSERT INTO entries SELECT incident_no, {axis.customers.index}, unit, grade, ref FROM new_refs JOIN incidents USING (incident_id)")
     for name in ("new_refs", "segments", "cover_groups", "covers"):
         database.run(f"DROP TABLE {name}")
 

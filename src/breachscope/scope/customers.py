@@ -163,7 +163,7 @@ def _stage(database: Database, index: int, table: MapTable, routes: Sequence[Rou
         for column in (*slots, *((route.user_column,) if route.user_column else ())):
             compared.setdefault(column, f"c{len(compared)}")
     orders = {term.column for route in routes for term in route.order_by}
-    layouts = {layout: k for k, layout in enumerate(dict.fromkeys([table_layout(table), *(route_layout(r) for r in routes)]))}
+    layouts = _needed_sizes(table, routes)
     needed = dict.fromkeys(
         [table.key, *(c for c in (table.person, table.created, table.deleted) if c), *compared, *sorted(orders), *(c for lay in layouts for c in lay.columns)]
     )
@@ -189,26 +189,40 @@ def _stage(database: Database, index: int, table: MapTable, routes: Sequence[Rou
             ]
             sort_sql[route.order_by] = ", ".join(terms)
             notes[route.order_by] = ", ".join(f"{t.column} as {_ORDER_NAMES[typed[t.column]]}" for t in route.order_by)
-    return Customers(index, table, reader.facts, _counts(database, index), compared, layouts, sort_sql, notes)
+    numbers = {layout: k for layout, (k, _) in layouts.items()}
+    return Customers(index, table, reader.facts, _counts(database, index), compared, numbers, sort_sql, notes)
 
 
-def _staged(table: MapTable, names: Mapping[str, str], compared: Mapping[str, str], orders: Sequence[str], layouts: Mapping[Layout, int]) -> list[str]:
+def _needed_sizes(table: MapTable, routes: Sequence[Route]) -> Mapping[Layout, tuple[int, frozenset[str]]]:
+    """Return the layouts that some grade depends on, each with its number and the sizes needed of it."""
+    needed: dict[Layout, set[str]] = {table_layout(table): {"smallest", "likely"}}
+    for route in routes:
+        layout = route_layout(route)
+        if route.kind == "item":
+            needed.setdefault(layout, set()).add("smallest")
+        elif route.kind == "export":
+            needed.setdefault(layout, set()).update({"smallest"} if layout.is_exact else {"smallest", "likely", "largest"})
+    return {layout: (k, frozenset(sizes)) for k, (layout, sizes) in enumerate(needed.items())}
+
+
+def _staged(
+    table: MapTable, names: Mapping[str, str], compared: Mapping[str, str], orders: Sequence[str], layouts: Mapping[Layout, tuple[int, frozenset[str]]]
+) -> list[str]:
     person = names[table.person] if table.person else "NULL::VARCHAR"
     if table.person and table.population:
         person = f"{quote(table.population + ':')} || {person}"
     selected = ["row_number() OVER () - 1 AS row_id", f"{person} AS person"]
-    for name, column, missing in (("since", table.created, NEVER_BEFORE), ("until", table.deleted, NEVER_AFTER)):
+    for name, column in (("since", table.created), ("until", table.deleted)):
         text = names[column] if column else "NULL::VARCHAR"
-        selected.append(f"coalesce({_instant_sql(text, ends_day=name == 'until')}, {missing}) AS {name}")
-        selected.append(f"({text} IS NOT NULL AND {_instant_sql(text, ends_day=False)} IS NULL) AS {name}_unreadable")
-        selected.append(f"coalesce({_is_zoneless_sql(text)}, false) AS {name}_zoneless")
+        selected.append(f"{_instant_sql(text, ends_day=name == 'until') if column else 'NULL::BIGINT'} AS {name}_read")
+        selected.append(f"{text} IS NOT NULL AS {name}_given")
+        selected.append(f"{f'coalesce({_is_zoneless_sql(text)}, false)' if column and table.tz_assumed else 'false'} AS {name}_zoneless")
     selected += [f"{names[column]} AS {name}" for column, name in compared.items()]
     selected += [f"{names[column]} AS o{i}" for i, column in enumerate(orders)]
-    for layout, k in layouts.items():
-        selected.append(f"({layout.smallest_sql(names)})::BIGINT AS smallest_{k}")
-        if not layout.is_exact:
-            selected.append(f"({layout.likely_sql(names)})::BIGINT AS likely_{k}")
-            selected.append(f"({layout.largest_sql(names)})::BIGINT AS largest_{k}")
+    for layout, (k, sizes) in layouts.items():
+        for size, sql in (("smallest", layout.smallest_sql), ("likely", layout.likely_sql), ("largest", layout.largest_sql)):
+            if size in sizes:
+                selected.append(f"({sql(names)})::BIGINT AS {size}_{k}")
     return selected
 
 
@@ -222,14 +236,15 @@ def _plain_sql(text: str) -> str:
 def _instant_sql(text: str, *, ends_day: bool) -> str:
     """Microseconds since 1970 UTC; zone-less text is local to the connection's zone. A date alone begins (or ends) its day."""
     plain = _plain_sql(text)
-    day_end = f"CASE WHEN NOT contains({plain}, ':') THEN INTERVAL 1 DAY ELSE INTERVAL 0 DAY END" if ends_day else "INTERVAL 0 DAY"
-    return f"""CASE
+    whole_day = f"CASE WHEN contains({text}, ':') THEN 0 ELSE {24 * HOUR} END" if ends_day else "0"
+    return f"""coalesce(epoch_us(try_cast({text} AS TIMESTAMPTZ)) + {whole_day}, CASE
+        WHEN {text} IS NULL THEN NULL
         WHEN regexp_full_match({plain}, '\\d{{9,10}}(\\.\\d+)?') THEN (try_cast({plain} AS DECIMAL(24, 6)) * 1000000)::BIGINT
         WHEN regexp_full_match({plain}, '\\d{{12,13}}') THEN try_cast({plain} AS BIGINT) * 1000
         WHEN regexp_full_match({plain}, '\\d{{15,16}}') THEN try_cast({plain} AS BIGINT)
         WHEN regexp_full_match({plain}, '\\d{{8}}')
-            THEN epoch_us(try_cast(substr({plain}, 1, 4) || '-' || substr({plain}, 5, 2) || '-' || substr({plain}, 7, 2) AS TIMESTAMPTZ) + {day_end})
-        ELSE epoch_us(try_cast({plain} AS TIMESTAMPTZ) + {day_end}) END"""
+            THEN epoch_us(try_cast(substr({plain}, 1, 4) || '-' || substr({plain}, 5, 2) || '-' || substr({plain}, 7, 2) AS TIMESTAMPTZ)) + {whole_day}
+        ELSE epoch_us(try_cast({plain} AS TIMESTAMPTZ)) + {whole_day} END)"""
 
 
 def _is_zoneless_sql(text: str) -> str:
@@ -243,7 +258,9 @@ def _add_units(database: Database, index: int, staging: str) -> None:
     unit = "min(row_id) OVER (PARTITION BY key, person)" if duplicated else "row_id"
     database.run(f"""
         CREATE TEMP TABLE rows_{index} AS
-        SELECT *, coalesce(key, 'row:' || (row_id + 1)) AS record, CASE WHEN key IS NULL THEN row_id ELSE {unit} END AS unit
+        SELECT *, coalesce(since_read, {NEVER_BEFORE}) AS since, since_given AND since_read IS NULL AS since_unreadable,
+               coalesce(until_read, {NEVER_AFTER}) AS until, until_given AND until_read IS NULL AS until_unreadable,
+               coalesce(key, 'row:' || (row_id + 1)) AS record, CASE WHEN key IS NULL THEN row_id ELSE {unit} END AS unit
         FROM {staging}""")
     database.run(f"DROP TABLE {staging}")
 

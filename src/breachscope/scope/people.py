@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -35,12 +35,13 @@ class GradeCounts:
 class PeopleCounts:
     """People by best grade. ``upper_bound`` adds records that name nobody: each may be a further person.
 
-    ``least`` counts people once whose keys differ only in writing (width, case, outer spaces, leading zeros).
+    ``least`` counts people once whose keys differ only in writing (width, case, outer spaces, leading zeros); None where it was not
+    counted.
     """
 
     grades: GradeCounts
     upper_bound: int
-    least: int
+    least: int | None
 
 
 @dataclass(frozen=True)
@@ -52,41 +53,46 @@ class KindCounts:
 
 
 def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str, Customers], gives: Gives) -> None:
-    """Make the tables ``exposed`` (one row per incident, record, person and grade), ``record_grades`` and ``person_grades``."""
+    """Make ``exposed`` (one row per incident, unit and grade), ``facts`` about them, ``record_grades`` and ``person_grades``."""
     database.run("""
         CREATE TEMP TABLE gathered AS
-        SELECT incident_id, table_index, unit, grade, list_sort(list_distinct(list(ref))) AS ref_list FROM entries GROUP BY ALL""")
-    database.run(f"CREATE TEMP TABLE merged AS SELECT row_number() OVER (ORDER BY ref_list) AS fact, * FROM ({merged_refs_sql('gathered')})")
+        SELECT incident_no, table_index, unit, grade, list_sort(list_distinct(list(ref))) AS ref_list FROM entries GROUP BY ALL""")
+    database.run("DROP TABLE entries")
+    database.run(f"CREATE TEMP TABLE merged AS SELECT row_number() OVER (ORDER BY ref_list) - 1 AS fact, * FROM ({merged_refs_sql('gathered')})")
     database.create_from_table("given", _given(datamap, gives))
     # What merged evidence gives away: the union of its column sets, as columns and as a bit per kind.
     database.run("""
         CREATE TEMP TABLE facts AS
-        SELECT m.fact, m.ref_list, m.reason, m.first_ts, m.last_ts, m.events, m.sample, g.columns, g.kinds
+        SELECT m.fact, m.ref_list, m.reason, m.first_ts, m.last_ts, m.events, list_transform(m.sample, lambda s: s.event_id) AS event_ids,
+               g.columns, g.kinds, dense_rank() OVER (ORDER BY g.columns) AS column_set
         FROM merged m JOIN (
             SELECT fact, list_sort(list_distinct(flatten(list(columns)))) AS columns, bit_or(kinds) AS kinds
             FROM (SELECT fact, unnest(gives) AS number FROM merged) JOIN given USING (number) GROUP BY fact) g USING (fact)""")
     database.run("""
-        CREATE TEMP TABLE candidates AS
-        SELECT g.incident_id, g.table_index, g.unit, g.grade, f.fact, count(*) OVER (PARTITION BY g.incident_id, g.table_index, g.unit) AS grades
-        FROM gathered g JOIN facts f USING (ref_list)""")
-    rows = " UNION ALL ".join(f"SELECT {c.index} AS table_index, row_id AS unit, record, person FROM {c.rows} WHERE row_id = unit" for c in customers.values())
+        CREATE TEMP TABLE column_sets AS
+        WITH sets AS (SELECT DISTINCT column_set, columns FROM facts)
+        SELECT a.column_set, list(b.column_set) AS supersets FROM sets a JOIN sets b ON list_has_all(b.columns, a.columns) GROUP BY a.column_set""")
     # Weaker evidence for the same record adds nothing where stronger evidence already covers its columns.
     database.run(f"""
         CREATE TEMP TABLE exposed AS
-        WITH kept AS (
-            SELECT incident_id, table_index, unit, grade, fact FROM candidates WHERE grades = 1
-            UNION ALL
-            SELECT w.incident_id, w.table_index, w.unit, w.grade, w.fact
-            FROM (SELECT c.*, f.columns FROM candidates c JOIN facts f USING (fact) WHERE grades > 1) w
-            WHERE NOT EXISTS (
-                SELECT 1 FROM candidates s JOIN facts f USING (fact)
-                WHERE s.grades > 1 AND s.incident_id = w.incident_id AND s.table_index = w.table_index AND s.unit = w.unit AND s.grade < w.grade
-                  AND (w.grade = {EXCLUDED} OR list_has_all(f.columns, w.columns))))
-        SELECT k.*, n.record, n.person, f.kinds FROM kept k JOIN ({rows}) n USING (table_index, unit) JOIN facts f USING (fact)""")
-    for name in ("gathered", "merged", "given", "candidates"):
+        SELECT incident_no, table_index, unit, grade, fact, kinds
+        FROM (
+            SELECT g.incident_no, g.table_index, g.unit, g.grade, f.fact, f.kinds, c.supersets,
+                   lag(f.column_set, 1) OVER better AS better_1, lag(f.column_set, 2) OVER better AS better_2
+            FROM gathered g JOIN facts f USING (ref_list) JOIN column_sets c USING (column_set)
+            WINDOW better AS (PARTITION BY g.incident_no, g.table_index, g.unit ORDER BY g.grade))
+        WHERE better_1 IS NULL
+           OR (grade < {EXCLUDED} AND NOT list_contains(supersets, better_1) AND (better_2 IS NULL OR NOT list_contains(supersets, better_2)))""")
+    for name in ("gathered", "merged", "given", "column_sets"):
         database.run(f"DROP TABLE {name}")
-    database.run("CREATE TEMP TABLE record_grades AS SELECT table_index, record, person, min(grade) AS grade FROM exposed GROUP BY ALL")
-    database.run("CREATE TEMP TABLE person_grades AS SELECT person, min(grade) AS grade FROM record_grades WHERE person IS NOT NULL GROUP BY person")
+    database.run("CREATE TEMP TABLE record_grades AS SELECT table_index, unit, min(grade) AS grade FROM exposed GROUP BY ALL")
+    people = " UNION ALL ".join(
+        f"SELECT n.person, g.grade FROM record_grades g JOIN {c.rows} n ON n.row_id = g.unit WHERE g.table_index = {c.index} AND n.person IS NOT NULL"
+        for c in customers.values()
+    )
+    database.run(f"""
+        CREATE TEMP TABLE person_grades AS
+        SELECT person, min(grade) AS grade, count(*) FILTER (grade < {EXCLUDED}) AS records FROM ({people}) GROUP BY person""")
 
 
 def _given(datamap: DataMap, gives: Gives) -> pa.Table:
@@ -101,100 +107,134 @@ def _given(datamap: DataMap, gives: Gives) -> pa.Table:
 
 
 def exposure_batches(database: Database, customers: Mapping[str, Customers]) -> Iterator[pa.RecordBatch]:
-    """Stream the rows of ``exposures.parquet``."""
-    kinds = _kind_lists_sql()
-    for batch in database.batches(f"""
-        SELECT e.incident_id, {_table_name_sql(customers, "e.table_index")} AS "table", e.record, e.person,
-               {_grade_name_sql("e.grade")} AS grade, f.reason, f.columns, {kinds} AS data_kinds,
-               make_timestamp(f.first_ts) AS first_ts, make_timestamp(f.last_ts) AS last_ts,
-               list_transform(f.sample, lambda s: s.event_id) AS event_ids, f.events
-        FROM exposed e JOIN facts f USING (fact)
-        ORDER BY e.table_index, e.grade, length(e.record), e.record, e.person, e.incident_id"""):
-        yield _cast(batch, EXPOSURES.arrow)
+    """Stream the rows of ``exposures.parquet``, by table, grade and place in the table."""
+    facts = database.arrow(f"""
+        SELECT reason, columns, {_kind_names_sql("kinds")} AS data_kinds, first_ts, last_ts, event_ids, events FROM facts ORDER BY fact""").combine_chunks()
+    incidents = database.arrow("SELECT incident_id FROM incidents ORDER BY incident_no")["incident_id"]
+    for customer in customers.values():
+        for batch in database.batches(f"""
+            SELECT e.incident_no, n.record, n.person, e.grade, e.fact FROM exposed e JOIN {customer.rows} n ON n.row_id = e.unit
+            WHERE e.table_index = {customer.index} ORDER BY e.grade, e.unit, e.incident_no"""):
+            told = facts.take(batch["fact"])
+            yield _batch(
+                EXPOSURES.arrow,
+                incident_id=incidents.take(batch["incident_no"]),
+                table=pa.repeat(customer.table.name, batch.num_rows),
+                record=batch["record"],
+                person=batch["person"],
+                grade=_GRADE_NAMES.take(batch["grade"]),
+                **{name: told[name] for name in facts.column_names},
+            )
 
 
 def people_batches(database: Database, customers: Mapping[str, Customers]) -> Iterator[pa.RecordBatch]:
-    """Stream the rows of ``people.parquet``."""
-    tables = f"[{', '.join(quote(name) for name in sorted(customers))}]"
-    bit_of = {c.index: sorted(customers).index(name) for name, c in customers.items()}
-    table_bit = " ".join(f"WHEN {index} THEN {1 << bit}" for index, bit in bit_of.items())
-    for batch in database.batches(f"""
-        WITH per_record AS (
-            SELECT person, table_index, record, min(grade) AS grade, bit_or(x.kinds) FILTER (grade < {EXCLUDED}) AS kinds,
-                   list(DISTINCT incident_id) FILTER (grade < {EXCLUDED}) AS incidents, min(f.first_ts) AS first_ts,
-                   max(f.last_ts) AS last_ts
-            FROM (SELECT person, table_index, record, grade, kinds, incident_id, fact FROM exposed WHERE person IS NOT NULL) x JOIN facts f USING (fact)
-            GROUP BY person, table_index, record),
-        per_person AS (
-            SELECT person, min(grade) AS grade, bit_or(CASE table_index {table_bit} END) AS table_bits, coalesce(bit_or(kinds), 0) AS kinds,
-                   count(*) FILTER (grade < {EXCLUDED}) AS records, list_sort(list_distinct(flatten(list(incidents)))) AS incidents,
-                   min(first_ts) AS first_ts, max(last_ts) AS last_ts
-            FROM per_record GROUP BY person)
-        SELECT person, {_grade_name_sql("grade")} AS grade, {_bits_sql("table_bits", tables, len(customers))} AS tables,
-               {_kind_lists_sql("kinds")} AS data_kinds, records, coalesce(incidents, []) AS incidents,
-               make_timestamp(first_ts) AS first_ts, make_timestamp(last_ts) AS last_ts
-        FROM per_person e ORDER BY e.grade, length(person), person"""):
-        yield _cast(batch, PEOPLE.arrow)
+    """Stream the rows of ``people.parquet``, by grade and key."""
+    names = sorted(customers)
+    about = " UNION ALL ".join(
+        f"SELECT n.person, {1 << names.index(c.table.name)} AS table_bit, e.grade, e.kinds, e.incident_no, e.fact "
+        f"FROM exposed e JOIN {c.rows} n ON n.row_id = e.unit WHERE e.table_index = {c.index} AND n.person IS NOT NULL"
+        for c in customers.values()
+    )
+    database.run(f"""
+        CREATE TEMP TABLE told AS
+        SELECT a.person, bit_or(a.table_bit) AS tables, coalesce(bit_or(a.kinds) FILTER (a.grade < {EXCLUDED}), 0) AS kinds,
+               coalesce(list_sort(list(DISTINCT a.incident_no) FILTER (a.grade < {EXCLUDED})), []) AS incidents,
+               min(f.first_ts) AS first_ts, max(f.last_ts) AS last_ts
+        FROM ({about}) a JOIN facts f USING (fact) GROUP BY a.person""")
+    database.run("""
+        CREATE TEMP TABLE sets AS
+        SELECT row_number() OVER (ORDER BY tables, kinds, incidents) - 1 AS set_no, * FROM (SELECT DISTINCT tables, kinds, incidents FROM told)""")
+    sets = database.arrow(f"""
+        SELECT {_bit_names_sql("tables", names)} AS tables, {_kind_names_sql("kinds")} AS data_kinds,
+               list_transform(incidents, lambda n: ids[n + 1]) AS incidents
+        FROM sets, (SELECT list(incident_id ORDER BY incident_no) AS ids FROM incidents) ORDER BY set_no""").combine_chunks()
+    for batch in database.batches("""
+        SELECT t.person, g.grade, g.records, s.set_no, t.first_ts, t.last_ts
+        FROM told t JOIN sets s USING (tables, kinds, incidents) JOIN person_grades g USING (person) ORDER BY g.grade, t.person"""):
+        told = sets.take(batch["set_no"])
+        given = {name: batch[name] for name in ("person", "records", "first_ts", "last_ts")}
+        yield _batch(PEOPLE.arrow, grade=_GRADE_NAMES.take(batch["grade"]), **given, **{name: told[name] for name in sets.column_names})
 
 
-def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [_as_utc(column) if pa.types.is_timestamp(field.type) else column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
+_GRADE_NAMES = pa.array(GRADES)
+
+
+def _batch(schema: pa.Schema, **columns: pa.Array | pa.ChunkedArray) -> pa.RecordBatch:
+    """Make a batch of ``schema``; times come as microseconds."""
+    arrays = []
+    for column in schema:
+        values = columns[column.name]
+        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        arrays.append(array.cast(column.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _as_utc(column: pa.Array) -> pa.Array:
-    return column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+def _kind_names_sql(bits: str) -> str:
+    return _bit_names_sql(bits, list(_KIND_BITS))
 
 
-def _grade_name_sql(grade: str) -> str:
-    return f"[{', '.join(quote(g) for g in GRADES)}][{grade} + 1]"
+def _bit_names_sql(bits: str, names: Sequence[str]) -> str:
+    """Return the sorted names whose bits are set."""
+    listed = f"[{', '.join(quote(name) for name in names)}]"
+    return f"list_sort(list_filter({listed}, lambda name, i: ({bits} >> (i - 1)::BIGINT) & 1 = 1))"
 
 
-def _table_name_sql(customers: Mapping[str, Customers], index: str) -> str:
-    names = sorted(customers.values(), key=lambda c: c.index)
-    return f"[{', '.join(quote(c.table.name) for c in names)}][{index} + 1]"
+def count_people(database: Database, customers: Mapping[str, Customers]) -> PeopleCounts:
+    """Count people over the whole case."""
+    grades = _grade_counts(database, "person_grades")
+    nameless = sum(_count_nameless(database, c, "record_grades") for c in customers.values())
+    least = int(database.value(f"SELECT count(DISTINCT {loose_sql('person')}) FROM person_grades WHERE grade < {EXCLUDED}"))
+    return PeopleCounts(grades, grades.exposed + nameless, least)
 
 
-def _kind_lists_sql(bits: str = "e.kinds") -> str:
-    return _bits_sql(bits, f"[{', '.join(quote(k) for k in _KIND_BITS)}]", len(_KIND_BITS))
+def count_people_of(database: Database, customers: Mapping[str, Customers], incident: str) -> PeopleCounts:
+    """Count people over one incident's own exposures."""
+    database.run(f"""
+        CREATE OR REPLACE TEMP TABLE own AS
+        SELECT table_index, unit, min(grade) AS grade FROM exposed JOIN incidents USING (incident_no) WHERE incident_id = {quote(incident)} GROUP BY ALL""")
+    people = " UNION ALL ".join(
+        f"SELECT n.person, o.grade FROM own o JOIN {c.rows} n ON n.row_id = o.unit WHERE o.table_index = {c.index} AND n.person IS NOT NULL"
+        for c in customers.values()
+    )
+    grades = _grade_counts(database, f"(SELECT person, min(grade) AS grade FROM ({people}) GROUP BY person)")
+    nameless = sum(_count_nameless(database, c, "own") for c in customers.values())
+    return PeopleCounts(grades, grades.exposed + nameless, None)
 
 
-def _bits_sql(bits: str, names: str, size: int) -> str:
-    """Return the names whose bits are set; a join on the few distinct sets would be faster, but this stays in one expression."""
-    return f"list_sort(list_filter({names}, lambda name, i: ({bits} >> (i - 1)::BIGINT) & 1 = 1))" if size else "[]"
-
-
-def count_people(database: Database, customers: Mapping[str, Customers], incident: str | None = None) -> PeopleCounts:
-    """Count people over the whole case, or over one incident's own exposures."""
-    about_people = ", ".join(str(c.index) for c in customers.values() if c.table.person) or "-1"
-    nobody = f"person IS NULL AND grade < {EXCLUDED} AND table_index IN ({about_people})"
-    if incident is None:
-        grades = _grade_counts(database, "person_grades")
-        exposed = f"SELECT person FROM person_grades WHERE grade < {EXCLUDED}"
-        nameless = f"SELECT count(*) FROM record_grades WHERE {nobody}"
-    else:
-        own = f"SELECT person, min(grade) AS grade FROM exposed WHERE incident_id = {quote(incident)} AND person IS NOT NULL GROUP BY person"
-        grades = _grade_counts(database, f"({own})")
-        exposed = f"SELECT person FROM ({own}) WHERE grade < {EXCLUDED}"
-        nameless = f"SELECT count(DISTINCT (table_index, record)) FROM exposed WHERE incident_id = {quote(incident)} AND {nobody}"
-    least = int(database.value(f"SELECT count(DISTINCT {loose_sql('person')}) FROM ({exposed})"))
-    return PeopleCounts(grades, grades.exposed + int(database.value(nameless)), least)
+def _count_nameless(database: Database, customers: Customers, units: str) -> int:
+    """Exposed records of a table about people that name nobody."""
+    if customers.table.person is None or not customers.counts.null_people:
+        return 0
+    return int(
+        database.value(f"""
+            SELECT count(DISTINCT n.record) FROM {units} u JOIN {customers.rows} n ON n.row_id = u.unit
+            WHERE u.table_index = {customers.index} AND u.grade < {EXCLUDED} AND n.person IS NULL""")
+    )
 
 
 def count_records(database: Database, customers: Customers) -> GradeCounts:
     """Count records, by key, of one table."""
-    return _grade_counts(database, f"(SELECT record, min(grade) AS grade FROM record_grades WHERE table_index = {customers.index} GROUP BY record)")
+    own = f"SELECT unit, grade FROM record_grades WHERE table_index = {customers.index}"
+    if customers.counts.duplicate_keys:
+        own = f"SELECT n.record, min(o.grade) AS grade FROM ({own}) o JOIN {customers.rows} n ON n.row_id = o.unit GROUP BY n.record"
+    return _grade_counts(database, f"({own})")
 
 
-def count_kinds(database: Database) -> list[KindCounts]:
+def count_kinds(database: Database, customers: Mapping[str, Customers]) -> list[KindCounts]:
     """Count people per kind of data, in the order of KINDS, kinds that concern somebody only."""
     used = int(database.value("SELECT coalesce(bit_or(kinds), 0) FROM exposed"))
-    masks = ", ".join(f"coalesce(bit_or(kinds) FILTER (grade <= {g}), 0) AS upto_{g}" for g in range(POSSIBLE + 1))
     bits = [bit for bit in _KIND_BITS.values() if used >> bit & 1]
     if not bits:
         return []
-    sums = ", ".join(f"coalesce(sum((upto_{g} >> {bit}) & 1), 0)::BIGINT" for bit in bits for g in range(POSSIBLE + 1))
-    totals = database.rows(f"SELECT {sums} FROM (SELECT person, {masks} FROM exposed WHERE person IS NOT NULL GROUP BY person)")[0]
+    people = " UNION ALL ".join(
+        f"SELECT n.person, e.grade, e.kinds FROM exposed e JOIN {c.rows} n ON n.row_id = e.unit WHERE e.table_index = {c.index} AND n.person IS NOT NULL"
+        for c in customers.values()
+    )
+    masks = ", ".join(f"coalesce(bit_or(kinds) FILTER (grade <= {g}), 0) AS upto_{g}" for g in range(POSSIBLE + 1))
+    sums = ", ".join(f"coalesce(sum(((upto_{g} >> {bit}) & 1) * people), 0)::BIGINT" for bit in bits for g in range(POSSIBLE + 1))
+    # Most people share a few patterns of what was given away: the bits are summed over the patterns.
+    patterns = f"SELECT upto_0, upto_1, upto_2, count(*) AS people FROM (SELECT person, {masks} FROM ({people}) GROUP BY person) GROUP BY ALL"
+    totals = database.rows(f"SELECT {sums} FROM ({patterns})")[0]
     kinds = list(_KIND_BITS)
     found = []
     for i, bit in enumerate(bits):
