@@ -1,7 +1,9 @@
 """From incidents to people: which records, whose, on what evidence, and what the logs cannot say."""
 
 from breachscope.scope.answer import Scope, compute_scope
+from breachscope.scope.checking import MapCheck, check_map
 from breachscope.scope.datamap import KINDS, DataMap, Kind, load_datamap
+from breachscope.scope.drafting import init_map
 from breachscope.scope.reasons import REASONS, UNCERTAINTIES
 from breachscope.scope.trace import Exposure, trace_person, trace_record
 
@@ -12,8 +14,11 @@ __all__ = [
     "DataMap",
     "Exposure",
     "Kind",
+    "MapCheck",
     "Scope",
+    "check_map",
     "compute_scope",
+    "init_map",
     "load_datamap",
     "trace_person",
     "trace_record",

@@ -18,7 +18,8 @@ from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import Route
 from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, Template, quote
 
-_SAME_REQUEST = " AND ".join(f"r.{c} IS NOT DISTINCT FROM e.{c}" for c in ("method", "path", "query", "vhost"))
+SAME_REQUEST = " AND ".join(f"r.{c} IS NOT DISTINCT FROM e.{c}" for c in ("method", "path", "query", "vhost"))
+"""Condition that an event ``e`` is an instance of the request ``r``."""
 
 
 def load_evidence(database: Database, evidence: Path) -> None:
@@ -54,7 +55,7 @@ def match_requests(database: Database, files: Sequence[Path], routes: Sequence[R
         WHERE matches.request_id = best.request_id AND matches.path_slots > best.fewest""")
     database.run(f"""
         CREATE TEMP TABLE traffic AS
-        SELECT e.source, r.request_id, e.status, e.bytes_sent, e.requests FROM candidate_traffic e JOIN requests r ON {_SAME_REQUEST}
+        SELECT e.source, r.request_id, e.status, e.bytes_sent, e.requests FROM candidate_traffic e JOIN requests r ON {SAME_REQUEST}
         WHERE r.request_id IN (SELECT request_id FROM matches)""")
     database.run("DROP TABLE candidate_traffic")
     _web_evidence(database, events)
@@ -82,4 +83,4 @@ def _web_evidence(database: Database, events: str | None) -> None:
         CREATE TEMP TABLE web_evidence AS
         SELECT v.incident_id, e.event_id, epoch_us(e.ts) AS ts, e.source, r.request_id, e.status, e.bytes_sent, e.client_ip, e."user",
                e.method, e.path, e.query, v.is_shared
-        FROM {events} e JOIN evidence v ON v."table" = 'web' AND v.event_id = e.event_id LEFT JOIN requests r ON {_SAME_REQUEST}""")
+        FROM {events} e JOIN evidence v ON v."table" = 'web' AND v.event_id = e.event_id LEFT JOIN requests r ON {SAME_REQUEST}""")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from breachscope.scope.database import Database, parquet_files_sql
+from breachscope.scope.requests import SAME_REQUEST
 from breachscope.scope.templates import NORMAL_PATH_SQL
 
 _MANY = (
@@ -46,13 +47,14 @@ def seen_templates(database: Database, limit: int, *, mapped: bool) -> list[Seen
     )
 
 
-def all_templates(database: Database, files: Sequence[Path], limit: int) -> list[SeenTemplate]:
-    """Return the shapes of all successful requests of a case, by anyone."""
+def all_templates(database: Database, files: Sequence[Path], limit: int, *, unmatched: bool = False) -> list[SeenTemplate]:
+    """Return the shapes of all successful requests of a case, by anyone; ``unmatched``: those that no route matches."""
     if not files:
         return []
-    return _templates(
-        database, f"SELECT method, path, query, status, bytes_sent FROM {parquet_files_sql(files)} WHERE method IS NOT NULL AND path IS NOT NULL", limit
-    )
+    events = f"SELECT method, path, query, status, bytes_sent FROM {parquet_files_sql(files)} e WHERE method IS NOT NULL AND path IS NOT NULL"
+    if unmatched:
+        events += f" AND NOT EXISTS (SELECT 1 FROM requests r JOIN matches USING (request_id) WHERE {SAME_REQUEST})"
+    return _templates(database, events, limit)
 
 
 def _templates(database: Database, events: str, limit: int) -> list[SeenTemplate]:
