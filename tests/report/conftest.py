@@ -212,19 +212,19 @@ def _coverage(source: int, rejected: int = 0, **changes: Any) -> dict[str, Any]:
     return {"source": source, "tables": ["web"], **ends, "events": {"web": 1}, "rejected": rejected, "gaps": [], "doubts": []} | changes
 
 
-PEOPLE_COUNTS = {**_counts(812, 488, 1, 40), "upper_bound": 52_001, "range": [1301, 52_001]}
+PEOPLE_COUNTS = {**_counts(812, 488, 1, 40), "upper_bound": 52_001}
 SCOPE: dict[str, Any] = {
     "schema": "breachscope/scope/1",
     "map": {"name": "datamap.toml", "sha256": "cd" * 32},
-    "people": {**PEOPLE_COUNTS, "counted_by": ["customer_id"]},
+    "people": {**PEOPLE_COUNTS, "counted_by": ["customer_id"], "range": [1301, 52_001]},
     "records": [
         _records("customers", _counts(812, 488, 1, 40), 50_000, "customer_id"),
         _records("cards", _counts(0, 0, 2345), 2345, "card_id"),
     ],
     "data_kinds": [
-        {"kind": "name", "people": 1300, **_counts(812, 488, 0), "en": "name", "ja": "氏名"},
-        {"kind": "email", "people": 1300, **_counts(812, 488, 0), "en": "e-mail address", "ja": "メールアドレス"},
-        {"kind": "sensitive.disability", "people": 7, **_counts(7, 0, 0), "en": "disability", "ja": "障害"},
+        {"kind": "name", "people": 1300, "confirmed": 812, "probable": 488, "possible": 0, "en": "name", "ja": "氏名"},
+        {"kind": "email", "people": 1300, "confirmed": 812, "probable": 488, "possible": 0, "en": "e-mail address", "ja": "メールアドレス"},
+        {"kind": "sensitive.disability", "people": 7, "confirmed": 7, "probable": 0, "possible": 0, "en": "disability", "ja": "障害"},
     ],
     "incidents": [
         {
@@ -244,7 +244,7 @@ SCOPE: dict[str, Any] = {
     ],
     "estimates": [
         {
-            "kind": "export",
+            "kind": "export_cut",
             "incident": "I-00000000000b",
             "table": "customers",
             "where": "GET /admin/export/customers.csv",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from breachscope.report.facts import STAGES, Actor, Facts, Incident, People, Span
 from breachscope.report.words import Words
+from breachscope.schema import LEVELS
 
 _MOST_HOLES = 4
 _MOST_NAMED = 6
@@ -88,8 +89,9 @@ def _what(facts: Facts, words: Words) -> str:
 
 
 def _titles(facts: Facts, words: Words) -> tuple[str, ...]:
-    incidents = facts.serious_incidents[:1] or facts.incidents
-    return tuple(dict.fromkeys(title for i in incidents for title in facts.titles_of(i, words.lang)))
+    """What was found, the gravest first."""
+    findings = sorted((f for i in facts.serious_incidents[:1] or facts.incidents for f in i.findings), key=lambda f: (-LEVELS.index(f.level), f.span.first))
+    return tuple(dict.fromkeys(facts.detector(f.detector).title[words.lang] for f in findings))
 
 
 def _when(facts: Facts, words: Words) -> str:
@@ -136,7 +138,7 @@ def _records(facts: Facts, words: Words) -> tuple[str, ...]:
     if facts.people is None:
         return (words("answer.record_unknown"),)
     tables = []
-    for table in facts.tables:
+    for table in sorted(facts.tables, key=lambda t: (-t.confirmed, -t.probable, -t.possible, t.table)):
         counts = (("confirmed", table.confirmed), ("probable", table.probable), ("possible", table.possible))
         told = [words(f"answer.record_{grade}", n=words.count(records, "records_short")) for grade, records in counts if records]
         if told:

@@ -188,12 +188,12 @@ class KindPeople:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Rows bounded by bytes where the log names none; ``people`` is None where rows name nobody."""
+    """Rows bounded by bytes where the log names none; ``people`` is None where it is known which rows they are."""
 
     kind: str
     table: str
     where: str
-    bytes: int
+    bytes: int | None
     rows: tuple[int, int, int]
     """Lower, likely and upper number of rows."""
     people: tuple[int, float, int] | None

@@ -91,9 +91,11 @@ def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
             tables=tuple(_read_table(t) for t in scope["records"]) if scope else (),
             kinds=tuple(_read_kind(k) for k in scope["data_kinds"]) if scope else (),
             estimates=tuple(_read_estimate(e) for e in scope["estimates"]) if scope else (),
-            routes=tuple(Route(r["match"], r["kind"], r["returns"], r["requests"], r["returned"]) for r in scope["evidence"]["routes"]) if scope else (),
+            routes=tuple(Route(r["match"], r["kind"], r["returns"], r["requests"], r["returned"]) for r in scope["evidence"]["routes"] if r["requests"])
+            if scope
+            else (),
             unmapped=tuple(Template(t["match"], t["requests"], t["returned"], t["bytes"]) for t in scope_file["map_would_add"]),
-            uncertainties=tuple(_both(u) for u in scope_file["uncertainties"] if u["code"] not in _TOLD_ELSEWHERE),
+            uncertainties=_read_uncertainties(scope_file["uncertainties"]),
             map_digest=(scope["map"]["name"], scope["map"]["sha256"]) if scope else None,
             coverage=tuple(_read_coverage(c, names) for c in scope_file["coverage"]),
             sources=sources,
@@ -263,13 +265,14 @@ def _read_detector(record: Mapping[str, Any], known: Mapping[str, CatalogDetecto
 
 
 def _read_people(record: Mapping[str, Any], counted_by: Sequence[str] = ()) -> People:
+    exposed = record["confirmed"] + record["probable"] + record["possible"]
     return People(
         confirmed=record["confirmed"],
         probable=record["probable"],
         possible=record["possible"],
         excluded=record["excluded"],
         upper_bound=record["upper_bound"],
-        least=record["range"][0],
+        least=record["range"][0] if "range" in record else exposed,
         counted_by=tuple(counted_by),
     )
 
@@ -281,6 +284,12 @@ def _read_table(record: Mapping[str, Any]) -> TableRecords:
 
 def _read_kind(record: Mapping[str, Any]) -> KindPeople:
     return KindPeople(record["kind"], _both(record), record["people"], record["confirmed"], record["probable"], record["possible"])
+
+
+def _read_uncertainties(records: Sequence[Mapping[str, Any]]) -> tuple[Mapping[Language, str], ...]:
+    """Doubts about the accesses before doubts about the customer tables, as parts of a list: without a full stop."""
+    told = sorted((r for r in records if r["code"] not in _TOLD_ELSEWHERE), key=lambda r: r["code"].startswith("table_"))
+    return tuple({lang: r[lang].removesuffix("." if lang == "en" else "。") for lang in LANGUAGES} for r in told)
 
 
 def _read_estimate(record: Mapping[str, Any]) -> Estimate:
