@@ -12,7 +12,7 @@ WITH attempts AS (
         w AS (PARTITION BY actor_kind, group_key ORDER BY ts RANGE BETWEEN $window PRECEDING AND CURRENT ROW)
 )
 SELECT actor_kind, actor, CASE WHEN is_shared THEN ua_family END AS _ua_family, ts - $window AS first_ts, ts AS last_ts,
-    'medium' AS level, failures AS measure, $failures AS threshold, accounts, addresses, CASE WHEN is_shared THEN ua_family END AS ua_family
+    CASE WHEN actor_kind = 'ip' OR actor IN (SELECT "user" FROM logins WHERE outcome = 'success') THEN 'medium' ELSE 'low' END AS level, failures AS measure, $failures AS threshold, accounts, addresses, CASE WHEN is_shared THEN ua_family END AS ua_family
 FROM levels WHERE failures >= $failures
 UNION ALL
 SELECT actor_kind, actor, CASE WHEN is_shared THEN ua_family END, began, ts, 'low', failures, $capacity, accounts, addresses, CASE WHEN is_shared THEN ua_family END
