@@ -60,7 +60,9 @@ class Source:
     content_sha256: str
     """Of the decompressed bytes: two inputs with the same content are counted once."""
     size: int
+    """Bytes as stored."""
     mtime: str
+    """Only told: nothing is ever dated or recognised by it."""
     compression: str
     encoding: str
     newline: str
@@ -86,6 +88,10 @@ class Source:
     duplicate_of: int | None = None
     """Another source with the same content; this one then has no events of its own."""
     notes: tuple[str, ...] = ()
+    content_size: int = 0
+    """Bytes after decompression."""
+    reference_date: str | None = None
+    """The day that no event of it is later than: the one given, else the day on which its content was first read."""
     reading: str = ""
     """Digest of the options and formats it was read with: other ones make the next ingest read it again."""
 
@@ -98,7 +104,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the case is made of. ``reference_date`` is the day of the first ingest: no event is dated after it."""
+    """What the case is made of. ``reference_date`` is that of the first ingest; each source has its own."""
 
     reference_date: date
     sources: tuple[Source, ...] = ()

@@ -63,7 +63,7 @@ class Zone:
 
         try:
             ZoneInfo(name)
-            pl.select(pl.lit(datetime(2000, 1, 1)).dt.replace_time_zone(name))  # noqa: DTZ001 - naive on purpose; Polars knows fewer names
+            pl.select(pl.lit(datetime(2000, 1, 1)).dt.replace_time_zone(name))  # Polars knows fewer names
         except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.ComputeError) as error:
             raise UsageError(f"time zone {name!r} is not known{did_you_mean(name, available_timezones() - {name})}; use a name like Asia/Tokyo") from error
         return cls(name, is_given=True)
@@ -123,6 +123,11 @@ def infer_years(chunks: Iterable[tuple[int, pl.Series]], *, reference: date, yea
 
 
 _LEAP_DAY = 59
+
+
+def has_yearless_times(lines: pl.Series) -> bool:
+    """Whether a line begins with a time that lacks its year."""
+    return bool(lines.str.contains(_YEARLESS).any())
 
 
 def _days_of_leap_year(lines: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -139,13 +139,16 @@ codecs.register_error(_NOTING, _note_invalid)
 def split_request(request: pl.Series) -> pl.DataFrame:
     """Method, path, query and protocol of request lines (RFC 9112 section 3).
 
-    What is no request line (TLS bytes sent to a plain port, a lone ``-``) is kept whole as path, with the rest null.
+    What is no request line (TLS bytes sent to a plain port, a lone ``-``) is kept whole as path, with the rest null. Where
+    the protocol is missing (HTTP/0.9), only a method and an absolute path make a request line.
     """
     whole = request.alias("request").to_frame()
-    parts = whole.select(pl.col("request").str.extract_groups(r"^([A-Za-z][A-Za-z_-]*) +([^?]*?)(?:\?(.*?))?(?: +(HTTP/[0-9.]+))?$")).unnest("request")
+    parts = whole.select(pl.col("request").str.extract_groups(r"(?s)^([A-Za-z][A-Za-z_-]*) +([^?]+?)(?:\?(.*?))?(?: +([A-Z]{2,8}/[0-9.]+))?$")).unnest(
+        "request"
+    )
     parts.columns = ["method", "path", "query", "protocol"]
     parts = parts.with_columns(whole["request"])
-    is_request = pl.col("path").is_not_null() & (pl.col("path") != "")
+    is_request = pl.col("path").is_not_null() & (pl.col("protocol").is_not_null() | pl.col("path").str.starts_with("/"))
     return parts.select(
         pl.when(is_request).then("method").alias("method"),
         pl.when(is_request).then("path").otherwise("request").alias("path"),

@@ -34,6 +34,11 @@ _POLARS_TYPES: Mapping[pa.DataType, pl.DataType] = {
     pa.timestamp("us", tz="UTC"): pl.Datetime("us", "UTC"),
 }
 _TIME_COLUMNS = ("ts", "ts_offset_min", "ts_quality")
+_VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *_TIME_COLUMNS)
+"""Columns in which ``-`` and the empty text mean themselves."""
+_ESCAPED = ("path", "query", "request", "uri", "message")
+_IS_JSON = "_is_json"
+_HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 _REPEATED = r"^message repeated (\d{1,6}) times?: \[ ?(.*)\]$"
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 UNREAD = "no format reads this line"
@@ -67,12 +72,29 @@ class Reading:
         if len(lines):
             self.rejected.append(pl.DataFrame([lines.alias("line"), pl.repeat(reason, len(lines), eager=True).alias("reason")]))
 
+    def refused(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Those of ``lines`` that became neither event nor skipped."""
+        if not self.rejected:
+            return self.unread
+        refused = pl.concat([self.unread["line"], *(r["line"] for r in self.rejected)]).unique()
+        return lines.filter(pl.col("line").is_in(refused.implode()))
+
     def absorb(self, other: Reading) -> None:
-        """Add what another reading found in other lines; its unread lines replace these."""
+        """Add what another format found in the lines that were refused so far; a line keeps the first reason given for it."""
         self.events += other.events
         self.skipped += other.skipped
-        self.rejected += other.rejected
+        still = pl.concat([other.unread["line"], *(r["line"] for r in other.rejected)])
+        reasons = pl.concat([*self.rejected, *other.rejected]) if self.rejected or other.rejected else None
+        if reasons is not None:
+            reasons = reasons.unique("line", keep="first", maintain_order=True).filter(pl.col("line").is_in(still.implode()))
+            self.rejected = [reasons]
+            other.unread = other.unread.filter(~pl.col("line").is_in(reasons["line"].implode()))
         self.unread = other.unread
+
+    def rejects(self) -> pl.DataFrame:
+        """(line, reason) of every line that no format read, by line."""
+        unread = self.unread.select("line", pl.lit(UNREAD).alias("reason"))
+        return pl.concat([unread, *self.rejected]).sort("line")
 
 
 def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
@@ -177,26 +199,46 @@ def _first_group(texts: pl.Series, regex: str) -> pl.Series:
 
 
 def _read_json(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading) -> None:
-    """Read JSON lines by path. DuckDB's reader takes any scalar as text, tells JSON null from "null", and survives bad lines."""
+    """Read JSON lines by path. DuckDB's reader takes any scalar as text, tells JSON null from "null", and survives bad lines.
+
+    Of a key that stands twice the first value counts; objects and arrays are taken as their JSON text.
+    """
+    is_object = lines["text"].str.contains(r"^\s*\{")
+    if not is_object.all():
+        reading.unread, lines = lines.filter(~is_object), lines.filter(is_object)
+    if not len(lines):
+        return
+    values = _json_values(lines["text"], fmt)
+    # nginx without escape=json writes \xHH, which is no JSON escape.
+    is_repairable = values[_IS_JSON].is_null() & lines["text"].str.contains(r"\x", literal=True)
+    if is_repairable.any():
+        repaired = _json_values(lines["text"].filter(is_repairable).str.replace_all(r"\x", r"\\x", literal=True), fmt)
+        at = is_repairable.arg_true()
+        values = values.with_columns([values[c].scatter(at, unescape(repaired[c]) if repaired[c].dtype == pl.String else repaired[c]) for c in values.columns])
+    is_match = values.select(pl.all_horizontal([pl.col(c).is_not_null() for c in (_IS_JSON, *fmt.require)]))[:, 0]
+    reading.unread = pl.concat([reading.unread, lines.filter(~is_match)]).sort("line")
+    matched = lines.filter(is_match).hstack(values.drop(_IS_JSON).filter(is_match).get_columns())
+    if len(matched):
+        _to_events(matched, fmt, fmt.table or "", Pattern(None), context, reading)
+
+
+def _json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
+    """The format's keys as columns; the column :data:`_IS_JSON` is null where a text is not JSON."""
     paths = [p for alternatives in fmt.json_paths.values() for p in alternatives]
     quoted = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
-    texts = lines.select("text").to_arrow()
     with duckdb.connect(config={"threads": 1}) as connection:
-        connection.register("lines", texts)
+        connection.register("lines", texts.alias("text").to_frame().to_arrow())
         query = f"SELECT CASE WHEN json_valid(text) THEN json_extract_string(text, [{quoted}]) END AS v FROM lines"
         values = pl.Series(pl.from_arrow(connection.sql(query).to_arrow_table()["v"]))
-    columns: dict[str, pl.Series] = {}
+    columns = [values.list.len().alias(_IS_JSON)]
     position = 0
     for name, alternatives in fmt.json_paths.items():
         found = [values.list.get(position + i, null_on_oob=True) for i in range(len(alternatives))]
-        columns[name] = pl.select(pl.coalesce(found).alias(name))[:, 0]
+        # A value that is there but says nothing leaves the word to the next alternative.
+        told = [pl.when(~pl.lit(f).is_in(NULL_TEXTS)).then(f) for f in found]
+        columns.append(pl.select(pl.coalesce(told).alias(name))[:, 0])
         position += len(alternatives)
-    frame = pl.DataFrame(list(columns.values()))
-    is_match = frame.select(pl.all_horizontal([pl.col(c).is_not_null() for c in fmt.require]))[:, 0]
-    reading.unread = lines.filter(~is_match)
-    matched = lines.filter(is_match).hstack(frame.filter(is_match).get_columns())
-    if len(matched):
-        _to_events(matched, fmt, fmt.table or "", Pattern(None), context, reading)
+    return pl.DataFrame(columns)
 
 
 def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
@@ -262,9 +304,10 @@ def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pat
         if bad_time.any():
             reading.reject(frame["line"].filter(bad_time), "time cannot be read")
             frame = frame.filter(~bad_time)
+    written = [c for c, t in frame.schema.items() if t == pl.String and c not in _VERBATIM]
+    frame = frame.with_columns([_without_null_texts(frame[c]) for c in written])
     if fmt.escapes and frame["text"].str.contains("\\", literal=True).any():
-        texts = [c for c, t in frame.schema.items() if t == pl.String and c not in ("text", "ts_quality")]
-        frame = frame.with_columns([unescape(frame[c]) for c in texts])
+        frame = frame.with_columns([unescape(frame[c]) for c in frame.columns if c in written or c in _ESCAPED])
     for whole, split in (("request", split_request), ("uri", split_uri)):
         if whole in frame.columns:
             frame = _with_parts(frame, split(frame[whole]))
@@ -302,9 +345,6 @@ def _article(dtype: pl.DataType) -> str:
 
 def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> tuple[pl.Series, pl.Series | None]:
     """Text as its column's type, and which values could not be converted (None when all could)."""
-    is_null = text.is_in(NULL_TEXTS) if name not in ("path", "query") else None
-    if is_null is not None and is_null.any():
-        text = text.set(is_null.fill_null(value=False), None)
     if rule and rule.lower:
         text = text.str.to_lowercase()
     if rule and rule.map is not None:
@@ -312,14 +352,33 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
     dtype = _POLARS_TYPES[table[name].type]
     if dtype == pl.String:
         return (canonical_addresses(text) if name.endswith("_ip") else text).alias(name), None
-    number: pl.Series
-    if rule and rule.scale is not None:
-        scaled = text.cast(pl.Float64, strict=False) * rule.scale
-        number = (scaled.round() if dtype.is_integer() else scaled).cast(dtype, strict=False)
-    else:
-        number = text.cast(dtype, strict=False)
-    faulty = number.is_null() & text.is_not_null() if number.null_count() > text.null_count() else None
-    return number.alias(name), faulty
+    if name == "duration_ms":
+        text = text.set((text == "-1").fill_null(value=False), None)  # a timer that never ran
+    number = _number(text, dtype, rule.scale if rule else None)
+    faulty = number.is_null() & text.is_not_null()
+    if dtype.is_numeric():
+        faulty |= (number < 0).fill_null(value=False)
+        if name in _HIGHEST:
+            faulty |= (number > _HIGHEST[name]).fill_null(value=False)
+    return number.alias(name), faulty if faulty.any() else None
+
+
+def _number(text: pl.Series, dtype: pl.DataType, scale: float | None) -> pl.Series:
+    """Text as numbers, null where it is none; ``200.0``, as some JSON writers have it, is a whole number."""
+    if scale is not None or dtype.is_float():
+        number = text.cast(pl.Float64, strict=False) * (scale or 1)
+        number = number.set(~number.is_finite().fill_null(value=False), None)
+        return (number.round() if dtype.is_integer() else number).cast(dtype, strict=False)
+    number = text.cast(dtype, strict=False)
+    if number.null_count() > text.null_count():
+        whole = text.str.extract(r"^(\d+)\.0+$").cast(dtype, strict=False)
+        number = number.zip_with(number.is_not_null(), whole)
+    return number
+
+
+def _without_null_texts(text: pl.Series) -> pl.Series:
+    is_null = text.is_in(NULL_TEXTS).fill_null(value=False)
+    return text.set(is_null, None) if is_null.any() else text
 
 
 def _assembled(frame: pl.DataFrame, columns: Mapping[str, pl.Series], table: Table, format_id: str, source: int) -> pl.DataFrame:
@@ -343,10 +402,7 @@ def _column(made: pl.Series | pl.Expr | None, name: str, dtype: pl.DataType) -> 
 
 
 def sniff(lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Format] = ()) -> tuple[Format | None, float]:
-    """The format that reads most of the sample, and the share of its lines that it reads; order decides among equals.
-
-    A syslog envelope reads nearly any line with a date in front, so that its share is that of the envelopes.
-    """
+    """The format that reads most of the sample, and the share of its lines that it reads; order decides among equals."""
     sample = lines.filter(lines["text"].str.strip_chars() != "")
     best: Format | None = None
     best_share = 0.0
@@ -354,7 +410,7 @@ def sniff(lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Form
         return None, 0.0
     for fmt in candidates or catalog.whole_lines:
         reading = read_lines(sample, fmt, catalog, Context(source=0))
-        share = (len(sample) - len(reading.unread)) / len(sample)
+        share = (reading.event_lines + reading.skipped.total()) / len(sample)
         if share > best_share:
             best, best_share = fmt, share
     return best, best_share

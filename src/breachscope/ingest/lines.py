@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from breachscope.ingest.sources import Block, Encoding
 
+_ENCODINGS = ("utf-8", "cp932", "latin-1")
+"""Tried in this order, line by line. Text in another encoding hardly ever happens to be UTF-8; any bytes are Latin-1."""
+_BOM = "\ufeff"
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -24,50 +29,51 @@ class Lines:
     starts: npt.NDArray[np.int64]
     first_line: int
     newline: bytes
-    undecodable: int = 0
-    """Lines that are not in the stream's encoding and were read as CP932 or Latin-1."""
+    encoding: Encoding
+    strays: int = 0
+    """Lines that are not in the stream's encoding."""
 
     def raw(self, line: int) -> bytes:
+        """The bytes of a line as they stand in the (decompressed) input, without the line end."""
         index = line - self.first_line
-        return self.data[self.starts[index] : self.starts[index + 1]].removesuffix(self.newline)
+        raw = self.data[self.starts[index] : self.starts[index + 1]].removesuffix(self.newline)
+        return raw.decode().encode(self.encoding) if self.encoding.startswith("utf-16") else raw
 
 
 def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     """Split and decode a block. NUL bytes at either end of a line (left by copy-and-truncate rotation) are dropped from its text."""
     data = block.data
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == newline[0])
-    starts = np.zeros(len(ends) + 1 + (not data.endswith(newline)), np.int64)
-    starts[1 : len(ends) + 1] = ends + 1
-    starts[-1] = len(data)
-    undecodable = 0
-    if encoding == "cp932":
-        try:
-            text = _from_buffer(data.decode("cp932").encode(), newline)
-        except UnicodeDecodeError:
-            text, undecodable = _one_by_one(data, starts, ("cp932", "utf-8", "latin-1"))
-    else:
-        decoded = _from_arrow(data, starts)
-        text = pl.Series(dtype=pl.String) if decoded is None else decoded
-        if decoded is None:
-            text, undecodable = _one_by_one(data, starts, ("utf-8", "cp932", "latin-1"))
+    starts = _line_starts(data, newline)
+    text = _from_arrow(data, starts)
+    strays = 0
+    if text is None:
+        text, read_as = _decoded(data, starts)
+        strays = len(text) - read_as["utf-8"] - (read_as["cp932"] if encoding == "cp932" else 0)
     text = text.str.strip_chars_end("\r\n")
     if b"\0" in data:
-        text = text.str.strip_chars("\0")
-    if block.first_line == 1 and data.startswith(b"\xef\xbb\xbf"):
-        text = text.str.strip_prefix("\ufeff")
+        text = text.str.strip_chars_start("\0").str.strip_chars_end("\r\0")
+    if _BOM.encode() in data:  # also where files with marks were joined
+        text = text.str.strip_prefix(_BOM)
     lines = pl.Series("line", np.arange(block.first_line, block.first_line + len(text), dtype=np.int64))
-    return Lines(pl.DataFrame([lines, text.alias("text")]), data, starts, block.first_line, newline, undecodable)
+    return Lines(pl.DataFrame([lines, text.alias("text")]), data, starts, block.first_line, newline, encoding, strays)
 
 
-def _from_buffer(data: bytes, newline: bytes) -> pl.Series:
+def decode_line(raw: bytes) -> str:
+    """One line as :func:`split_lines` decodes it.
+
+    >>> decode_line("表".encode("cp932")), decode_line(bytes([0xE9]))
+    ('表', 'é')
+    """
+    return _first_fit(raw)[0].strip("\0").removeprefix(_BOM).rstrip("\r\0")
+
+
+def _line_starts(data: bytes, newline: bytes) -> npt.NDArray[np.int64]:
+    """Offset of every line, and the end of the last one."""
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == newline[0])
     starts = np.zeros(len(ends) + 1 + (not data.endswith(newline)), np.int64)
     starts[1 : len(ends) + 1] = ends + 1
     starts[-1] = len(data)
-    text = _from_arrow(data, starts)
-    if text is None:
-        raise AssertionError("text that Python encoded is UTF-8")
-    return text
+    return starts
 
 
 def _from_arrow(data: bytes, starts: npt.NDArray[np.int64]) -> pl.Series | None:
@@ -77,24 +83,19 @@ def _from_arrow(data: bytes, starts: npt.NDArray[np.int64]) -> pl.Series | None:
         array.validate(full=True)
     except pa.ArrowInvalid:
         return None
-    series = pl.from_arrow(array)
-    if not isinstance(series, pl.Series):
-        raise TypeError(type(series))
-    return series
+    return pl.Series(pl.from_arrow(array))
 
 
-def _one_by_one(data: bytes, starts: npt.NDArray[np.int64], encodings: tuple[str, ...]) -> tuple[pl.Series, int]:
-    """Decode a block that holds lines in more than one encoding: rare, so a loop will do."""
-    bounds = starts.tolist()
-    texts: list[str] = []
-    strays = 0
-    for start, end in pairwise(bounds):
-        raw = data[start:end]
-        for encoding in encodings:
-            try:
-                texts.append(raw.decode(encoding))
-            except UnicodeDecodeError:
-                continue
-            strays += encoding != encodings[0]
-            break
-    return pl.Series(texts, dtype=pl.String), strays
+def _decoded(data: bytes, starts: npt.NDArray[np.int64]) -> tuple[pl.Series, Counter[str]]:
+    """Decode lines that are not all UTF-8, and count them by encoding. A loop: it does a million lines a second, and such blocks are rare."""
+    decoded = [_first_fit(data[start:end]) for start, end in pairwise(starts.tolist())]
+    return pl.Series([text for text, _ in decoded], dtype=pl.String), Counter(encoding for _, encoding in decoded)
+
+
+def _first_fit(raw: bytes) -> tuple[str, str]:
+    for encoding in _ENCODINGS:
+        try:
+            return raw.decode(encoding), encoding
+        except UnicodeDecodeError:
+            continue
+    raise AssertionError("any bytes are Latin-1")

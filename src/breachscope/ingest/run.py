@@ -2,7 +2,10 @@
 
 One file at a time, its blocks read by several threads and written in order, so that the bytes written depend on the
 inputs and options alone. The manifest is the commit: files of a source that it does not name count for nothing and are
-overwritten by the next run.
+removed or overwritten by the next run.
+
+A line is read by its file's format or, where that one refuses it, by the first other format that reads it: what becomes
+of a line does not depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -11,14 +14,16 @@ import hashlib
 import json
 import os
 import sys
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 import polars as pl
@@ -28,18 +33,17 @@ import pyarrow.parquet as pq
 from breachscope import __version__
 from breachscope.case import Case, Manifest, Source, sha256_file
 from breachscope.errors import BreachscopeError, InputError
-from breachscope.ingest.engine import UNREAD, Context, Reading, read_lines, sniff
+from breachscope.ingest.engine import Context, Reading, read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
 from breachscope.ingest.lines import Lines, split_lines
-from breachscope.ingest.sources import KEPT_OF_LONG_LINE, Block, Stream, find_inputs
+from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, content_digests, find_inputs
 from breachscope.progress import Progress
 from breachscope.schema import EVENT_TABLES, REJECTS
-from breachscope.timestamps import YearTimeline, Zone, infer_years
+from breachscope.timestamps import YearTimeline, Zone, has_yearless_times, infer_years
 
 _SAMPLE_LINES = 1000
-_SECOND_SAMPLE_LINES = 200
-_SHARE_TO_SWITCH = 0.5
-_FORMATS_IN_A_BLOCK = 4
+_LATEST_ZONE = timezone(timedelta(hours=14))
+"""Where a day begins first: a log of today is not taken for one of last year, wherever it was written."""
 _ROWS_IN_A_GROUP = 1 << 16
 _COMMIT_SECONDS = 1.0
 _LOW_CONFIDENCE = 0.5
@@ -48,7 +52,10 @@ _INDEX_SCHEMA = pa.schema([("line", pa.int64()), ("offset", pa.int64())])
 
 @dataclass(frozen=True)
 class IngestOptions:
-    """How to read. ``tz`` names the zone of zone-less times, ``year`` dates the last line of year-less logs."""
+    """How to read. ``tz`` names the zone of zone-less times, ``year`` dates the last line of year-less logs.
+
+    ``block_bytes`` is how much is read at a time; it changes no result.
+    """
 
     tz: str | None = None
     year: int | None = None
@@ -56,6 +63,7 @@ class IngestOptions:
     formats_dirs: tuple[Path, ...] = ()
     threads: int | None = None
     only_format: str | None = None
+    block_bytes: int = BLOCK_BYTES
 
 
 @dataclass
@@ -69,11 +77,11 @@ class IngestResult:
 
 @dataclass(frozen=True)
 class _Plan:
-    """One input to be read, under the id that it has or gets."""
+    """One input to be read, under the id that it has or gets; no event of it is later than ``reference``."""
 
     path: Path
     id: int
-    name: str
+    reference: date
 
 
 def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
@@ -87,43 +95,70 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
     fmt = catalog[options.only_format] if options.only_format else None
     if fmt and fmt.kind == "syslog":
         fmt = catalog["syslog"]
-    manifest = case.read_manifest() or Manifest(options.reference_date or datetime.now(UTC).date())
-    if options.reference_date:
-        manifest = replace(manifest, reference_date=options.reference_date)
-    reading = _reading_digest(options, manifest.reference_date, catalog)
+    today = options.reference_date or datetime.now(_LATEST_ZONE).date()
+    manifest = case.read_manifest() or Manifest(today)
+    _remove_uncommitted(case, manifest)
+    settings = _Settings(options, {f.id: sha256_file(f.path) for f in catalog.formats}, today)
     result = IngestResult()
-    inputs, missing = find_inputs([_spool_stdin(case) if str(p) == "-" else p for p in paths])
+    given = [_spool_stdin(case) if p == "-" else p for p in sorted({str(p) for p in paths})]
+    inputs, missing = find_inputs(given, without=case.path)
     result.errors += missing
-    plans, manifest = _plan(manifest, inputs, reading, result)
+    plans, manifest = _plan(manifest, inputs, settings, result)
     case.write_manifest(manifest)
     committed = time.monotonic()
-    for plan in plans:
-        reader = _SourceReader(case, plan, catalog, fmt, zone, options, manifest.reference_date, progress)
-        try:
-            source = replace(reader.read(), reading=reading)
-        except InputError as error:
-            result.errors.append(error)
-            continue
-        source = _without_copies(case, source, manifest)
-        source.check_lines()
-        if source.problem:
-            result.errors.append(InputError(source.problem, path=source.path))
-        for note in source.notes:
-            progress.warn(f"{source.path}: {note}")
-        manifest = manifest.with_source(source)
-        result.added.append(source)
-        if time.monotonic() - committed > _COMMIT_SECONDS:
-            case.write_manifest(manifest)
-            committed = time.monotonic()
-    case.write_manifest(manifest)
+    try:
+        for plan in plans:
+            reader = _SourceReader(case, plan, catalog, fmt, zone, options, progress)
+            try:
+                source = replace(reader.read(), reading=settings.digest(plan.reference))
+            except InputError as error:
+                result.errors.append(error)
+                continue
+            source = _without_copies(case, source, manifest)
+            source.check_lines()
+            if source.problem:
+                result.errors.append(InputError(source.problem, path=source.path))
+            for note in source.notes:
+                progress.warn(f"{source.path}: {note}")
+            manifest = manifest.with_source(source)
+            result.added.append(source)
+            if time.monotonic() - committed > _COMMIT_SECONDS:
+                case.write_manifest(manifest)
+                committed = time.monotonic()
+    finally:
+        case.write_manifest(manifest)
     return result
 
 
-def _reading_digest(options: IngestOptions, reference: date, catalog: FormatCatalog) -> str:
-    """Digest of all that decides how a line is read."""
-    formats = {f.id: sha256_file(f.path) for f in catalog.formats}
-    settings = [__version__, options.tz, options.year, reference.isoformat(), options.only_format, formats]
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+@dataclass(frozen=True)
+class _Settings:
+    """All that decides how a line is read."""
+
+    options: IngestOptions
+    formats: Mapping[str, str]
+    """Format id → SHA-256 of its file."""
+    today: date
+
+    def reference(self, known: Source | None) -> date:
+        """The day that content is dated by: the one given, else the one on which it was first read."""
+        if known is None or known.reference_date is None or self.options.reference_date:
+            return self.today
+        return date.fromisoformat(known.reference_date)
+
+    def digest(self, reference: date) -> str:
+        options = self.options
+        parts = [__version__, options.tz, options.year, reference.isoformat(), options.only_format, dict(self.formats)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _remove_uncommitted(case: Case, manifest: Manifest) -> None:
+    """Remove what a killed run wrote for sources that it did not commit."""
+    committed = {name for s in manifest.sources for name in s.files}
+    for folder in ("events", "rejects", "index"):
+        for path in sorted((case.path / folder).rglob("*.parquet")):
+            name = path.relative_to(case.path).as_posix()
+            if name not in committed:
+                case.remove(name)
 
 
 def _spool_stdin(case: Case) -> Path:
@@ -138,31 +173,58 @@ def _spool_stdin(case: Case) -> Path:
     return spooled.absolute()
 
 
-def _plan(manifest: Manifest, inputs: Sequence[Path], reading: str, result: IngestResult) -> tuple[list[_Plan], Manifest]:
-    """Decide by content, never by name or time alone, which inputs are known, have grown, or are new."""
+def _plan(manifest: Manifest, inputs: Sequence[Path], settings: _Settings, result: IngestResult) -> tuple[list[_Plan], Manifest]:
+    """Decide by content, never by name or time alone, which inputs are known, have grown, were renamed, or are new."""
     plans: list[_Plan] = []
     sizes = {s.size for s in manifest.sources}
+    gone: list[Source] | None = None
+    claimed: set[int] = set()
     next_id = manifest.next_id
     for path in inputs:
         at_path = [s for s in manifest.sources if s.path == str(path)]
         try:
             size = path.stat().st_size
             digest = sha256_file(path) if at_path or size in sizes else None
-            known = next((s for s in manifest.sources if s.sha256 == digest), None)
-            grown = next((s for s in at_path if s.size < size and sha256_file(path, s.size) == s.sha256), None)
+            same = next((s for s in at_path if s.sha256 == digest), None)
+            grown = None if same else next((s for s in at_path if s.size < size and sha256_file(path, s.size) == s.sha256), None)
+            if not (same or grown):
+                gone = [s for s in manifest.sources if _was_displaced(s)] if gone is None else gone
+                free = [s for s in gone if s.id not in claimed]
+                same = next((s for s in free if s.sha256 == digest), None)
+                grown = None if same else _displaced_beginning(path, free)
         except OSError as error:
             result.errors.append(InputError(f"cannot be read ({error.strerror}); check its permissions", path=path))
             continue
-        if known and known.reading == reading and not (known.path != str(path) and Path(known.path).exists()):
-            moved = replace(known, path=str(path), name=path.name)
+        known = same or grown
+        reference = settings.reference(same)
+        if known:
+            claimed.add(known.id)
+        if same and same.reading == settings.digest(reference):
+            moved = replace(same, path=str(path), name=path.name)
             manifest = manifest.with_source(moved)
             result.unchanged.append(moved)
-        elif same := next((s for s in at_path if s in (known, grown)), None):
-            plans.append(_Plan(path, same.id, path.name))
-        else:
-            plans.append(_Plan(path, next_id, path.name))
-            next_id += 1
+            continue
+        plans.append(_Plan(path, known.id if known else next_id, reference))
+        next_id += known is None
     return plans, manifest
+
+
+def _was_displaced(source: Source) -> bool:
+    """Whether a source's content no longer stands where it was read: its file was rotated, renamed, replaced or removed."""
+    path = Path(source.path)
+    try:
+        return path.stat().st_size != source.size or sha256_file(path) != source.sha256
+    except OSError:
+        return True
+
+
+def _displaced_beginning(path: Path, displaced: Sequence[Source]) -> Source | None:
+    """The source whose content this file begins with: the same log after rotation, grown or compressed in between."""
+    candidates = [s for s in displaced if s.content_size > 0 and s.duplicate_of is None]
+    if not candidates:
+        return None
+    found = content_digests(path, {s.content_size for s in candidates})
+    return next((s for s in candidates if found.get(s.content_size) == s.content_sha256), None)
 
 
 def _without_copies(case: Case, source: Source, manifest: Manifest) -> Source:
@@ -186,7 +248,7 @@ class _BlockResult:
     formats: Counter[str]
     skipped: Counter[str]
     rejects: pa.Table
-    undecodable: int = 0
+    strays: int = 0
     zoneless: bool = False
 
 
@@ -194,15 +256,15 @@ class _SourceReader:
     """Reads one input to the end and writes what it holds."""
 
     def __init__(
-        self, case: Case, plan: _Plan, catalog: FormatCatalog, fmt: Format | None, zone: Zone, options: IngestOptions, reference: date, progress: Progress
+        self, case: Case, plan: _Plan, catalog: FormatCatalog, fmt: Format | None, zone: Zone, options: IngestOptions, progress: Progress
     ) -> None:  # fmt: skip
-        self.case, self.plan, self.catalog, self.fmt, self.zone, self.options = case, plan, catalog, fmt, zone, options
-        self.reference, self.progress = reference, progress
-        self.stream = Stream(plan.path)
+        self.case, self.plan, self.catalog, self.fmt, self.zone, self.options, self.progress = case, plan, catalog, fmt, zone, options, progress
+        self.stream = Stream(plan.path, block_bytes=options.block_bytes)
         self.confidence = 0.0
         self.years: YearTimeline | None = None
-        self.context = Context(plan.id, zone)
         self.is_binary = False
+        self._years_lock = threading.Lock()
+        self._years_sought = False
 
     def read(self) -> Source:
         """Read and write everything; the returned source is not yet in the manifest."""
@@ -210,16 +272,17 @@ class _SourceReader:
             stat = self.plan.path.stat()
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror}); check its permissions", path=self.plan.path) from error
-        self.progress.start(self.plan.name, stat.st_size)
+        self.progress.start(self.plan.path.name, stat.st_size)
         with _Outputs(self.case, self.plan.id) as outputs:
             totals = self._read_blocks(outputs)
         self.progress.finish()
         return Source(
             id=self.plan.id,
             path=str(self.plan.path),
-            name=self.plan.name,
+            name=self.plan.path.name,
             sha256=self.stream.stored_digest,
             content_sha256=self.stream.content_digest,
+            content_size=self.stream.content_size,
             size=self.stream.size,
             mtime=datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(),
             compression=self.stream.compression,
@@ -230,6 +293,7 @@ class _SourceReader:
             tz=self.zone.name,
             tz_assumed=totals.zoneless and not self.zone.is_given,
             year_assumption=self.years.assumption if self.years else None,
+            reference_date=self.plan.reference.isoformat(),
             first_ts=outputs.first_ts,
             last_ts=outputs.last_ts,
             lines=totals.lines,
@@ -250,7 +314,7 @@ class _SourceReader:
             totals.lines += result.lines
             totals.formats += result.formats
             totals.skipped += result.skipped
-            totals.undecodable += result.undecodable
+            totals.strays += result.strays
             totals.zoneless |= result.zoneless
             self.progress.advance(self.stream.position - before, result.lines)
             before = self.stream.position
@@ -273,17 +337,24 @@ class _SourceReader:
                 yield pending.popleft().result()
 
     def _lock_on(self, block: Block) -> None:
-        """Choose the format from the first block, and the years from the whole file where the format writes none."""
+        """Choose the format from the first block."""
         lines = split_lines(block, self.stream.encoding, self.stream.newline).frame
         sample = lines if len(lines) <= _SAMPLE_LINES else lines.gather_every(len(lines) // _SAMPLE_LINES).head(_SAMPLE_LINES)
         chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else ())
         self.fmt = self.fmt or chosen
         self.is_binary = chosen is None and _looks_binary(block.data)
-        if self.fmt and self.fmt.lacks_year:
-            scan = Stream(self.plan.path)
-            texts = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
-            self.years = infer_years(texts, reference=self.reference, year=self.options.year, file_name=self.plan.name)
-            self.context = replace(self.context, years=self.years)
+
+    def _context_for(self, fmt: Format, texts: pl.Series) -> Context:
+        """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
+        if not (fmt.lacks_year and (self._years_sought or has_yearless_times(texts))):
+            return Context(self.plan.id, self.zone)
+        with self._years_lock:
+            if not self._years_sought:
+                scan = Stream(self.plan.path, block_bytes=self.options.block_bytes)
+                lines = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
+                self.years = infer_years(lines, reference=self.plan.reference, year=self.options.year, file_name=self.plan.path.name)
+                self._years_sought = True
+        return Context(self.plan.id, self.zone, self.years)
 
     def _read_block(self, block: Block) -> _BlockResult:
         if block.overlong_bytes is not None:
@@ -291,8 +362,7 @@ class _SourceReader:
             row = {"source": self.plan.id, "line": block.first_line, "reason": reason, "raw": block.data[:KEPT_OF_LONG_LINE], "raw_bytes": block.overlong_bytes}
             return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
-        reading = self._read_as_formats(lines)
-        reading.reject(reading.unread["line"], UNREAD)
+        reading = self._read_as_formats(lines.frame)
         frames: dict[str, list[pl.DataFrame]] = {}
         formats: Counter[str] = Counter()
         for table, format_id, rows in reading.events:
@@ -300,28 +370,21 @@ class _SourceReader:
             formats[format_id] += len(rows)
         events = {t: _to_arrow(f[0] if len(f) == 1 else pl.concat(f).sort("event_id"), t) for t, f in frames.items()}
         zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
-        return _BlockResult(len(lines.frame), events, formats, reading.skipped, self._rejects(reading, lines), lines.undecodable, zoneless)
+        return _BlockResult(len(lines.frame), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless)
 
-    def _read_as_formats(self, lines: Lines) -> Reading:
-        """Read with the file's format; what it cannot read is tried with others, for logs are mixed and change mid-file."""
-        reading = Reading(unread=lines.frame)
-        if self.fmt:
-            reading = read_lines(lines.frame, self.fmt, self.catalog, self.context)
-        tried = [self.fmt]
-        while len(reading.unread) and len(tried) < _FORMATS_IN_A_BLOCK and self.options.only_format is None:
-            unread = reading.unread
-            sample = unread.gather_every(max(1, len(unread) // _SECOND_SAMPLE_LINES)).head(_SECOND_SAMPLE_LINES)
-            other, share = sniff(sample, self.catalog, [f for f in self.catalog.whole_lines if f not in tried])
-            if other is None or share < _SHARE_TO_SWITCH or (other.lacks_year and self.years is None):
+    def _read_as_formats(self, lines: pl.DataFrame) -> Reading:
+        """Read with the file's format; what it refuses is tried with the others, for logs are mixed and change mid-file."""
+        reading = Reading(unread=lines)
+        others = [f for f in self.catalog.whole_lines if f is not self.fmt and self.options.only_format is None]
+        for fmt in [self.fmt, *others] if self.fmt else others:
+            left = reading.refused(lines)
+            if not len(left):
                 break
-            tried.append(other)
-            reading.absorb(read_lines(unread, other, self.catalog, self.context))
+            reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, left["text"])))
         return reading
 
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
-        if not reading.rejected:
-            return REJECTS.arrow.empty_table()
-        rejected = pl.concat(reading.rejected).sort("line")
+        rejected = reading.rejects()
         raws = [lines.raw(n) for n in rejected["line"].to_list()]
         return pa.table(
             {
@@ -345,8 +408,9 @@ class _SourceReader:
         notes = []
         if not totals.lines and not self.is_binary:
             notes.append("is empty")
-        if totals.undecodable:
-            notes.append(f"{totals.undecodable:,} lines are not {self.stream.encoding.upper()}; they were read as CP932 or Latin-1")
+        if totals.strays:
+            told = "neither UTF-8 nor CP932; they were read as Latin-1" if self.stream.encoding == "cp932" else "not UTF-8; they were read as CP932 or Latin-1"
+            notes.append(f"{totals.strays:,} lines are {told}")
         if self.fmt is None and totals.lines and not self.is_binary:
             notes.append("no known format reads it; its lines are in rejects; write a format with --formats DIR")
         elif self.confidence < _LOW_CONFIDENCE and totals.lines:
@@ -359,9 +423,9 @@ class _SourceReader:
 
 
 def _looks_binary(data: bytes) -> bool:
-    head = data[: 64 << 10]
+    head = data.lstrip(b"\0")[: 64 << 10]  # a log that was truncated while open begins with NULs
     control = sum(head.count(c) for c in range(32) if c not in (9, 10, 13, 27))
-    return control > 0.05 * max(len(head), 1) and head.strip(b"\0") != b""
+    return control > 0.05 * len(head)
 
 
 def _to_arrow(rows: pl.DataFrame, table: str) -> pa.Table:
@@ -387,18 +451,18 @@ class _Outputs:
         self._stack.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with self._stack:
+            if error is not None:
+                raise error  # inside, so that every file stays as it was
             for name in sorted(self._waiting):
                 self._flush(name)
-        self._stack.__exit__(kind, error, None)
-        if kind is None:
-            for table in EVENT_TABLES:
-                self._drop_stale(f"events/{table}/{self.source}.parquet")
-            self._drop_stale(f"rejects/{self.source}.parquet")
-            self.files = {name: sha256_file(self.case.path / name) for name in sorted(self._writers)}
-            if self._span:
-                self.first_ts, self.last_ts = min(self._span).isoformat(), max(self._span).isoformat()
+        for table in EVENT_TABLES:
+            self._drop_stale(f"events/{table}/{self.source}.parquet")
+        self._drop_stale(f"rejects/{self.source}.parquet")
+        self.files = {name: sha256_file(self.case.path / name) for name in sorted(self._writers)}
+        if self._span:
+            self.first_ts, self.last_ts = min(self._span).isoformat(), max(self._span).isoformat()
 
     def _drop_stale(self, name: str) -> None:
         """Remove what an earlier reading of this source left in a table that it no longer feeds."""

@@ -8,16 +8,13 @@ import glob
 import hashlib
 import lzma
 import os
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Literal, Protocol, cast
 
 import zstandard
-from isal import igzip
-from isal.igzip_lib import IsalError
+from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
 from breachscope.errors import InputError
 
@@ -28,7 +25,11 @@ KEPT_OF_LONG_LINE = 64 << 10
 _SNIFF_BYTES = 1 << 20
 
 _MAGIC: tuple[tuple[bytes, str], ...] = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"))
-_DECOMPRESSION_ERRORS = (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, IsalError, OSError, ValueError)  # gzip.BadGzipFile is an OSError
+_DECOMPRESSION_ERRORS = (EOFError, lzma.LZMAError, zstandard.ZstdError, IsalError, OSError, ValueError)
+_STORED_BYTES = 64 << 10
+_PIECE_BYTES = 128 << 10
+"""Decompressed at a time: a damaged stream loses less than this before the damage, and a small bomb cannot fill the memory."""
+_ZSTD_STORED_BYTES = 8 << 10
 
 Encoding = Literal["utf-8", "cp932", "utf-16-le", "utf-16-be"]
 
@@ -58,10 +59,13 @@ class Stream:
     size: int = 0
     problem: str | None = None
     lacks_final_newline: bool = False
+    content_size: int = 0
     stored_digest: str = ""
     content_digest: str = ""
     index: list[tuple[int, int]] = field(default_factory=list)
     """(first line, offset) of every block."""
+    block_bytes: int = BLOCK_BYTES
+    max_line_bytes: int = MAX_LINE_BYTES
     _bytes_out: int = 0
     _stored: _HashingReader | None = None
 
@@ -79,34 +83,72 @@ class Stream:
         """Read the input once. Raises InputError when it cannot be opened; later trouble becomes ``problem``."""
         with _open(self.path) as handle:
             stored = self._stored = _HashingReader(handle)
-            buffered: BufferedReader = BufferedReader(stored, 1 << 20)
-            self.compression = _compression(buffered.peek(8))
+            head = self._read_stored(stored)
+            self.compression = _compression(head)
             content_hash = stored.digest if self.compression == "none" else hashlib.sha256()
-            chunks = self._decompressed(buffered)
-            if self.compression != "none":
-                chunks = _hashed(chunks, content_hash)
+            chunks = self._plain(stored, head) if self.compression == "none" else _hashed(self._decompressed(stored, head), content_hash)
             yield from self._cut(self._as_lines_encoding(chunks))
-            while stored.readinto(bytearray(1 << 20)):
+            while self._read_stored(stored):
                 pass  # what follows a broken stream still belongs to the file's digest
             self.size = stored.count
+            self.content_size = stored.count if self.compression == "none" else self._bytes_out
             self.stored_digest = stored.digest.hexdigest()
             self.content_digest = content_hash.hexdigest()
 
-    def _decompressed(self, stored: IO[bytes]) -> Iterator[bytes]:
-        reader = _decompressor(stored, self.compression)
-        while True:
-            try:
-                chunk = reader.read(1 << 20)
-            except _DECOMPRESSION_ERRORS as error:  # type: ignore[misc] # IsalError is an exception; its stub says otherwise
-                if isinstance(error, OSError) and error.errno is not None:
-                    self.problem = f"reading failed after {self._bytes_out:,} bytes ({error.strerror}); what follows is not known"
-                else:
-                    self.problem = f"the {self.compression} stream is cut or damaged after {self._bytes_out:,} bytes of content; what follows is not known"
-                return
-            if not chunk:
-                return
-            self._bytes_out += len(chunk)
+    def content(self) -> Iterator[bytes]:
+        """The decompressed bytes, as far as they can be read. Raises InputError when the input cannot be opened."""
+        with _open(self.path) as handle:
+            stored = _HashingReader(handle)
+            head = self._read_stored(stored)
+            self.compression = _compression(head)
+            yield from self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
+
+    def _read_stored(self, stored: _HashingReader, length: int = _STORED_BYTES) -> bytes:
+        """The next bytes as stored; an error of the disk or the network share ends the input and becomes its problem."""
+        try:
+            return stored.read(length)
+        except OSError as error:
+            self.problem = f"reading failed after {stored.count:,} bytes ({error.strerror}); what follows is not known"
+            return b""
+
+    def _plain(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
+        yield head
+        while chunk := self._read_stored(stored, 1 << 20):
             yield chunk
+
+    def _decompressed(self, stored: _HashingReader, fed: bytes) -> Iterator[bytes]:
+        """Decompress member after member; zero bytes behind the last one are padding, anything else there is a problem."""
+        start = _DECOMPRESSORS[self.compression]
+        while fed:
+            member = start()
+            began_at = self._bytes_out
+            while not member.eof:
+                if member.needs_input:
+                    fed = fed or self._read_stored(stored)
+                    if not fed:
+                        self._tell_damage()
+                        return
+                try:
+                    piece = member.decompress(fed if member.needs_input else b"", _PIECE_BYTES)
+                except _DECOMPRESSION_ERRORS:  # type: ignore[misc] # IsalError is an exception; its stub says otherwise
+                    self._tell_damage(is_between_members=self._bytes_out == began_at > 0)
+                    return
+                fed = b""
+                self._bytes_out += len(piece)
+                if piece:
+                    yield piece
+            fed = member.unused_data
+            while not (fed := fed.lstrip(b"\0")):
+                if not (fed := self._read_stored(stored)):
+                    return
+
+    def _tell_damage(self, *, is_between_members: bool = False) -> None:
+        if self.problem:
+            return
+        if is_between_members:
+            self.problem = f"other data follow the {self.compression} stream, after {self._bytes_out:,} bytes of content; they were not read"
+        else:
+            self.problem = f"the {self.compression} stream is cut or damaged after {self._bytes_out:,} bytes of content; what follows is not known"
 
     def _as_lines_encoding(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Choose encoding and line end from the first megabyte; UTF-16 is turned into UTF-8 on the way."""
@@ -130,7 +172,7 @@ class Stream:
         yield from chunks
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Block]:
-        """Join chunks into blocks of about BLOCK_BYTES that end with a line end; the cuts depend on the content alone."""
+        """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone."""
         pending = bytearray()
         line, offset = 1, 0
         overlong = 0
@@ -143,15 +185,15 @@ class Stream:
                     overlong += taken
                     start += taken
                     if end >= 0:
-                        yield self._block(line, offset, bytes(pending), overlong)
+                        yield self._block(line, offset, bytes(pending), overlong - 1)
                         line, offset = line + 1, offset + overlong
                         pending.clear()
                         overlong = 0
                     continue
-                taken = min(len(chunk) - start, BLOCK_BYTES - len(pending) % BLOCK_BYTES)
+                taken = min(len(chunk) - start, self.block_bytes - len(pending) % self.block_bytes)
                 pending += chunk[start : start + taken]
                 start += taken
-                if len(pending) % BLOCK_BYTES:
+                if len(pending) % self.block_bytes:
                     continue
                 end = pending.rfind(self.newline) + 1
                 if end:
@@ -159,7 +201,7 @@ class Stream:
                     yield block
                     line, offset = line + block.data.count(self.newline), offset + end
                     del pending[:end]
-                elif len(pending) >= MAX_LINE_BYTES:
+                elif len(pending) >= self.max_line_bytes:
                     overlong = len(pending)
                     del pending[KEPT_OF_LONG_LINE:]
         if pending:
@@ -171,7 +213,7 @@ class Stream:
         return Block(line, offset, data, overlong)
 
 
-class _HashingReader(RawIOBase):
+class _HashingReader:
     """Passes bytes through, counting and hashing them."""
 
     def __init__(self, handle: IO[bytes]) -> None:
@@ -179,14 +221,56 @@ class _HashingReader(RawIOBase):
         self.digest = hashlib.sha256()
         self.count = 0
 
-    def readable(self) -> bool:
-        return True
+    def read(self, length: int) -> bytes:
+        chunk = self._handle.read(length)
+        self.digest.update(chunk)
+        self.count += len(chunk)
+        return chunk
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        read = cast("RawIOBase", self._handle).readinto(buffer) or 0
-        self.digest.update(memoryview(buffer)[:read])
-        self.count += read
-        return read
+
+class _Member(Protocol):
+    """One compressed stream of a file that may hold several, as the standard library's decompressors read it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
+
+
+class _ZstdMember:
+    """A zstd frame, fed little by little, for its decompressor cannot bound what it gives back."""
+
+    def __init__(self) -> None:
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._waiting = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._waiting
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._frame.unused_data + self._waiting
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        data = self._waiting + data
+        self._waiting = data[_ZSTD_STORED_BYTES:]
+        return self._frame.decompress(data[:_ZSTD_STORED_BYTES])
+
+
+_DECOMPRESSORS: Mapping[str, Callable[[], _Member]] = {
+    "gzip": lambda: cast("_Member", IgzipDecompressor(flag=DECOMP_GZIP)),
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+    "zstd": _ZstdMember,
+}
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -204,18 +288,6 @@ def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
 
 def _compression(magic: bytes) -> str:
     return next((name for start, name in _MAGIC if magic.startswith(start)), "none")
-
-
-def _decompressor(stored: IO[bytes], compression: str) -> IO[bytes]:
-    if compression == "gzip":
-        return cast("IO[bytes]", igzip.IGzipFile(fileobj=stored, mode="rb"))  # type: ignore[no-untyped-call]
-    if compression == "bzip2":
-        return bz2.BZ2File(stored)
-    if compression == "xz":
-        return lzma.LZMAFile(stored)
-    if compression == "zstd":
-        return cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(stored, read_across_frames=True))
-    return stored
 
 
 def detect_encoding(head: bytes) -> tuple[Encoding, int]:
@@ -252,28 +324,69 @@ def _newline(head: bytes) -> bytes:
     return b"\r" if b"\r" in head and b"\n" not in head else b"\n"
 
 
-def find_inputs(paths: Sequence[str | Path]) -> tuple[list[Path], list[InputError]]:
+def content_digests(path: Path, sizes: Collection[int]) -> dict[int, str]:
+    """SHA-256 of the first ``size`` decompressed bytes, for each of ``sizes`` that the content reaches; one pass, no further than needed."""
+    wanted = sorted(sizes)
+    found: dict[int, str] = {}
+    digest = hashlib.sha256()
+    at = 0
+    for chunk in Stream(path).content():
+        start = 0
+        while wanted and wanted[0] - at <= len(chunk) - start:
+            taken = wanted[0] - at
+            digest.update(memoryview(chunk)[start : start + taken])
+            start, at = start + taken, wanted.pop(0)
+            found[at] = digest.copy().hexdigest()
+        if not wanted:
+            break
+        digest.update(memoryview(chunk)[start:])
+        at += len(chunk) - start
+    return found
+
+
+def find_inputs(paths: Sequence[str | Path], without: Path | None = None) -> tuple[list[Path], list[InputError]]:
     """Files behind paths, folders and globs, sorted and each once; and a complaint for every path that leads nowhere.
 
-    Folders are walked without following links to folders, so that loops cannot trap the walk.
+    Folders are walked without following links to folders, so that loops cannot trap the walk, and without entering
+    the folder ``without``: a case never reads its own files, unless they are named one by one.
     """
     found: set[Path] = set()
     missing: list[InputError] = []
     for given in paths:
         path = Path(given)
-        if path.is_dir():
-            files = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
-            files = [f for f in files if f.is_file()]
-            if not files:
-                missing.append(InputError("is an empty folder; there is nothing to ingest", path=path))
-            found.update(f.absolute() for f in files)
-        elif path.exists():
-            found.add(path.absolute())
-        elif matches := [Path(m) for m in glob.glob(str(given), recursive=True) if Path(m).is_file()]:  # noqa: PTH207 - patterns may be absolute
-            found.update(m.absolute() for m in matches)
-        else:
-            missing.append(InputError("does not exist; check the path", path=path))
+        try:
+            if path.is_dir():
+                found.update(_walk(path, without, missing))
+            elif path.is_file():
+                found.add(path.absolute())
+            elif path.exists():
+                missing.append(InputError("is neither a file nor a folder; pipe it in and give - instead", path=path))
+            elif matches := [m for m in map(Path, glob.glob(str(given), recursive=True)) if m.is_file()]:  # noqa: PTH207 - patterns may be absolute
+                found.update(m.absolute() for m in matches if without is None or not m.resolve().is_relative_to(without.resolve()))
+            else:
+                missing.append(InputError("does not exist; check the path", path=path))
+        except (OSError, ValueError) as error:
+            missing.append(InputError(f"cannot be read ({getattr(error, 'strerror', None) or error}); check the path and its permissions", path=path))
     return sorted(found), missing
+
+
+def _walk(folder: Path, without: Path | None, missing: list[InputError]) -> list[Path]:
+    """All files in a folder; what cannot be entered is complained of."""
+    files: list[Path] = []
+    locked: list[InputError] = []
+
+    def complain(error: OSError) -> None:
+        locked.append(InputError(f"cannot be read ({error.strerror}); check its permissions", path=error.filename))
+
+    for inner, folders, names in os.walk(folder, onerror=complain):
+        if without is not None and Path(inner).resolve() == without.resolve():
+            folders.clear()
+            continue
+        files += [path.absolute() for name in names if (path := Path(inner) / name).is_file()]
+    if not files and not locked:
+        locked.append(InputError("is an empty folder; there is nothing to ingest", path=folder))
+    missing += locked
+    return files
 
 
 def read_lines_at(stream: Stream, index: Sequence[tuple[int, int]], line: int) -> bytes | None:
@@ -283,10 +396,9 @@ def read_lines_at(stream: Stream, index: Sequence[tuple[int, int]], line: int) -
         with _open(stream.path) as handle:
             handle.seek(offset)
             return _nth_line(iter(lambda: handle.read(1 << 20), b""), stream.newline, line - first)
-    skipped = ((b.first_line, b.data) for b in Stream(stream.path).blocks())
-    for number, data in skipped:
-        if number == first:
-            return _nth_line(iter([data]), stream.newline, line - first)
+    for block in Stream(stream.path).blocks():
+        if block.first_line <= line < block.first_line + max(block.data.count(stream.newline), 1):
+            return _nth_line(iter([block.data]), stream.newline, line - block.first_line)
     return None
 
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from breachscope.case import Case, Source
 from breachscope.errors import CaseError, UsageError
+from breachscope.ingest.lines import decode_line
 from breachscope.ingest.sources import Encoding, Stream, read_lines_at
 from breachscope.schema import locate_event
 
@@ -23,8 +24,8 @@ class RawLine:
 
     @property
     def text(self) -> str:
-        """The line decoded; bytes that are no text show as escapes."""
-        return self.raw.removesuffix(b"\r").decode(self.source.encoding if self.source.encoding == "cp932" else "utf-8", errors="backslashreplace")
+        """The line decoded as ingest decodes it."""
+        return decode_line(self.raw)
 
     def as_json(self) -> dict[str, object]:
         return {"source": self.source.id, "path": self.source.path, "line": self.line, "raw": self.text}

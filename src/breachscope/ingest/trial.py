@@ -84,11 +84,10 @@ def try_format(path: Path, catalog: FormatCatalog) -> Trial:
     fmt, confidence = sniff(lines, catalog)
     years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=path.name) if fmt and fmt.lacks_year else None
     reading = read_lines(lines, fmt, catalog, Context(source=1, years=years)) if fmt else Reading(unread=lines)
-    reading.reject(reading.unread["line"], UNREAD)
     formats: Counter[str] = Counter()
     for _, format_id, rows in reading.events:
         formats[format_id] += len(rows)
-    reasons = Counter(reason for frame in reading.rejected for reason in frame["reason"].to_list())
+    reasons = Counter(reading.rejects()["reason"].to_list())
     events = sorted(
         (_filled(row, BOOKKEEPING[:2]) for _, _, rows in reading.events for row in rows.head(20).iter_rows(named=True)), key=lambda e: int(e["line"])
     )
