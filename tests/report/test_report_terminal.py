@@ -46,6 +46,15 @@ def test_japanese_answer_counts_people_in_nin_and_records_in_ken(write_case: Cas
 
 
 @BOTH
+def test_a_list_that_does_not_fit_says_how_many_more_there_are(write_case: CaseWriter, scope: dict[str, Any], lang: Language) -> None:
+    scope["uncertainties"][0] |= {"en": "x" * 300, "ja": "あ" * 300}
+    scope["incidents"][0]["holes"] = []
+    line = summarize(write_case(scope=scope), lang, True).splitlines()[8]
+    assert line.endswith("… and 5 more" if lang == "en" else "…、ほか5")
+    assert width(line) <= 120
+
+
+@BOTH
 def test_labels_stand_in_one_column(write_case: CaseWriter, lang: Language) -> None:
     rows = summarize(write_case(), lang, True).splitlines()[1:]
     starts = {width(row[: row.index("  ")]) + len(row[row.index("  ") :]) - len(row[row.index("  ") :].lstrip(" ")) for row in rows}

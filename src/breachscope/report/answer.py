@@ -113,7 +113,9 @@ def _who(serious: Sequence[Incident], words: Words) -> tuple[str, ...]:
     """Actors by name where the name may be told and tells something; of the others, how many there are."""
     if not serious:
         return (words("answer.who_nobody"),)
-    actors = list({a.identity: a for i in serious for a in i.actors}.values())
+    everyone = list({a.identity: a for i in serious for a in i.actors}.values())
+    # A host is where data left, not who took it.
+    actors = [a for a in everyone if a.kind != "host"] or everyone
     named = [actor_name(a, words) for a in actors if not a.is_masked]
     accounts = sum(a.is_masked and a.kind == "user" for a in actors)
     sessions = sum(a.is_masked and a.kind == "session" for a in actors)
@@ -197,5 +199,6 @@ def _next(facts: Facts, words: Words) -> str:
     if facts.people is None:
         return words("answer.next_map")
     if facts.serious_incidents:
-        return words("answer.next_serious", case=facts.case_argument, finding=facts.serious_incidents[0].findings[0].id)
+        gravest = max(facts.serious_incidents[0].findings, key=lambda f: LEVELS.index(f.level))
+        return words("answer.next_serious", case=facts.case_argument, finding=gravest.id)
     return words("answer.next_quiet")

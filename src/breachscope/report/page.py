@@ -28,6 +28,7 @@ MOST_BACKGROUND = 100
 MOST_ACTORS = 12
 MOST_GAPS = 20
 MOST_TITLES = 8
+MOST_DOUBTS = 5
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def render_page(facts: Facts, default: Language) -> bytes:
         most_actors=MOST_ACTORS,
         most_gaps=MOST_GAPS,
         most_titles=MOST_TITLES,
+        most_doubts=MOST_DOUBTS,
         style=Markup(style),  # noqa: S704 # our own file, and its hash is in the policy
         style_hash=f"sha256-{digest}",
     )

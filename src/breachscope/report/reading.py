@@ -51,6 +51,7 @@ FINDINGS = "findings.parquet"
 EVIDENCE = "evidence.parquet"
 _TOLD_ELSEWHERE = frozenset({"no_map", "no_incident", "logs_missing", "input_problem", "tz_assumed", "year_assumed"})
 """Uncertainties of scope.json that the answer tells in its own words, with times or counts."""
+_ASSUMPTIONS = frozenset({"route_never_seen", "page_arguments", "order_assumed", "export_sizes_assumed"})
 _RESULTS = ("manifest.json", DETECTION, FINDINGS, EVIDENCE, INCIDENTS, SCOPE, "exposures.parquet", "people.parquet")
 
 _MAX_BINS = 120
@@ -287,9 +288,10 @@ def _read_kind(record: Mapping[str, Any]) -> KindPeople:
 
 
 def _read_uncertainties(records: Sequence[Mapping[str, Any]]) -> tuple[Mapping[Language, str], ...]:
-    """Doubts about the accesses before doubts about the customer tables, as parts of a list: without a full stop."""
-    told = sorted((r for r in records if r["code"] not in _TOLD_ELSEWHERE), key=lambda r: r["code"].startswith("table_"))
-    return tuple({lang: r[lang].removesuffix("." if lang == "en" else "。") for lang in LANGUAGES} for r in told)
+    """Each sentence once; what the logs leave open before what was assumed and what the tables leave open; parts of a list, so without a full stop."""
+    told = sorted((r for r in records if r["code"] not in _TOLD_ELSEWHERE), key=lambda r: (r["code"] in _ASSUMPTIONS, r["code"].startswith("table_")))
+    texts = [{lang: r[lang].removesuffix("." if lang == "en" else "。") for lang in LANGUAGES} for r in told]
+    return tuple({text["en"]: text for text in texts}.values())
 
 
 def _read_estimate(record: Mapping[str, Any]) -> Estimate:

@@ -45,13 +45,16 @@ _LAST = ("sure", "unknown", "next")
 
 
 def _fitted(texts: Sequence[str], room: int, words: Words) -> str:
-    """As many of ``texts`` as fit in ``room`` cells and how many more there are; the first one is cut when it alone is too long."""
+    """As many of ``texts`` as fit in ``room`` cells and how many more there are; the first one is cut when it leaves no room for that."""
     shown = [visible(text) for text in texts]
     for kept in range(len(shown), 0, -1):
         line = words.listing(shown, kept, joint="listing.clause")
         if width(line) <= room:
             return line
-    return clipped(shown[0], room) if shown else ""
+    if not shown:
+        return ""
+    rest = width(words.listing(["", *shown[1:]], 1))
+    return words.listing([clipped(shown[0], room - rest), *shown[1:]], 1)
 
 
 def _without_map(facts: Facts, words: Words) -> dict[str, str]:
