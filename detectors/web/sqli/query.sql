@@ -3,7 +3,7 @@ WITH carriers AS (
     SELECT event_id, plain_query || ' ' || plain_path AS payload FROM requests JOIN (SELECT target_id, plain_query, plain_path FROM targets WHERE is_sqli(plain_query) OR is_sqli(plain_path)) USING (target_id)
     UNION ALL SELECT event_id, lower(user_agent) FROM requests JOIN (SELECT client_id, user_agent FROM clients WHERE user_agent IN (SELECT user_agent FROM agents WHERE is_sqli(lower(user_agent)))) USING (client_id)
     UNION ALL SELECT event_id, plain FROM web JOIN (
-        SELECT referer, lower(plain_once(replace(referer, '+', ' '))) AS plain FROM (SELECT DISTINCT referer FROM web WHERE regexp_matches(referer, '[''"();=]|%2[0-9a-fA-F]')) WHERE is_sqli(plain)
+        SELECT referer, lower(plain_once(replace(referer, '+', ' '))) AS plain FROM referers WHERE regexp_matches(referer, '[''"();=]|%2[0-9a-fA-F]') AND is_sqli(plain)
     ) USING (referer) JOIN requests USING (event_id) WHERE NOT is_static
 ), hits AS (
     SELECT r.event_id, r.ts, r.actor_id, r.client_id, r.endpoint_id, r.status, r.bytes_sent, r.duration_ms, p.payload,
