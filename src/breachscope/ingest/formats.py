@@ -36,7 +36,7 @@ Group names besides columns: ``time``; ``request`` (a request line), ``uri`` (pa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -52,12 +52,24 @@ from breachscope.toml_file import TomlFile
 
 Kind = Literal["regex", "delimited", "json", "keyvalue", "envelope", "syslog"]
 _KINDS = ("regex", "delimited", "json", "keyvalue", "envelope", "syslog")
-_KEYS = {
-    *("title", "spec", "kind", "table", "order", "escapes", "programs", "comment", "separator", "quote", "columns", "extra", "keys", "require"),
-    *("time", "pattern", "fields", "sample", "refuse"),
+_TEXTS, _TABLES = "a list of texts", "a list of tables"
+_KEYS: Mapping[str, str] = {
+    **dict.fromkeys(("title", "kind", "table", "comment", "separator", "quote"), "text"),
+    **dict.fromkeys(("escapes", "extra"), "true or false"),
+    **dict.fromkeys(("spec", "programs", "columns", "require"), _TEXTS),
+    **dict.fromkeys(("time", "keys", "fields"), "a table"),
+    **dict.fromkeys(("pattern", "sample", "refuse"), _TABLES),
+    "order": "a whole number",
 }
-_PATTERN_KEYS = {"match", "keys", "require", "set", "skip", "table", "time"}
-_FIELD_KEYS = {"scale", "map", "lower"}
+_PATTERN_KEYS: Mapping[str, str] = {
+    **dict.fromkeys(("match", "skip", "table"), "text"),
+    **dict.fromkeys(("keys", "set", "time"), "a table"),
+    "require": _TEXTS,
+}
+_FIELD_KEYS: Mapping[str, str] = {"scale": "a number", "map": "a table", "lower": "true or false"}
+_TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS}
+_SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "expect": "a table", "skip": "text"}
+_NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 _SPECIAL_GROUPS = {"time", "request", "uri"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
 
@@ -168,7 +180,8 @@ def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
     by_order: dict[int, Format] = {}
     for known in formats.values():
         if other := by_order.get(known.order):
-            errors.append(FormatError(f"order {known.order} is taken by {other.id}; give another number", path=known.path))
+            line = TomlFile.load(known.path, FormatError).line_of("order")
+            errors.append(FormatError(f"order {known.order} is taken by {other.id}; give another number", path=known.path, line=line))
         by_order[known.order] = known
     if errors:
         raise ContentErrors(errors)
@@ -233,66 +246,140 @@ class _Checker:
         self.errors.append(FormatError(message, path=self.document.path, line=self.document.line_of(*keys)))
 
     def check(self) -> None:
-        self.unknown_keys(self.data, _KEYS)
-        for key, wanted in (("title", str), ("kind", str), ("order", int)):
-            if not isinstance(self.data.get(key), wanted):
-                self.complain(f"needs {key} = {'a number' if wanted is int else 'text'}", key)
-        kind = self.data.get("kind")
-        if kind not in _KINDS:
-            self.complain(f"kind {kind!r} is not one of {', '.join(_KINDS)}{did_you_mean(str(kind), _KINDS)}", "kind")
+        if not self.check_shape(self.data, _KEYS):
             return
-        table = self.data.get("table")
-        if kind != "envelope" and table not in EVENT_TABLES and not all("table" in p or "skip" in p for p in self.data.get("pattern", [{}])):
-            self.complain(f"table {table!r} is not one of {', '.join(EVENT_TABLES)}", "table")
+        for key in ("title", "kind", "order"):
+            if key not in self.data:
+                self.complain(f"needs {key} = {_KEYS[key]}")
+        kind = self.data.get("kind")
+        if kind is not None and kind not in _KINDS:
+            self.complain(f"kind {kind!r} is not one of {', '.join(_KINDS)}{did_you_mean(kind, _KINDS)}", "kind")
+        patterns = self.data.get("pattern", ())
+        if kind != "envelope" and not (patterns and all("table" in p or "skip" in p for p in patterns)):
+            self.check_table("table")
         self.check_time("time")
-        self.check_kind(kind)
-        for i, pattern in enumerate(self.data.get("pattern", ())):
+        if kind in _KINDS:
+            self.check_kind(kind)
+        for i, pattern in enumerate(patterns):
             self.check_pattern(i, pattern)
         for name, rule in self.data.get("fields", {}).items():
-            self.unknown_keys(rule, _FIELD_KEYS, "fields", name)
+            self.check_field(name, rule)
         for i, sample in enumerate(self.data.get("sample", ())):
-            if "line" not in sample or not ({"expect", "skip"} & sample.keys()):
+            if self.check_shape(sample, _SAMPLE_KEYS, "sample", i) and ("line" not in sample or not ({"expect", "skip"} & sample.keys())):
                 self.complain("a sample needs 'line' and 'expect' (or 'skip')", "sample", i)
+        for i, refused in enumerate(self.data.get("refuse", ())):
+            if self.check_shape(refused, {"line": "text"}, "refuse", i) and "line" not in refused:
+                self.complain("a refused line needs 'line'", "refuse", i)
         if not self.data.get("sample"):
             self.complain("needs at least one [[sample]] with the fields expected of it")
 
+    def check_shape(self, holder: Mapping[str, Any], known: Mapping[str, str], *keys: str | int) -> bool:
+        """Complain of unknown settings and of values of another kind; return whether the values can be looked into."""
+        sound = True
+        for key, value in holder.items():
+            if key not in known:
+                self.complain(f"{key!r} is not a setting of a format{did_you_mean(key, known)}", *keys, key)
+            elif not _IS[known[key]](value):
+                advice = f"written as [[{key}]]: there may be several" if known[key] == _TABLES else known[key]
+                self.complain(f"{key!r} is {advice}", *keys, key)
+                sound = False
+        return sound
+
+    def check_table(self, *keys: str | int) -> None:
+        table: Any = self.data
+        for key in keys:
+            table = table.get(key) if isinstance(table, Mapping) else table[key]
+        if table not in EVENT_TABLES:
+            self.complain(f"table {table!r} is not one of {', '.join(EVENT_TABLES)}{did_you_mean(str(table), EVENT_TABLES)}", *keys)
+
     def check_kind(self, kind: str) -> None:
         needs = {
-            "delimited": ("separator", "columns"),
+            "delimited": ("separator", "columns", "time"),
             "json": ("keys", "require", "time"),
-            "keyvalue": ("keys", "require"),
+            "keyvalue": ("keys", "require", "time"),
             "syslog": ("programs", "pattern"),
             "regex": ("pattern",),
             "envelope": ("pattern",),
         }[kind]
         for key in needs:
             if not self.data.get(key):
-                self.complain(f"a format of kind {kind} needs '{key}'", "kind")
-        for column in [*self.data.get("columns", ()), *self.data.get("keys", {})]:
+                self.complain(f"a format of kind {kind} needs {key!r}", "kind")
+        columns = [*self.data.get("columns", ()), *self.data.get("keys", {})]
+        for column in columns:
             self.check_group(column, self.data.get("table"), "columns" if "columns" in self.data else "keys")
+        if columns and "time" not in columns:
+            self.complain("one of the columns must be 'time'", "columns" if "columns" in self.data else "keys")
+        for column, key in self.data.get("keys", {}).items():
+            paths = [key] if isinstance(key, str) else key
+            if not (_is_texts(paths) and (kind != "json" or all(p.startswith("$") for p in paths))):
+                self.complain(f"{column} names a key" + (', as a path: "$.key"' if kind == "json" else ""), "keys", column)
+        for column in self.data.get("require", ()):
+            if column not in columns:
+                self.complain(f"{column!r} is required but no key gives it{did_you_mean(column, columns)}", "require")
 
     def check_time(self, *keys: str | int) -> None:
         holder: Any = self.data
         for key in keys:
             holder = holder.get(key, {}) if isinstance(holder, Mapping) else holder[key]
-        if holder and not (isinstance(holder.get("formats"), list) and holder["formats"]):
+        if not holder or not self.check_shape(holder, _TIME_KEYS, *keys):
+            return
+        if not holder.get("formats"):
             self.complain('[time] needs formats = ["…"]', *keys)
+        for form in holder.get("formats", ()):
+            if form not in _NAMED_TIMES and not _is_strptime(form):
+                self.complain(f"{form!r} is not a form of time{did_you_mean(form, _NAMED_TIMES)}", *keys, "formats")
 
     def check_pattern(self, i: int, pattern: Mapping[str, Any]) -> None:
-        self.unknown_keys(pattern, _PATTERN_KEYS, "pattern", i)
+        if not self.check_shape(pattern, _PATTERN_KEYS, "pattern", i):
+            return
         if not ({"match", "keys"} & pattern.keys()):
             self.complain("a pattern needs 'match' or 'keys'", "pattern", i)
-        table = pattern.get("table", self.data.get("table"))
         regex = pattern.get("match")
         if regex is not None:
             try:
                 pl.Series([""]).str.contains(regex)
             except pl.exceptions.ComputeError as error:
-                self.complain(f"match is not a regular expression: {' '.join(str(error).split())[:200]}", "pattern", i, "match")
-        if "skip" in pattern or self.data.get("kind") == "envelope":
+                reason = re.search(r"^error: (.+)$", str(error), re.MULTILINE)
+                self.complain(f"match is not a regular expression: {reason[1] if reason else str(error).splitlines()[0]}", "pattern", i, "match")
+                return
+        if "table" in pattern:
+            self.check_table("pattern", i, "table")
+        self.check_time("pattern", i, "time")
+        if "skip" in pattern:
             return
-        for group in [*re.findall(r"\(\?P<(\w+)>", regex or ""), *pattern.get("keys", {}), *pattern.get("set", {})]:
-            self.check_group(group, table, "pattern", i)
+        groups = re.findall(r"\(\?P<(\w+)>", regex or "")
+        if self.data.get("kind") == "envelope":
+            for group in ("time", "program", "message"):
+                if group not in groups:
+                    self.complain(f"an envelope's pattern needs a group {group!r}", "pattern", i, "match")
+            return
+        given = {*groups, *pattern.get("keys", {}), *self.data.get("keys", {})}
+        if self.data.get("kind") != "syslog":
+            if "time" not in given:
+                self.complain("a pattern of events needs a group or key 'time'", "pattern", i)
+            if not (pattern.get("time") or self.data.get("time")):
+                self.complain("needs [time] formats, for its lines carry a time", "pattern", i)
+        table = pattern.get("table", self.data.get("table"))
+        for group in groups:
+            self.check_group(group, table, "pattern", i, "match")
+        for column in pattern.get("keys", {}):
+            self.check_group(column, table, "pattern", i, "keys", column)
+        for column, constant in pattern.get("set", {}).items():
+            self.check_group(column, table, "pattern", i, "set", column)
+            self.check_member(column, constant, table, "pattern", i, "set", column)
+
+    def check_field(self, name: str, rule: Any) -> None:
+        if not isinstance(rule, Mapping):
+            self.complain(f"{name!r} is a table", "fields", name)
+            return
+        tables = {t for t in (self.data.get("table"), *(p.get("table") for p in self.data.get("pattern", ()))) if t in EVENT_TABLES}
+        if tables and not any(name in EVENT_TABLES[t] for t in tables):
+            known = sorted({c.name for t in tables for c in EVENT_TABLES[t].columns})
+            self.complain(f"table {' or '.join(sorted(tables))} has no column {name!r}{did_you_mean(name, known)}", "fields", name)
+        if self.check_shape(rule, _FIELD_KEYS, "fields", name):
+            for text, value in rule.get("map", {}).items():
+                for table in tables:
+                    self.check_member(name, value, table, "fields", name, "map", text)
 
     def check_group(self, group: str, table: object, *keys: str | int) -> None:
         if group.startswith("_") or group in _SPECIAL_GROUPS or table not in EVENT_TABLES:
@@ -301,7 +388,32 @@ class _Checker:
         if group not in columns:
             self.complain(f"table {table} has no column {group!r}{did_you_mean(group, [*columns, *_SPECIAL_GROUPS])}", *keys)
 
-    def unknown_keys(self, holder: Mapping[str, Any], known: set[str], *keys: str | int) -> None:
-        for key in holder:
-            if key not in known:
-                self.complain(f"{key!r} is not a setting of a format{did_you_mean(key, known)}", *keys, key)
+    def check_member(self, column: str, value: object, table: object, *keys: str | int) -> None:
+        """Complain of a value that is not in the column's closed vocabulary."""
+        if table in EVENT_TABLES and column in EVENT_TABLES[str(table)]:
+            values = EVENT_TABLES[str(table)][column].values
+            if values and value not in values:
+                self.complain(f"{column} is one of {', '.join(values)}, not {value!r}{did_you_mean(str(value), values)}", *keys)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+_IS: Mapping[str, Callable[[object], bool]] = {
+    "text": lambda v: isinstance(v, str),
+    "true or false": lambda v: isinstance(v, bool),
+    "a whole number": lambda v: isinstance(v, int) and not isinstance(v, bool),
+    "a number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
+    "a table": lambda v: isinstance(v, Mapping),
+    _TEXTS: _is_texts,
+    _TABLES: lambda v: isinstance(v, list) and all(isinstance(t, Mapping) for t in v),
+}
+
+
+_STRPTIME = re.compile(r"(?:[^%]|%(?:[-_0]?[YymbBdeaAHIklMSpPzjTDRF%]|\.?[369]?f))+")
+
+
+def _is_strptime(form: str) -> bool:
+    """Whether this is a pattern of strptime; Polars reads an unknown one as no time, without a word."""
+    return "%" in form and _STRPTIME.fullmatch(form) is not None

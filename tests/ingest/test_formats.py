@@ -1,0 +1,211 @@
+"""Format files: the built-in ones keep their own promises, and a wrong one is told all its mistakes at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from breachscope.errors import BreachscopeError, ContentErrors
+from breachscope.ingest import Format, FormatCatalog, check_samples, load_format, load_formats
+from breachscope.schema import EVENT_TABLES
+
+SHOP_FORMATS = Path(__file__).parents[2] / "sample_logs" / "shop" / "formats"
+CATALOG = load_formats([SHOP_FORMATS])
+
+
+def by_id(fmt: Format) -> str:
+    return fmt.id
+
+
+@pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)
+def test_samples_are_read_as_the_format_says(fmt: Format) -> None:
+    assert check_samples(fmt, CATALOG) == []
+
+
+@pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)
+def test_format_names_its_specification_and_refuses_something(fmt: Format) -> None:
+    assert fmt.title
+    assert fmt.spec
+    takes_everything = any(p.regex == "^" or "*" in fmt.programs for p in fmt.patterns)
+    assert takes_everything or any(s.expect is None for s in fmt.samples), "a format needs a [[refuse]]: a near neighbour that it must not read"
+
+
+@pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)
+def test_samples_expect_known_columns_and_members_of_closed_vocabularies(fmt: Format) -> None:
+    tables = [EVENT_TABLES[t] for t in {fmt.table, *(p.table for p in fmt.patterns)} if t]
+    for sample in fmt.samples:
+        for name, value in (sample.expect or {}).items():
+            column = next(t[name] for t in tables if name in t)
+            assert not column.values or value in column.values, f"{fmt.path}:{sample.number}: {name} = {value!r}"
+
+
+@pytest.mark.parametrize("fmt", [f for f in CATALOG.formats if f.table], ids=by_id)
+def test_a_sample_fills_every_required_column(fmt: Format) -> None:
+    filled = [set(s.expect) for s in fmt.samples if s.expect]
+    required = set(EVENT_TABLES[fmt.table or ""].required)
+    assert any(required <= columns for columns in filled), f"no sample of {fmt.id} fills {sorted(required)}"
+
+
+@pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)
+def test_a_sample_stands_under_the_format_that_a_file_of_it_would_lock_on(fmt: Format, tmp_path: Path) -> None:
+    """No earlier format may read the samples as well as their own."""
+    from breachscope.ingest import try_format
+
+    if fmt.id == "syslog":
+        return  # its samples are skipped on purpose
+    log = tmp_path / "x.log"
+    lines = [s.line for s in fmt.samples if s.expect]
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert dict(try_format(log, CATALOG).formats) == {fmt.id: len(lines)}
+
+
+def mistakes(tmp_path: Path, text: str, name: str = "mine.toml") -> list[str]:
+    path = tmp_path / name
+    path.write_text(dedent(text), encoding="utf-8")
+    with pytest.raises((ContentErrors, BreachscopeError)) as caught:
+        load_format(path)
+    errors = caught.value.errors if isinstance(caught.value, ContentErrors) else [caught.value]
+    return [str(e).replace(f"{path}:", "") for e in errors]
+
+
+GOOD = r"""
+title = "Mine"
+kind = "regex"
+table = "web"
+order = 2000
+time.formats = ["iso8601"]
+
+[[pattern]]
+match = '^(?P<time>\S+) (?P<client_ip>\S+) (?P<status>\d+)$'
+
+[[sample]]
+line = '2026-03-02T10:15:04Z 192.0.2.9 200'
+expect = { ts = 2026-03-02T10:15:04Z, ts_offset_min = 0, ts_quality = "exact", client_ip = "192.0.2.9", status = 200 }
+"""
+
+
+def test_a_format_of_ones_own_is_read(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    catalog = load_formats([tmp_path])
+    assert check_samples(catalog["mine"], catalog) == []
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+    assert mistakes(
+        tmp_path,
+        r"""
+        title = "Mine"
+        kind = "regex"
+        table = "web"
+        order = 2000
+        colour = "red"
+
+        [[pattern]]
+        match = '^(?P<tim>\S+) (?P<clientip>\S+'
+
+        [[pattern]]
+        match = '^(?P<time>\S+) (?P<client_up>\S+)$'
+        sett = { method = "GET" }
+
+        [fields.status]
+        scael = 10
+
+        [[sample]]
+        line = 'x'
+        """,
+    ) == [
+        "6: 'colour' is not a setting of a format; did you mean 'columns'?",
+        "9: match is not a regular expression: unclosed group",
+        "13: 'sett' is not a setting of a format; did you mean 'set'?",
+        "11: needs [time] formats, for its lines carry a time",
+        "12: table web has no column 'client_up'; did you mean 'client_ip'?",
+        "16: 'scael' is not a setting of a format; did you mean 'scale'?",
+        "18: a sample needs 'line' and 'expect' (or 'skip')",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (('kind = "regex"', 'kind = "regexp"'), "3: kind 'regexp' is not one of regex, delimited, json, keyvalue, envelope, syslog; did you mean 'regex'?"),
+        (('table = "web"', 'table = "wev"'), "4: table 'wev' is not one of web, auth, network, data_access; did you mean 'web'?"),
+        (('table = "web"', ""), "1: table None is not one of web, auth, network, data_access"),
+        (("order = 2000", 'order = "last"'), "5: 'order' is a whole number"),
+        (("order = 2000", ""), "1: needs order = a whole number"),
+        (('time.formats = ["iso8601"]', 'time = "iso8601"'), "6: 'time' is a table"),
+        (('time.formats = ["iso8601"]', "time.formats = []"), '6: [time] needs formats = ["…"]'),
+        (('time.formats = ["iso8601"]', ""), "8: needs [time] formats, for its lines carry a time"),
+        (('time.formats = ["iso8601"]', 'time.formats = ["%Q"]'), "6: '%Q' is not a form of time"),
+        (('title = "Mine"', 'title = "Mine"\ntitle = "Yours"'), '3: not valid TOML: cannot overwrite a value'),
+        (("[[pattern]]", "[pattern]"), "8: 'pattern' is written as [[pattern]]: there may be several"),
+        (("(?P<status>\\d+)", "(?P<statu>\\d+)"), "9: table web has no column 'statu'; did you mean 'status'?"),
+        (("(?P<status>\\d+)", "(?P<ts>\\d+)"), "9: table web has no column 'ts'"),
+        (
+            ("[[sample]]", "[fields.outcome]\nmap = { OK = \"succes\" }\n[[sample]]"),
+            "12: outcome is one of success, failure, unknown, not 'succes'; did you mean 'success'?",
+        ),
+        (("[[sample]]", "[fields.colour]\nlower = true\n[[sample]]"), "11: table web has no column 'colour'"),
+        (("[[sample]]", "[fields.status]\nscale = \"ten\"\n[[sample]]"), "12: 'scale' is a number"),
+        (("\\d+)$'", "\\d+)$'\nset = { outcome = \"ok\" }"), "10: outcome is one of success, failure, unknown, not 'ok'"),
+        (("(?P<time>\\S+)", "\\S+"), "8: a pattern of events needs a group or key 'time'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:
+    assert change[0] in GOOD
+    assert complaint in mistakes(tmp_path, GOOD.replace(*change))
+
+
+def test_a_format_without_samples_is_refused(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, GOOD[: GOOD.index("[[sample]]")]) == ["1: needs at least one [[sample]] with the fields expected of it"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "needs"),
+    [
+        ("delimited", ["separator", "columns"]),
+        ("json", ["keys", "require"]),
+        ("keyvalue", ["keys", "require"]),
+        ("syslog", ["programs"]),
+    ],
+)
+def test_each_kind_says_what_it_needs(tmp_path: Path, kind: str, needs: list[str]) -> None:
+    told = mistakes(tmp_path, GOOD.replace('kind = "regex"', f'kind = "{kind}"'))
+    assert [f"3: a format of kind {kind} needs '{key}'" for key in needs] == [t for t in told if "of kind" in t]
+
+
+def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(GOOD.replace('kind = "regex"', 'kind = "x"'))
+    (tmp_path / "b.toml").write_text(GOOD + "\n[[sample]\n")
+    (tmp_path / "c.toml").write_text(GOOD)
+    (tmp_path / "d.toml").write_text(GOOD)
+    with pytest.raises(ContentErrors) as caught:
+        load_formats([tmp_path, tmp_path / "absent"])
+    assert [str(e) for e in caught.value.errors] == [
+        f"{tmp_path}/a.toml:3: kind 'x' is not one of regex, delimited, json, keyvalue, envelope, syslog",
+        f"{tmp_path}/b.toml:15: not valid TOML: expected ']]' at the end of an array declaration",
+        f"{tmp_path}/absent: is not a folder; --formats wants a folder of TOML files",
+        f"{tmp_path}/d.toml:5: order 2000 is taken by c; give another number",
+    ]
+
+
+def test_a_format_of_the_user_replaces_the_built_in_one_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "combined.toml").write_text(GOOD)
+    assert load_formats([tmp_path])["combined"].title == "Mine"
+
+
+def test_unknown_format_gets_the_nearest_name() -> None:
+    with pytest.raises(BreachscopeError, match=r"no format is called 'combind'; did you mean 'combined'\?"):
+        CATALOG["combind"]
+
+
+def test_orders_are_ascending_and_unique() -> None:
+    orders = [f.order for f in CATALOG.formats]
+    assert orders == sorted(set(orders))
+
+
+def test_syslog_messages_are_never_read_as_whole_lines() -> None:
+    assert isinstance(CATALOG, FormatCatalog)
+    assert {f.id for f in CATALOG.whole_lines} | {f.id for f in CATALOG.messages} == {f.id for f in CATALOG.formats}
+    assert {f.id for f in CATALOG.whole_lines} & {f.id for f in CATALOG.messages} == set()
