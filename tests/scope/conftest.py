@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,10 @@ from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as postgres
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the tests share tests/scope/world.py
+
+from tests.scope.world import CUSTOMERS, World, customers_csv
 
 PASSWORD = "se cr/et:@%"
 OTHER_USER_ID = 65534
@@ -72,13 +77,24 @@ def postgres_folder() -> Iterator[PostgresServer]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        initdb = [programs / "bin/initdb", "-D", folder / "data", "-U", "postgres", "--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8", "--no-sync", "--locale=C"]
+        initdb = [
+            str(programs / "bin/initdb"),
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "postgres",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            "--encoding=UTF8",
+            "--no-sync",
+            "--locale=C",
+        ]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/", **run_as)  # type: ignore[call-overload]
-        server = [programs / "bin/postgres", "-D", folder / "data", "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
+        server = [str(programs / "bin/postgres"), "-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
         with (folder / "server.log").open("wb") as log:
             process = subprocess.Popen(server, stdout=log, stderr=log, cwd="/", **run_as)  # type: ignore[call-overload]
         try:
-            ready = [programs / "bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+            ready = [str(programs / "bin/pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
             for _ in range(300):
                 if subprocess.run(ready, check=False).returncode == 0:
                     break
@@ -95,3 +111,11 @@ def postgres_server(postgres_folder: PostgresServer, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PGUSER", "postgres")
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     return postgres_folder
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A case to be filled, with ten customers and no routes yet."""
+    made = World(tmp_path, CUSTOMERS)
+    made.file("customers.csv", customers_csv())
+    return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import ipaddress
 import threading
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,7 @@ def canonical_addresses(texts: pl.Series) -> pl.Series:
     return joined.select(pl.coalesce("b", "a"))["b"]
 
 
+@lru_cache(maxsize=1 << 16)
 def _canonical_address(text: str) -> str:
     """Canonical spelling of one address.
 

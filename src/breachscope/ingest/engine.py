@@ -223,22 +223,38 @@ def _read_json(lines: pl.DataFrame, fmt: Format, context: Context, reading: Read
 
 
 def _json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
-    """The format's keys as columns; the column :data:`_IS_JSON` is null where a text is not JSON."""
-    paths = [p for alternatives in fmt.json_paths.values() for p in alternatives]
-    quoted = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
+    """The format's keys as columns; the column :data:`_IS_JSON` is null where a text is not JSON.
+
+    A value that is there but says nothing leaves the word to the next alternative.
+    """
+    paths: list[str] = []
+    columns = []
+    for name, alternatives in fmt.json_paths.items():
+        told = []
+        for path in alternatives:
+            # Every path costs; most alternatives name keys that no line of a log has.
+            if texts.str.contains(_first_key(path), literal=True).any():
+                paths.append(path)
+                told.append(f"told(v[{len(paths)}])")
+        columns.append(f'coalesce({", ".join([*told, "NULL::VARCHAR"])}) AS "{name}"')
+    wanted = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
+    nulls = ", ".join(f"'{text}'" for text in NULL_TEXTS)
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("lines", texts.alias("text").to_frame().to_arrow())
-        query = f"SELECT CASE WHEN json_valid(text) THEN json_extract_string(text, [{quoted}]) END AS v FROM lines"
-        values = pl.Series(pl.from_arrow(connection.sql(query).to_arrow_table()["v"]))
-    columns = [values.list.len().alias(_IS_JSON)]
-    position = 0
-    for name, alternatives in fmt.json_paths.items():
-        found = [values.list.get(position + i, null_on_oob=True) for i in range(len(alternatives))]
-        # A value that is there but says nothing leaves the word to the next alternative.
-        told = [pl.when(~pl.lit(f).is_in(NULL_TEXTS)).then(f) for f in found]
-        columns.append(pl.select(pl.coalesce(told).alias(name))[:, 0])
-        position += len(alternatives)
-    return pl.DataFrame(columns)
+        connection.execute(f"CREATE MACRO told(x) AS CASE WHEN x NOT IN ({nulls}) THEN x END")
+        extracted = f"SELECT CASE WHEN json_valid(text) THEN json_extract_string(text, [{wanted}]::VARCHAR[]) END AS v FROM lines"
+        query = f'SELECT CASE WHEN v IS NOT NULL THEN 1 END AS "{_IS_JSON}", {", ".join(columns)} FROM ({extracted})'
+        return pl.DataFrame(pl.from_arrow(connection.sql(query).to_arrow_table()))
+
+
+def _first_key(path: str) -> str:
+    """The outermost key of a JSON path, as a line writes it.
+
+    >>> _first_key("$.request.uri"), _first_key('$."@timestamp"')
+    ('"request"', '"@timestamp"')
+    """
+    quoted = re.match(r'\$\.(?:"([^"]*)"|([^.\[]*))', path)
+    return f'"{quoted[1] or quoted[2]}"' if quoted else ""
 
 
 def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> None:

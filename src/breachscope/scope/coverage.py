@@ -5,8 +5,9 @@ window for which a stream is known, or must be feared, to lack lines. A hole nev
 routes the stream serves may have been read during it.
 
 A silence is a hole when all of these hold: it is longer than :data:`LEAST_SILENCE` and ten times the 99th percentile of the
-stream's other pauses (DETECTORS log/gap); the stream's own rate at those hours, on other days where it has them, lets at
-least :data:`EXPECTED_EVENTS` events be expected; and another stream speaks meanwhile, or there is none to ask.
+stream's other pauses (DETECTORS log/gap); another stream speaks meanwhile, and the stream's own rate at those hours, on other
+days where it has them, lets at least :data:`EXPECTED_EVENTS` events be expected. Where no other stream could be asked,
+:data:`EXPECTED_EVENTS_ALONE` must be expected.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ LEAST_SILENCE = 30 * MINUTE
 PAUSE_FACTOR = 10
 EXPECTED_EVENTS = 10
 """A stream that would write ten lines by chance writes none in one of 20,000 such spans (Poisson)."""
+EXPECTED_EVENTS_ALONE = 100
+"""Requests come in bursts: without a second witness, ten are not enough."""
 
 _ROTATION = re.compile(r"(?:\.(?:gz|bz2|xz|zst))|(?:[._-]?\d{4}-?\d{2}-?\d{2}(?:[T_.-]?\d{2,6})?)|(?:\.\d{1,4}(?=\.|$))", re.IGNORECASE)
 
@@ -138,7 +141,7 @@ def find_holes(database: Database, case: Case, streams: Sequence[Stream], window
     for stream in streams:
         same_log = [s for s in streams if s.name == stream.name and s is not stream]
         others = [s for s in streams if s.name != stream.name]
-        for first_ts, last_ts in _silences(stream):
+        for first_ts, last_ts in _silences(stream, EXPECTED_EVENTS if others else EXPECTED_EVENTS_ALONE):
             if not any(s.speaks(first_ts, last_ts) for s in same_log) and (not others or any(s.speaks(first_ts, last_ts) for s in others)):
                 _add_hole(stream, windows, first_ts, last_ts, "silent")
         first, last = int(stream.firsts[0]), int(stream.lasts[-1])
@@ -150,6 +153,8 @@ def find_holes(database: Database, case: Case, streams: Sequence[Stream], window
                 begin = instant(source.last_ts)
                 after = stream.firsts[np.searchsorted(stream.firsts, begin, side="right") :] if begin is not None else stream.firsts[:0]
                 _add_hole(stream, windows, begin, int(after[0]) if len(after) else None, "broken_off")
+        broken = [h for h in stream.holes if h.why == "broken_off"]
+        stream.holes = [h for h in stream.holes if h in broken or not any(b.first_ts <= h.first_ts and h.last_ts <= b.last_ts for b in broken)]
         _add_rejected(database, case, stream, windows, routes)
         stream.holes.sort(key=lambda h: (h.first_ts, h.last_ts, h.why))
 
@@ -166,14 +171,14 @@ def _add_hole(stream: Stream, windows: Sequence[Window], first_ts: int | None, l
         stream.holes.append(Hole(first, last, why, tuple(touched), routes))
 
 
-def _silences(stream: Stream) -> list[tuple[int, int]]:
+def _silences(stream: Stream, least_expected: int) -> list[tuple[int, int]]:
     """Spans without events between the first and the last that the stream's own rhythm does not explain."""
     begins, ends = stream.lasts[:-1], stream.firsts[1:]
     pauses = ends - begins
     found = []
     for i in np.flatnonzero(pauses > LEAST_SILENCE):
         first_ts, last_ts = int(begins[i]), int(ends[i])
-        if pauses[i] > _threshold(pauses, stream.events, int(i)) and _expected_events(stream, first_ts, last_ts) >= EXPECTED_EVENTS:
+        if pauses[i] > _threshold(pauses, stream.events, int(i)) and _expected_events(stream, first_ts, last_ts) >= least_expected:
             found.append((first_ts, last_ts))
     return found
 

@@ -268,15 +268,16 @@ class _Loader:
         self._only_known(data, _TOP_KEYS)
         tz = self._zone(data, "UTC")
         tables = {}
-        for name, value in self._mapping(data, "tables").items():
+        written = self._mapping(data, "tables")
+        for name, value in written.items():
             if not isinstance(value, Mapping):
                 self._complain("must be a table: [tables.NAME]", "tables", name)
             else:
                 table = self._table(name, value, tz, "tz" not in data)
                 if table is not None:
                     tables[name] = table
-        names = tuple(self._mapping(data, "tables"))
-        if not names:
+        names = tuple(written)
+        if not names and not self._errors:
             self._complain("names no customer table; add [tables.NAME] with source, key and person")
         routes = tuple(r for i, v in enumerate(self._tables_array(data, "routes")) if (r := self._route(i, v, names, tables)) is not None)
         stores = tuple(s for i, v in enumerate(self._tables_array(data, "stores")) if (s := self._store(i, v, names)) is not None)
@@ -534,6 +535,7 @@ class _Loader:
         by_page, by_offset = {"page", "size"} & set(slots), {"offset", "limit"} & set(slots)
         if by_page and by_offset:
             self._complain("use either {page} and {size} or {offset} and {limit}", *place, "match")
+            return
         start, length = ("offset", "limit") if by_offset else ("page", "size")
         if start not in slots:
             self._complain(f"a page route needs the slot {{{start}}}", *place, "match")

@@ -69,7 +69,8 @@ _NAMES: Sequence[tuple[str, str]] = (
     ("name", r"(^|_)name|holder|_kana$|^kana|氏名|名前|姓|^名$|フリガナ|カナ|名義"),
 )
 _PERSON_KEY = re.compile(
-    r"^(customer|user|member|client|person|account|patient|employee|subscriber)s?_?(id|no|number|code)$|^(顧客|会員|利用者|社員|患者)(番号|ID|コード|id)$", re.I
+    r"^(customer|user|member|client|person|account|patient|employee|subscriber)s?_?(id|no|number|code)$|^(顧客|会員|利用者|社員|患者)(番号|ID|コード|id)$",
+    re.IGNORECASE,
 )
 _ANY_KEY = re.compile(r"(^|_)(id|no|code|key|number)$|番号$|コード$|ID$", re.IGNORECASE)
 _CREATED = re.compile(r"^(created|registered|inserted|joined|signup|signed_up|ordered|added)(_?(at|on|date|time))?$|登録日|作成日|入会日|注文日", re.IGNORECASE)

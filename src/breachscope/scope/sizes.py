@@ -66,7 +66,7 @@ class Layout:
         for column in self.columns:
             name = names[column]
             characters = f"strlen({name})" if tight else f"length({name}) + 5 * {_count(name, _NOT_ASCII)} + 6 * {_count(name, _BEYOND_BMP)}"
-            text = f"{characters} + 2 + {_count(name, _ESCAPED)} + 5 * {_count(name, _CONTROL)}"
+            text = f"{characters} + 2 + {_count(name, _ESCAPED)} + {1 if tight else 5} * {_count(name, _CONTROL)}"
             number = f"regexp_matches({name}, '^-?(0|[1-9][0-9]*)([.][0-9]+)?$')"
             value = f"CASE WHEN {number} THEN strlen({name}) ELSE {text} END" if tight else text
             label = len(column.encode()) + (3 if tight else 4)

@@ -350,7 +350,7 @@ class _PostgresReader:
                 self._begin(cursor)
                 cursor.execute(f"SELECT {selected} FROM {table} ORDER BY {order}")
                 yield from cursor.fetch_record_batch()
-        except driver.Error as exc:
+        except (driver.Error, pa.ArrowException, OSError) as exc:
             raise self._failure(exc) from exc
 
     def _read_columns(self) -> tuple[str, ...]:
@@ -366,7 +366,7 @@ class _PostgresReader:
                     cursor.execute(tables, (self._schema,))
                     known = [str(name) for (name,) in cursor.fetchall()]
                     raise TableError(f"{self._shown} has no table {self._relation!r} in schema {self._schema!r}{did_you_mean(self._relation, known)}")
-        except driver.Error as exc:
+        except (driver.Error, pa.ArrowException, OSError) as exc:
             raise self._failure(exc) from exc
         return columns
 
