@@ -599,7 +599,7 @@ def _private(path: Path) -> None:
 
 
 def _harmless(text: str) -> str:
-    from breachscope.report.hostile import visible
+    from breachscope.hostile import visible
 
     return visible(text)
 

@@ -11,7 +11,6 @@ from breachscope.case import Case
 from breachscope.errors import UsageError
 from breachscope.ingest import RawLine, read_raw_line
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR
-from breachscope.scope import trace_person, trace_record
 
 
 def trace_reasons(case: Case, kind: str, identifier: str) -> tuple[list[Mapping[str, str]], list[int]]:
@@ -23,6 +22,8 @@ def trace_reasons(case: Case, kind: str, identifier: str) -> tuple[list[Mapping[
         return [], [_event_id(identifier)]
     if kind == "finding":
         return _trace_finding(case, identifier)
+    from breachscope.scope import trace_person, trace_record  # heavy, and an event needs none of it
+
     if kind == "person":
         exposures = trace_person(case, identifier)
     else:

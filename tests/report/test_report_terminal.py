@@ -11,8 +11,8 @@ import pytest
 
 from breachscope.case import Case
 from breachscope.errors import CaseError
+from breachscope.hostile import width
 from breachscope.report import Language, summarize, write_html
-from breachscope.report.hostile import width
 
 CaseWriter = Callable[..., Case]
 BOTH = pytest.mark.parametrize("lang", ["en", "ja"])

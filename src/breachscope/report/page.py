@@ -15,10 +15,10 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from breachscope.hostile import visible
 from breachscope.report import timeline
 from breachscope.report.answer import answer
 from breachscope.report.facts import Facts
-from breachscope.report.hostile import visible
 from breachscope.report.words import LANGUAGES, Language, Words
 from breachscope.schema import GRADES
 

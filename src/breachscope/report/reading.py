@@ -19,6 +19,7 @@ from breachscope.case import Case, Source, sha256_file
 from breachscope.detect.catalog import Detector as CatalogDetector
 from breachscope.detect.catalog import load_catalog
 from breachscope.errors import CaseError
+from breachscope.hostile import clipped, masked
 from breachscope.report.facts import (
     STAGES,
     Actor,
@@ -40,7 +41,6 @@ from breachscope.report.facts import (
     TableRecords,
     Template,
 )
-from breachscope.report.hostile import clipped, masked
 from breachscope.report.words import LANGUAGES, Language, Words
 from breachscope.schema import ACTOR_KINDS, EVENT_TABLES, GRADES, LEVELS
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from breachscope.hostile import clipped, padded, visible, width
 from breachscope.report.answer import answer
 from breachscope.report.facts import Facts
-from breachscope.report.hostile import clipped, padded, visible, width
 from breachscope.report.words import Words
 
 LINE_CELLS = 120

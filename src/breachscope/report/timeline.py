@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from breachscope.hostile import clipped
 from breachscope.report.answer import actor_name
 from breachscope.report.facts import Coverage, Facts, Finding, Histogram, Incident, Span
-from breachscope.report.hostile import clipped
 from breachscope.report.words import Words
 
 WIDTH = 1120

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachscope.report.hostile import clipped, masked, padded, visible, width
+from breachscope.hostile import clipped, masked, padded, visible, width
 
 ANY_TEXT = st.text(st.characters())
 
