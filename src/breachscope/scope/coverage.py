@@ -7,7 +7,8 @@ routes the stream serves may have been read during it.
 A silence is a hole when all of these hold: it is longer than :data:`LEAST_SILENCE` and ten times the 99th percentile of the
 stream's other pauses (DETECTORS log/gap); another stream speaks meanwhile, and the stream's own rate at those hours, on other
 days where it has them, lets at least :data:`EXPECTED_EVENTS` events be expected. Where no other stream could be asked,
-:data:`EXPECTED_EVENTS_ALONE` must be expected.
+:data:`EXPECTED_EVENTS_ALONE` must be expected. A stream that begins late or ends early is treated alike; one that does not reach
+an incident at all is a hole over the whole of it.
 """
 
 from __future__ import annotations
@@ -146,8 +147,11 @@ def find_holes(database: Database, case: Case, streams: Sequence[Stream], window
                 _add_hole(stream, windows, first_ts, last_ts, "silent")
         first, last = int(stream.firsts[0]), int(stream.lasts[-1])
         margin = _threshold(stream.firsts[1:] - stream.lasts[:-1], stream.events, None)
-        _add_hole(stream, [w for w in windows if w.first_ts < first - margin], None, first, "begins_late")
-        _add_hole(stream, [w for w in windows if w.last_ts > last + margin], last, None, "ends_early")
+        for window in windows:
+            if window.first_ts < first - margin and (window.last_ts < first or _expected_events(stream, window.first_ts, first) >= EXPECTED_EVENTS):
+                _add_hole(stream, [window], None, first, "begins_late")
+            if window.last_ts > last + margin and (window.first_ts > last or _expected_events(stream, last, window.last_ts) >= EXPECTED_EVENTS):
+                _add_hole(stream, [window], last, None, "ends_early")
         for source in stream.sources:
             if source.problem is not None:
                 begin = instant(source.last_ts)

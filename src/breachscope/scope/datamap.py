@@ -277,7 +277,7 @@ class _Loader:
                 if table is not None:
                     tables[name] = table
         names = tuple(written)
-        if not names and not self._errors:
+        if not names and isinstance(data.get("tables", {}), Mapping):
             self._complain("names no customer table; add [tables.NAME] with source, key and person")
         routes = tuple(r for i, v in enumerate(self._tables_array(data, "routes")) if (r := self._route(i, v, names, tables)) is not None)
         stores = tuple(s for i, v in enumerate(self._tables_array(data, "stores")) if (s := self._store(i, v, names)) is not None)

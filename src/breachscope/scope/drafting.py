@@ -27,6 +27,7 @@ _SAMPLE_ROWS = 1000
 _TEMPLATES = 200
 _SHOWN_TEMPLATES = 20
 _URLS = 2000
+_TELLING_ID_LENGTH = 6
 _LEAST_SHARE = 0.5
 """Share of the ids in a URL that must be keys of a table for the URL to be taken as its own."""
 
@@ -226,7 +227,7 @@ def _draft_routes(database: Database, files: Sequence[Path], tables: Sequence[_D
     for template in seen:
         method, _, target = template.match.partition(" ")
         path, _, query = target.partition("?")
-        if method not in ("GET", "POST"):
+        if method not in ("GET", "POST") or not _is_template(template.match):
             continue
         arguments = [part.partition("=")[0] for part in query.split("&") if part]
         table = _named_table(path, tables)
@@ -248,7 +249,7 @@ def _draft_routes(database: Database, files: Sequence[Path], tables: Sequence[_D
                     'kind    = "export"',
                     f"# order_by = {_toml(table.key)}    # lets a cut-off export tell its rows",
                 ]
-        if route and route[0] not in drafted and _is_valid(route[0]):
+        if route and route[0] not in drafted:
             drafted.add(route[0])
             lines += [f"[[routes]]    # {template.returned:,} answers, {template.distinct_urls:,} URLs", *route, ""]
         if route:
@@ -256,10 +257,10 @@ def _draft_routes(database: Database, files: Sequence[Path], tables: Sequence[_D
     return lines, used
 
 
-def _is_valid(match_line: str) -> bool:
+def _is_template(text: str) -> bool:
     try:
-        parse_template(json.loads(match_line.partition("=")[2]))
-    except (TemplateError, ValueError):
+        parse_template(text)
+    except TemplateError:
         return False
     return True
 
@@ -293,7 +294,10 @@ def _named_table(path: str, tables: Sequence[_DraftTable]) -> _DraftTable | None
 
 
 def _owner(database: Database, files: Sequence[Path], method: str, path: str, tables: Sequence[_DraftTable], named: _DraftTable | None) -> _DraftTable | None:
-    """The table whose keys the ids in the URL are: at least half of them; the table that the path names goes first."""
+    """The table whose keys the ids in the URL are: at least half of them.
+
+    Where the path names no table, the ids must be long enough not to be keys of it by chance.
+    """
     template = parse_template(f"{method} {path}")
     database.run(f"""
         CREATE OR REPLACE TEMP TABLE ids AS
@@ -302,13 +306,13 @@ def _owner(database: Database, files: Sequence[Path], method: str, path: str, ta
                 SELECT DISTINCT method, path, query FROM {parquet_files_sql(files)}
                 WHERE upper(method) = {quote(method)} AND {template.candidate_sql()} AND status BETWEEN 200 AND 299))
         WHERE {template.match_sql()} ORDER BY id LIMIT {_URLS}""")
-    total = int(database.value("SELECT count(*) FROM ids"))
+    total, length = database.rows("SELECT count(*), coalesce(avg(length(id)), 0) FROM ids")[0]
     shares = []
     for i, table in enumerate(tables):
         found = int(database.value(f"SELECT count(*) FROM ids WHERE id IN (SELECT key FROM keys_{i})"))
         if total and found >= _LEAST_SHARE * total:
             shares.append((table is not named, -found, i))
-    if not shares or (named is None and len(shares) > 1):
+    if not shares or (named is None and (len(shares) > 1 or length < _TELLING_ID_LENGTH)):
         return None
     best = tables[min(shares)[2]]
     return best if named is None or best is named else None
