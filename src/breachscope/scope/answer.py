@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -234,7 +234,7 @@ class _Answer:
             "people": {**_people_json(scope.people), "counted_by": counted_by} if scope.people else None,
             "records": [self._records_json(name, counts) for name, counts in sorted(scope.records.items())],
             "data_kinds": [_kind_json(k) for k in scope.kinds],
-            "incidents": [self._incident_json(i) for i in self._incidents],
+            "incidents": [self._incident_json(i, scope.people) for i in self._incidents],
             "coverage": [_coverage_json(s, self._streams) for s in self._case.sources()],
             "estimates": [_estimate_json(e) for e in exposer.estimates] if exposer else [],
             "inputs": [_input_json(s) for s in self._case.sources()],
@@ -267,8 +267,12 @@ class _Answer:
             "null_people": customers.counts.null_people if customers.table.person else 0,
         }
 
-    def _incident_json(self, incident: IncidentSummary) -> dict[str, Any]:
-        people = _people_json(count_people_of(self._database, self._customers, incident.id)) if self._map else None
+    def _incident_json(self, incident: IncidentSummary, people_of_case: PeopleCounts | None) -> dict[str, Any]:
+        people = None
+        if people_of_case is not None:
+            is_only_one = len(self._incidents) == 1
+            own = replace(people_of_case, least=None) if is_only_one else count_people_of(self._database, self._customers, incident.id)
+            people = _people_json(own)
         holes = sorted(
             {(h.first_ts, h.last_ts, h.why, s.name, s.table) for s in self._streams for h in s.holes if any(w.incident == incident.id for w in h.windows)}
         )

@@ -265,7 +265,7 @@ def _add_units(database: Database, index: int, staging: str) -> None:
     database.run(f"DROP TABLE {staging}")
 
 
-_AS_WHOLE = "CAST({} AS HUGEINT)"
+_AS_WHOLE = "CAST({} AS BIGINT)"
 _AS_NUMBER = "CAST({} AS DOUBLE)"
 _AS_TIME = "epoch_us(CAST({} AS TIMESTAMPTZ))"
 _AS_TEXT = "{}"
@@ -275,7 +275,7 @@ _ORDER_NAMES = {_AS_WHOLE: "whole number", _AS_NUMBER: "number", _AS_TIME: "time
 def _order_type(database: Database, index: int, column: str) -> str:
     """Find how a column sorts: as a number only if every value is one, written without leading zeros."""
     whole, number, time = database.rows(f"""
-        SELECT bool_and(regexp_full_match({column}, '-?(0|[1-9]\\d{{0,36}})')),
+        SELECT bool_and(regexp_full_match({column}, '-?(0|[1-9]\\d{{0,17}})')),
                bool_and(regexp_full_match({column}, '-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?')),
                bool_and(try_cast({column} AS TIMESTAMPTZ) IS NOT NULL)
         FROM rows_{index} WHERE {column} IS NOT NULL""")[0]
@@ -300,13 +300,14 @@ class Axis:
         self.name = name
         self.customers = customers
         terms = customers.orders.get(order)
-        sort = f"{terms}, key NULLS LAST, row_id" if terms else "row_id"
+        is_unique = bool(order) and order[0].column == customers.table.key and not customers.counts.duplicate_keys and not customers.counts.null_keys
+        sort = "row_id" if not terms else terms if is_unique else f"{terms}, key NULLS LAST, row_id"
         sizes = ""
         if layout is not None:
             k = customers.layouts[layout]
             likely, largest = ("smallest", "smallest") if layout.is_exact else ("likely", "largest")
             sizes = f", smallest_{k} AS smallest, {likely}_{k} AS likely, {largest}_{k} AS largest"
-        ties = f", rank() OVER (ORDER BY {terms}) - 1 AS tie" if terms else ""
+        ties = f", rank() OVER (ORDER BY {terms}) - 1 AS tie" if terms and not is_unique else ""
         early, late = customers.doubt
         database.run(f"""
             CREATE TEMP TABLE {name} AS
@@ -320,7 +321,7 @@ class Axis:
         self._until: Integers = np.asarray(volatile["until"], np.int64)
         self.stable_sql = stable
         self._tie_first: Integers | None = None
-        if terms:
+        if ties:
             ties_of = np.asarray(database.numbers(f"SELECT tie FROM {name} ORDER BY pos")["tie"], np.int64)
             if not np.array_equal(ties_of, np.arange(self.length)):
                 self._tie_first = ties_of

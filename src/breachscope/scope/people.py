@@ -14,6 +14,8 @@ from breachscope.scope.database import Database
 from breachscope.scope.datamap import KINDS, DataMap
 from breachscope.scope.templates import loose_sql, quote
 
+_MOST_BITS = 62
+"""Bits of a BIGINT that are surely positive."""
 _KIND_BITS = {kind: bit for bit, kind in enumerate(KINDS)}
 
 
@@ -54,16 +56,31 @@ class KindCounts:
 
 def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str, Customers], gives: Gives) -> None:
     """Make ``exposed`` (one row per incident, unit and grade), ``facts`` about them, ``record_grades`` and ``person_grades``."""
+    # Nearly all entries stand alone for their record and grade: only the others are gathered into lists.
+    database.run("""
+        CREATE TEMP TABLE grouped AS
+        SELECT incident_no, table_index, unit, grade, min(ref) AS ref, max(ref) AS last_ref FROM entries GROUP BY incident_no, table_index, unit, grade""")
+    database.run("""
+        CREATE TEMP TABLE several AS
+        SELECT incident_no, table_index, unit, grade, list_sort(list_distinct(list(ref))) AS ref_list
+        FROM entries SEMI JOIN (SELECT * FROM grouped WHERE ref < last_ref) g USING (incident_no, table_index, unit, grade) GROUP BY ALL""")
+    database.run("DROP TABLE entries")
+    database.run(f"""
+        CREATE TEMP TABLE merged AS
+        SELECT row_number() OVER (ORDER BY ref, ref_list) - 1 AS fact, *
+        FROM (SELECT NULL::BIGINT AS ref, * FROM ({merged_refs_sql("several")})
+              UNION ALL
+              SELECT ref, NULL, reason, gives, first_ts, last_ts, events, sample FROM refs WHERE ref IN (SELECT ref FROM grouped WHERE ref = last_ref))""")
     database.run("""
         CREATE TEMP TABLE gathered AS
-        SELECT incident_no, table_index, unit, grade, list_sort(list_distinct(list(ref))) AS ref_list FROM entries GROUP BY ALL""")
-    database.run("DROP TABLE entries")
-    database.run(f"CREATE TEMP TABLE merged AS SELECT row_number() OVER (ORDER BY ref_list) - 1 AS fact, * FROM ({merged_refs_sql('gathered')})")
+        SELECT g.incident_no, g.table_index, g.unit, g.grade, m.fact FROM grouped g JOIN merged m ON m.ref = g.ref WHERE g.ref = g.last_ref
+        UNION ALL
+        SELECT s.incident_no, s.table_index, s.unit, s.grade, m.fact FROM several s JOIN merged m ON m.ref_list = s.ref_list""")
     database.create_from_table("given", _given(datamap, gives))
     # What merged evidence gives away: the union of its column sets, as columns and as a bit per kind.
     database.run("""
         CREATE TEMP TABLE facts AS
-        SELECT m.fact, m.ref_list, m.reason, m.first_ts, m.last_ts, m.events, list_transform(m.sample, lambda s: s.event_id) AS event_ids,
+        SELECT m.fact, m.reason, m.first_ts, m.last_ts, m.events, list_transform(m.sample, lambda s: s.event_id) AS event_ids,
                g.columns, g.kinds, dense_rank() OVER (ORDER BY g.columns) AS column_set
         FROM merged m JOIN (
             SELECT fact, list_sort(list_distinct(flatten(list(columns)))) AS columns, bit_or(kinds) AS kinds
@@ -79,11 +96,11 @@ def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str
         FROM (
             SELECT g.incident_no, g.table_index, g.unit, g.grade, f.fact, f.kinds, c.supersets,
                    lag(f.column_set, 1) OVER better AS better_1, lag(f.column_set, 2) OVER better AS better_2
-            FROM gathered g JOIN facts f USING (ref_list) JOIN column_sets c USING (column_set)
+            FROM gathered g JOIN facts f USING (fact) JOIN column_sets c USING (column_set)
             WINDOW better AS (PARTITION BY g.incident_no, g.table_index, g.unit ORDER BY g.grade))
         WHERE better_1 IS NULL
            OR (grade < {EXCLUDED} AND NOT list_contains(supersets, better_1) AND (better_2 IS NULL OR NOT list_contains(supersets, better_2)))""")
-    for name in ("gathered", "merged", "given", "column_sets"):
+    for name in ("grouped", "several", "gathered", "merged", "given", "column_sets"):
         database.run(f"DROP TABLE {name}")
     database.run("CREATE TEMP TABLE record_grades AS SELECT table_index, unit, min(grade) AS grade FROM exposed GROUP BY ALL")
     people = " UNION ALL ".join(
@@ -135,22 +152,27 @@ def people_batches(database: Database, customers: Mapping[str, Customers]) -> It
         f"FROM exposed e JOIN {c.rows} n ON n.row_id = e.unit WHERE e.table_index = {c.index} AND n.person IS NOT NULL"
         for c in customers.values()
     )
+    numbered = int(database.value("SELECT count(*) FROM incidents"))
+    as_bits = numbered <= _MOST_BITS
+    incidents = "bit_or(1::BIGINT << a.incident_no)" if as_bits else "list(DISTINCT a.incident_no)"
     database.run(f"""
         CREATE TEMP TABLE told AS
         SELECT a.person, bit_or(a.table_bit) AS tables, coalesce(bit_or(a.kinds) FILTER (a.grade < {EXCLUDED}), 0) AS kinds,
-               coalesce(list_sort(list(DISTINCT a.incident_no) FILTER (a.grade < {EXCLUDED})), []) AS incidents,
+               {incidents} FILTER (a.grade < {EXCLUDED}) AS incidents,
                min(f.first_ts) AS first_ts, max(f.last_ts) AS last_ts
         FROM ({about}) a JOIN facts f USING (fact) GROUP BY a.person""")
     database.run("""
         CREATE TEMP TABLE sets AS
         SELECT row_number() OVER (ORDER BY tables, kinds, incidents) - 1 AS set_no, * FROM (SELECT DISTINCT tables, kinds, incidents FROM told)""")
+    chosen = (
+        "list_filter(ids, lambda id, i: (incidents >> (i - 1)::BIGINT) & 1 = 1)" if as_bits else "list_sort(list_transform(incidents, lambda n: ids[n + 1]))"
+    )
     sets = database.arrow(f"""
-        SELECT {_bit_names_sql("tables", names)} AS tables, {_kind_names_sql("kinds")} AS data_kinds,
-               list_transform(incidents, lambda n: ids[n + 1]) AS incidents
+        SELECT {_bit_names_sql("tables", names)} AS tables, {_kind_names_sql("kinds")} AS data_kinds, coalesce({chosen}, []) AS incidents
         FROM sets, (SELECT list(incident_id ORDER BY incident_no) AS ids FROM incidents) ORDER BY set_no""").combine_chunks()
     for batch in database.batches("""
         SELECT t.person, g.grade, g.records, s.set_no, t.first_ts, t.last_ts
-        FROM told t JOIN sets s USING (tables, kinds, incidents) JOIN person_grades g USING (person) ORDER BY g.grade, t.person"""):
+        FROM told t JOIN sets s ON s.tables = t.tables AND s.kinds = t.kinds AND s.incidents IS NOT DISTINCT FROM t.incidents JOIN person_grades g USING (person) ORDER BY g.grade, t.person"""):
         told = sets.take(batch["set_no"])
         given = {name: batch[name] for name in ("person", "records", "first_ts", "last_ts")}
         yield _batch(PEOPLE.arrow, grade=_GRADE_NAMES.take(batch["grade"]), **given, **{name: told[name] for name in sets.column_names})

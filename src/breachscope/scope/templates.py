@@ -15,15 +15,17 @@ PAGE_SLOTS = ("page", "size", "offset", "limit")
 """Slots with a meaning of their own in routes of kind ``page``."""
 
 NORMAL_PATH_SQL = r"""
-regexp_replace(regexp_replace(regexp_replace(
-    coalesce(try(url_decode(regexp_replace(path, '(?i)%2f', '%252F', 'g'))), path),
-    ';[^/]*', '', 'g'), '/{2,}', '/', 'g'), '(.)/$', '\1')
+CASE WHEN regexp_matches(path, '[%;]|//|./$') THEN
+    regexp_replace(regexp_replace(regexp_replace(
+        coalesce(try(url_decode(regexp_replace(path, '(?i)%2f', '%252F', 'g'))), path),
+        ';[^/]*', '', 'g'), '/{2,}', '/', 'g'), '(.)/$', '\1')
+    ELSE path END
 """
 """Column ``path`` as a server reads it: decoded once, an encoded slash kept apart, without ``;parameters``, doubled or trailing slashes."""
 
 ARGUMENTS_SQL = """
 list_transform(
-    list_filter(string_split(coalesce(query, ''), '&'), lambda argument: argument <> ''),
+    list_filter(CASE WHEN query IS NULL THEN [] ELSE string_split(query, '&') END, lambda argument: argument <> ''),
     lambda argument: {
         'name': coalesce(try(url_decode(replace(split_part(argument, '=', 1), '+', ' '))), split_part(argument, '=', 1)),
         'value': CASE WHEN contains(argument, '=')
