@@ -43,7 +43,7 @@ def test_the_wheel_finds_its_formats_and_detectors(installed: Path) -> None:
 
 
 def test_the_wheel_carries_every_data_file_of_the_package(installed: Path) -> None:
-    tracked = subprocess.run(["git", "ls-files", "src/breachscope", "sample_logs/shop"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
-    for name in filter(None, tracked):
+    command = ["git", "ls-files", "src/breachscope", "sample_logs/shop"]
+    for name in subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split():
         inside = name.removeprefix("src/") if name.startswith("src/") else f"breachscope/{name}"
         assert (installed / inside).is_file(), name

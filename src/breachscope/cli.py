@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from breachscope import __version__
+from breachscope.console import choose_progress, harmless, make_private, print_table
 from breachscope.errors import BreachscopeError, ContentErrors, UsageError
-from breachscope.progress import Progress, Silent
+from breachscope.hostile import visible
+from breachscope.progress import Progress
 from breachscope.schema import LEVELS
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def run(
     from breachscope import pipeline
     from breachscope.report import summarize
 
-    progress = _progress()
+    progress = choose_progress()
     detection = _detection(options)
     datamap = _load_map(map_path)
     case, result = _ingest(case_path, logs, _reading(options), progress)
@@ -140,7 +142,7 @@ def run(
 @_json_option
 def ingest(logs: Sequence[str], case_path: Path, as_json: bool, **options: Any) -> None:
     """Read logs into the case: typed event tables, rejects, manifest."""
-    case, result = _ingest(case_path, logs, _reading(options), _progress())
+    case, result = _ingest(case_path, logs, _reading(options), choose_progress())
     if as_json:
         click.echo(json.dumps([_source_summary(s) for s in case.sources()], ensure_ascii=False, indent=2, sort_keys=True))
     else:
@@ -161,7 +163,7 @@ def detect(case_path: Path, fail_on: str | None, as_json: bool, **options: Any) 
     from breachscope.case import Case
 
     case = Case.open(case_path)
-    pipeline.detect_incidents(case, _detection(options), _progress())
+    pipeline.detect_incidents(case, _detection(options), choose_progress())
     if as_json:
         _print_file(case, "incidents.json")
     else:
@@ -183,7 +185,7 @@ def scope(case_path: Path, map_path: Path | None, lang: Lang, as_json: bool) -> 
     case = Case.open(case_path)
     if map_path or not (case.path / "scope.json").is_file():
         _require(case, "incidents.json", "detect")
-        pipeline.measure_scope(case, _load_map(map_path), _progress())
+        pipeline.measure_scope(case, _load_map(map_path), choose_progress())
     if as_json:
         _print_file(case, "scope.json")
     else:
@@ -225,9 +227,9 @@ def trace(kind: str, identifier: str, case_path: Path, as_json: bool, limit: int
         )
         return
     for reason in reasons:
-        click.echo(_harmless(" · ".join(f"{k} {v}" for k, v in reason.items())))
+        click.echo(visible(" · ".join(f"{k} {v}" for k, v in reason.items())))
     for line in lines:
-        click.echo(_harmless(f"{line.source.path}:{line.line}: {line.text}"))
+        click.echo(visible(f"{line.source.path}:{line.line}: {line.text}"))
     if len(event_ids) > limit:
         click.echo(f"{len(event_ids) - limit} more events; give --limit {len(event_ids)}", err=True)
 
@@ -244,7 +246,7 @@ def verify(case_path: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{"what": f.what, "path": f.path, "detail": f.detail} for f in findings], ensure_ascii=False, indent=2))
     for finding in findings:
-        click.echo(_harmless(f"{finding.what}: {finding.path}: {finding.detail}"), err=as_json)
+        click.echo(visible(f"{finding.what}: {finding.path}: {finding.detail}"), err=as_json)
     if findings:
         sys.exit(_FAILED)
     if not as_json:
@@ -269,16 +271,16 @@ def query(sql: str, case_path: Path, form: str | None, output: Path | None, limi
     with case.scratch() as scratch:
         batches = queries.query_case(case, sql, scratch)
         if form == "parquet" and output is not None:
-            _private(output)
+            make_private(output)
             queries.write_parquet(batches, output)
         elif form == "table":
-            _print_table(batches, limit)
+            print_table(batches, limit)
         else:
             write = queries.write_csv if form == "csv" else queries.write_json_lines
             if output is None:
                 write(batches, sys.stdout)
             else:
-                _private(output)
+                make_private(output)
                 with output.open("w", encoding="utf-8", newline="") as handle:
                     write(batches, handle)
 
@@ -326,18 +328,18 @@ def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...]) -> None:
         catalog = load_formats([*formats_dirs, path.parent])
         faults = check_samples(catalog[path.stem], catalog)
         for fault in faults:
-            click.echo(_harmless(fault), err=True)
+            click.echo(visible(fault), err=True)
         if faults:
             sys.exit(_FAILED)
         click.echo(f"{path}: {len(catalog[path.stem].samples)} samples read as expected")
         return
     trial = try_format(path, load_formats(formats_dirs))
-    click.echo(f"{_harmless(str(path))}: {trial.format or 'no known format'}, confidence {trial.confidence:.0%}, {trial.encoding}, {trial.lines} lines tried")
+    click.echo(f"{visible(str(path))}: {trial.format or 'no known format'}, confidence {trial.confidence:.0%}, {trial.encoding}, {trial.lines} lines tried")
     for counted in (trial.formats, trial.skipped, trial.rejected):
         for name, count in counted.items():
-            click.echo(f"  {count:>8} {_harmless(name)}")
+            click.echo(f"  {count:>8} {visible(name)}")
     for event in trial.events[:rows]:
-        click.echo(_harmless(json.dumps(event, ensure_ascii=False, default=str)))
+        click.echo(visible(json.dumps(event, ensure_ascii=False, default=str)))
     if trial.format is None:
         sys.exit(_FAILED)
 
@@ -426,7 +428,7 @@ def map_init(tables: Sequence[Path], case_path: Path, output: Path | None) -> No
         return
     if output.exists():
         raise UsageError("exists already; choose another --output", path=output)
-    _private(output)
+    make_private(output)
     output.write_text(draft, encoding="utf-8")
     click.echo(str(output))
 
@@ -441,7 +443,7 @@ def map_check(map_path: Path, case_path: Path, as_json: bool) -> None:
     from breachscope.scope import check_map, load_datamap
 
     check = check_map(Case.open(case_path), load_datamap(map_path))
-    click.echo(json.dumps(check.as_json(), ensure_ascii=False, indent=2, sort_keys=True) if as_json else _harmless_lines(check.text()))
+    click.echo(json.dumps(check.as_json(), ensure_ascii=False, indent=2, sort_keys=True) if as_json else harmless(check.text()))
 
 
 @cli.command()
@@ -517,7 +519,7 @@ def _ingest(case_path: Path, logs: Sequence[str], options: IngestOptions, progre
     case = Case.create_or_open(case_path)
     result = ingest_logs(case, logs, options, progress)
     for error in result.errors:
-        click.echo(f"breachscope: {_harmless(str(error))}", err=True)
+        click.echo(f"breachscope: {visible(str(error))}", err=True)
     if not case.sources():
         raise UsageError("there is nothing to work on: none of the inputs could be read")
     return case, result
@@ -543,7 +545,7 @@ def _told(source: Source) -> str:
     formats = ", ".join(f"{name} {count:,}" for name, count in source.formats.items()) or "no known format"
     skipped = sum(source.skipped.values())
     counts = f"{source.event_lines:,} events ({formats}), {skipped:,} skipped, {source.rejected:,} rejected"
-    return _harmless(f"{source.name}: {source.lines:,} lines: {counts}; format confidence {source.confidence:.0%}")
+    return visible(f"{source.name}: {source.lines:,} lines: {counts}; format confidence {source.confidence:.0%}")
 
 
 def _source_summary(source: Source) -> dict[str, object]:
@@ -558,7 +560,7 @@ def _print_findings(case: Case) -> None:
     rows = pq.read_table(case.path / "findings.parquet", columns=["level", "detector", "actor", "first_ts", "events", "incident_id"]).to_pylist()
     for row in rows:
         click.echo(
-            _harmless(
+            visible(
                 f"{row['level']:13} {row['detector']:26} {row['actor']:40} {row['first_ts']:%Y-%m-%d %H:%M:%SZ} {row['events']:>8,} events {row['incident_id']}"
             )
         )
@@ -569,94 +571,10 @@ def _print_file(case: Case, name: str) -> None:
     click.echo((case.path / name).read_text(encoding="utf-8"), nl=False)
 
 
-def _print_table(batches: Iterable[Any], limit: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table: Table | None = None
-    shown = total = 0
-    for batch in batches:
-        if table is None:
-            table = Table(*batch.schema.names)
-        total += batch.num_rows
-        for row in zip(*(c.to_pylist() for c in batch.slice(0, limit - shown).columns), strict=True):
-            table.add_row(*(Text(_harmless("" if v is None else str(v))) for v in row))
-            shown += 1
-    if table is not None:
-        Console().print(table)
-    if total > shown:
-        click.echo(f"{total - shown:,} more rows; use --limit or --format csv", err=True)
-
-
-def _private(path: Path) -> None:
-    """Make ``path`` empty and readable by its owner alone, before anything is written to it."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-        path.chmod(0o600)
-    except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", path=path) from error
-
-
-def _harmless(text: str) -> str:
-    from breachscope.hostile import visible
-
-    return visible(text)
-
-
-def _harmless_lines(text: str) -> str:
-    return "\n".join(_harmless(line) for line in text.splitlines())
-
-
-def _progress() -> Progress:
-    if sys.stderr.isatty():
-        return _terminal_progress()
-    return _Warnings()
-
-
-class _Warnings(Silent):
-    """Off the terminal only warnings are told."""
-
-    def warn(self, message: str) -> None:
-        click.echo(f"breachscope: {_harmless(message)}", err=True)
-
-
-def _terminal_progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
-
-    bars = RichProgress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-        console=Console(stderr=True), transient=True,
-    )  # fmt: skip
-
-    class Terminal(_Warnings):
-        def start(self, task: str, total: int | None) -> None:
-            from time import monotonic
-
-            bars.start()
-            self.task = bars.add_task(_harmless(task).replace("[", r"\["), total=total, rate="")
-            self.lines, self.began = 0, monotonic()
-
-        def advance(self, amount: int, lines: int = 0) -> None:
-            from time import monotonic
-
-            self.lines += lines
-            rate = f"{self.lines / max(monotonic() - self.began, 1e-6):,.0f} lines/s" if self.lines else ""
-            bars.update(self.task, advance=amount, rate=rate)
-
-        def finish(self) -> None:
-            bars.remove_task(self.task)
-            bars.stop()
-
-    return Terminal()
-
-
 def _complain(error: BreachscopeError) -> None:
     messages = [str(e) for e in error.errors] if isinstance(error, ContentErrors) else [str(error)]
     for message in messages:
-        click.echo(f"breachscope: error: {_harmless_lines(message)}", err=True)
+        click.echo(f"breachscope: error: {visible(message)}", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -678,7 +596,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("BREACHSCOPE_DEBUG"):
             raise
-        click.echo(f"breachscope: a fault in breachscope itself: {type(error).__name__}: {_harmless(str(error)[:500])}", err=True)
+        click.echo(f"breachscope: a fault in breachscope itself: {type(error).__name__}: {visible(str(error)[:500])}", err=True)
         click.echo("Please report it; BREACHSCOPE_DEBUG=1 shows where it arose. Nothing that was ingested is lost.", err=True)
         sys.exit(_FAILED)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -13,7 +13,7 @@ from breachscope.ingest import RawLine, read_raw_line
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR
 
 
-def trace_reasons(case: Case, kind: str, identifier: str) -> tuple[list[Mapping[str, str]], list[int]]:
+def trace_reasons(case: Case, kind: str, identifier: str) -> tuple[list[dict[str, str]], list[int]]:
     """Why the case speaks of a person, record (``TABLE:KEY``), finding or event (id or ``SOURCE:LINE``), and the event ids behind it.
 
     Raises UsageError when the case does not know it.
@@ -45,7 +45,7 @@ def _event_id(identifier: str) -> int:
     return int(source) * EVENT_ID_SOURCE_FACTOR + int(line) * EVENT_ID_LINE_FACTOR if separator else int(source)
 
 
-def _trace_finding(case: Case, identifier: str) -> tuple[list[Mapping[str, str]], list[int]]:
+def _trace_finding(case: Case, identifier: str) -> tuple[list[dict[str, str]], list[int]]:
     path = case.path / "findings.parquet"
     if not path.is_file():
         raise UsageError(f"the case has no findings yet; run 'breachscope detect --case {case.path}' first")
