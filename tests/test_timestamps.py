@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from breachscope.errors import UsageError
@@ -17,6 +17,9 @@ from breachscope.timestamps import TimeForm, YearTimeline, Zone, infer_years, pa
 CLF = "%d/%b/%Y:%H:%M:%S %z"
 BSD = "%b %e %H:%M:%S"
 TOKYO = Zone("Asia/Tokyo", is_given=True)
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 Row = tuple[datetime | None, int | None, str]
 
@@ -175,7 +178,7 @@ def timeline(lines: list[str], *, reference: date = date(2026, 11, 21), year: in
 def years_of(lines: list[str], *, reference: date = date(2026, 11, 21), year: int | None = None, name: str = "auth.log", cut: int = 3) -> list[int]:
     found = timeline(lines, reference=reference, year=year, name=name, cut=cut)
     assert found is not None
-    return found.at(np.arange(1, len(lines) + 1, dtype=np.int64)).tolist()
+    return [int(year) for year in found.at(np.arange(1, len(lines) + 1, dtype=np.int64))]
 
 
 def bsd(*days: str) -> list[str]:
@@ -251,7 +254,7 @@ def test_the_assumption_is_told_in_words() -> None:
         ({"year": 2019}, "year 2019 given for the last line"),
         ({"name": "auth-20180401.log"}, "year 2018 from the file name"),
     ):
-        found = timeline(bsd("Mar  1"), **arguments)  # type: ignore[arg-type] # mypy joins the cases' types
+        found = timeline(bsd("Mar  1"), **arguments)
         assert found is not None
         assert found.assumption == words
 

@@ -1,0 +1,13 @@
+"""The ingest tests share ``tests/ingest/reading.py``; on a busy machine a slow example is no fault."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")

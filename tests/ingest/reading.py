@@ -1,0 +1,32 @@
+"""What the parity tests share: the engine on single lines, each on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from breachscope.ingest import FormatCatalog, load_formats
+from breachscope.ingest.engine import Context, read_lines
+from breachscope.timestamps import Zone
+
+SHOP_FORMATS = Path(__file__).parents[2] / "sample_logs" / "shop" / "formats"
+CATALOG = load_formats([SHOP_FORMATS])
+BOOKKEEPING = ("event_id", "source", "format", "ts_quality")
+
+Event = Mapping[str, Any]
+
+
+def engine_reads(lines: Sequence[str], fmt: str, catalog: FormatCatalog = CATALOG, zone: Zone | None = None) -> list[Event | None]:
+    """What the engine makes of each line, without empty columns; None where it refuses or skips the line."""
+    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
+    reading = read_lines(frame, catalog[fmt], catalog, Context(source=1, zone=zone or Zone()))
+    assert reading.event_lines + reading.skipped.total() + len(reading.rejects()) == len(lines)
+    found: list[Event | None] = [None] * len(lines)
+    for _, _, rows in reading.events:
+        for row in rows.iter_rows(named=True):
+            assert found[row["line"] - 1] is None, "one line became two events"
+            found[row["line"] - 1] = {c: v for c, v in row.items() if v is not None and c not in BOOKKEEPING and c != "line"}
+    return found
