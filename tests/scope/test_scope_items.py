@@ -231,7 +231,7 @@ def test_an_argument_sent_twice_leaves_open_which_record_was_returned(world: Wor
 
 def test_a_literal_argument_and_a_host_narrow_the_match(world: World) -> None:
     world.map_text += ITEM.replace("/api/customers/{id}", "/c?do=show&id={id}").replace("columns", 'host = "Admin.example.jp"\ncolumns')
-    world.web("10:00", "/c?id=1&do=show", vhost="admin.example.jp")
+    world.web("10:00", "/c?id=1&do=show", vhost="ADMIN.example.jp:443")
     world.web("10:00", "/c?id=2&do=edit", vhost="admin.example.jp")
     world.web("10:00", "/c?id=3&do=show", vhost="www.example.jp")
     world.web("10:00", "/c?id=4&do=show")

@@ -421,3 +421,15 @@ def test_files_with_personal_data_are_private(world: World) -> None:
     case = world.scope().case
     for name in ("scope.json", "exposures.parquet", "people.parquet"):
         assert (case.path / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_hundred_incidents_are_all_named(world: World) -> None:
+    world.map_text += ITEM
+    names = [f"I-{number:03}" for number in range(100)]
+    for name in names:
+        world.incident("10:00", "10:01", name)
+        world.web("10:00", "/api/customers/3", incident=name)
+    answer = world.scope()
+    assert answer.people == (1, 0, 0, 1)
+    assert answer.people_rows["3"]["incidents"] == names
+    assert [i["people"]["confirmed"] for i in answer.document["incidents"]] == [1] * 100

@@ -164,15 +164,15 @@ def people_batches(database: Database, customers: Mapping[str, Customers]) -> It
     database.run("""
         CREATE TEMP TABLE sets AS
         SELECT row_number() OVER (ORDER BY tables, kinds, incidents) - 1 AS set_no, * FROM (SELECT DISTINCT tables, kinds, incidents FROM told)""")
-    chosen = (
-        "list_filter(ids, lambda id, i: (incidents >> (i - 1)::BIGINT) & 1 = 1)" if as_bits else "list_sort(list_transform(incidents, lambda n: ids[n + 1]))"
-    )
+    by_bit = "list_filter(ids, lambda id, i: (incidents >> (i - 1)::BIGINT) & 1 = 1)"
+    chosen = by_bit if as_bits else "list_sort(list_transform(incidents, lambda n: ids[n + 1]))"
     sets = database.arrow(f"""
         SELECT {_bit_names_sql("tables", names)} AS tables, {_kind_names_sql("kinds")} AS data_kinds, coalesce({chosen}, []) AS incidents
         FROM sets, (SELECT list(incident_id ORDER BY incident_no) AS ids FROM incidents) ORDER BY set_no""").combine_chunks()
     for batch in database.batches("""
         SELECT t.person, g.grade, g.records, s.set_no, t.first_ts, t.last_ts
-        FROM told t JOIN sets s ON s.tables = t.tables AND s.kinds = t.kinds AND s.incidents IS NOT DISTINCT FROM t.incidents JOIN person_grades g USING (person) ORDER BY g.grade, t.person"""):
+        FROM told t JOIN sets s ON s.tables = t.tables AND s.kinds = t.kinds AND s.incidents IS NOT DISTINCT FROM t.incidents
+        JOIN person_grades g USING (person) ORDER BY g.grade, t.person"""):
         told = sets.take(batch["set_no"])
         given = {name: batch[name] for name in ("person", "records", "first_ts", "last_ts")}
         yield _batch(PEOPLE.arrow, grade=_GRADE_NAMES.take(batch["grade"]), **given, **{name: told[name] for name in sets.column_names})

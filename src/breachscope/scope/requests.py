@@ -65,7 +65,7 @@ def _match(database: Database, route: Route, template: Template) -> None:
     optional = frozenset(route.default)
     if route.kind == "page":
         optional |= {"page", "offset"}
-    host = f"AND (vhost IS NULL OR lower(vhost) = {quote(route.host.lower())})" if route.host else ""
+    host = f"AND (vhost IS NULL OR regexp_replace(lower(vhost), ':[0-9]+$', '') = {quote(route.host.lower())})" if route.host else ""
     database.run(f"""
         INSERT INTO matches
         SELECT request_id, {route.index}, {len(template.path_slots)}, upper(method) = 'HEAD'
