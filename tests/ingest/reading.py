@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,3 +31,19 @@ def engine_reads(lines: Sequence[str], fmt: str, catalog: FormatCatalog = CATALO
             assert found[row["line"] - 1] is None, "one line became two events"
             found[row["line"] - 1] = {c: v for c, v in row.items() if v is not None and c not in BOOKKEEPING and c != "line"}
     return found
+
+
+def slow_address(text: str) -> str:
+    """The canonical spelling of an address, by the standard library; other text as it is."""
+    bare = text.strip()
+    if bare.startswith("[") and "]" in bare:
+        bare = bare[1 : bare.index("]")]
+    elif "." in bare and bare.count(":") == 1:
+        bare = bare.split(":")[0]
+    try:
+        address = ipaddress.ip_address(bare.split("%")[0])
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(address)

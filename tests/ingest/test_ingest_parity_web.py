@@ -6,7 +6,6 @@ characters are written ``\\"``, ``\\\\``, ``\\n``, ``\\xHH``. nginx writes ``\\x
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ import polars as pl
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from tests.ingest.reading import CATALOG, Event, engine_reads
+from tests.ingest.reading import CATALOG, Event, engine_reads, slow_address
 
 from breachscope.ingest.columns import canonical_addresses, split_request, split_uri, unescape
 
@@ -54,21 +53,6 @@ def slow_unescape(text: str) -> str:
         return out.decode()
     except UnicodeDecodeError:
         return text
-
-
-def slow_address(text: str) -> str:
-    bare = text.strip()
-    if bare.startswith("[") and "]" in bare:
-        bare = bare[1 : bare.index("]")]
-    elif "." in bare and bare.count(":") == 1:
-        bare = bare.split(":")[0]
-    try:
-        address = ipaddress.ip_address(bare.split("%")[0])
-    except ValueError:
-        return text
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(address)
 
 
 def slow_request(text: str) -> dict[str, str]:

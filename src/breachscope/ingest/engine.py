@@ -174,20 +174,21 @@ def _match_keys(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl
 
 
 def _key_values(texts: pl.Series, keys: Mapping[str, str]) -> list[pl.Series]:
-    """Values of ``key=value`` or ``key="value"`` pairs; the first pair of a key counts.
+    """Values of ``key=value`` or ``key="value"`` pairs, set apart by spaces, commas or semicolons; the first pair of a key counts.
 
-    Where a quoted value itself holds something like a key, pairs inside quotes are passed over: an attacker who writes
+    A bare value ends at a space, or at a comma or semicolon behind which the line, or another pair, begins or ends. Where
+    a quoted value itself holds something like a key, pairs inside quotes are passed over: an attacker who writes
     ``user_agent="x ip=192.0.2.1"`` must not choose the address.
     """
     names = "|".join(re.escape(k) for k in sorted(set(keys.values())))
-    is_forged = texts.str.contains(rf'="[^"]*[\s,;](?:{names})=')
+    is_forged = texts.str.contains(rf'="(?:[^"\\]|\\.)*[\s,;](?:{names})=')
     has_forged = bool(is_forged.any())
     found = []
     for column, key in keys.items():
-        pair = rf'{re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))'
+        pair = rf'{re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]\S*?|)(?:[,;]+(?:\s|$|[\w.-]+=)|\s|$))'
         values = _first_group(texts, rf"(?:^|[\s,;]){pair}")
         if has_forged:
-            careful = _first_group(texts.filter(is_forged), rf'^(?:(?:[^"\s]|"(?:[^"\\]|\\.)*")*[\s,;])??{pair}|^(?:[^"]|"(?:[^"\\]|\\.)*")*?[\s,;]{pair}')
+            careful = _first_group(texts.filter(is_forged), rf'^(?:(?:[^"]|"(?:[^"\\]|\\.)*")*?[\s,;])??{pair}')
             values = values.clone().scatter(is_forged.arg_true(), careful)
         found.append(values.alias(column))
     return found
