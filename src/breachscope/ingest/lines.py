@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-if TYPE_CHECKING:
-    from breachscope.ingest.sources import Block, Encoding
+from breachscope.ingest.encoding import Encoding, first_fit
+from breachscope.ingest.sources import Block
 
-_ENCODINGS = ("utf-8", "cp932", "latin-1")
-"""Tried in this order, line by line. Text in another encoding hardly ever happens to be UTF-8; any bytes are Latin-1."""
 _BOM = "\ufeff"
 
 
@@ -58,15 +55,6 @@ def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     return Lines(pl.DataFrame([lines, text.alias("text")]), data, starts, block.first_line, newline, encoding, strays)
 
 
-def decode_line(raw: bytes) -> str:
-    """One line as :func:`split_lines` decodes it.
-
-    >>> decode_line("表".encode("cp932")), decode_line(bytes([0xE9]))
-    ('表', 'é')
-    """
-    return _first_fit(raw)[0].strip("\0").removeprefix(_BOM).rstrip("\r\0")
-
-
 def _line_starts(data: bytes, newline: bytes) -> npt.NDArray[np.int64]:
     """Offset of every line, and the end of the last one."""
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == newline[0])
@@ -88,14 +76,5 @@ def _from_arrow(data: bytes, starts: npt.NDArray[np.int64]) -> pl.Series | None:
 
 def _decoded(data: bytes, starts: npt.NDArray[np.int64]) -> tuple[pl.Series, Counter[str]]:
     """Decode lines that are not all UTF-8, and count them by encoding. A loop: it does a million lines a second, and such blocks are rare."""
-    decoded = [_first_fit(data[start:end]) for start, end in pairwise(starts.tolist())]
+    decoded = [first_fit(data[start:end]) for start, end in pairwise(starts.tolist())]
     return pl.Series([text for text, _ in decoded], dtype=pl.String), Counter(encoding for _, encoding in decoded)
-
-
-def _first_fit(raw: bytes) -> tuple[str, str]:
-    for encoding in _ENCODINGS:
-        try:
-            return raw.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    raise AssertionError("any bytes are Latin-1")

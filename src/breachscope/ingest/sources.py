@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal, Protocol, cast
+from typing import IO, Protocol, cast
 
 import zstandard
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
 from breachscope.errors import InputError
+from breachscope.ingest.encoding import Encoding, detect_encoding
 
 BLOCK_BYTES = 16 << 20
 MAX_LINE_BYTES = 64 << 20
@@ -30,8 +31,6 @@ _STORED_BYTES = 64 << 10
 _PIECE_BYTES = 128 << 10
 """Decompressed at a time: a damaged stream loses less than this before the damage, and a small bomb cannot fill the memory."""
 _ZSTD_STORED_BYTES = 8 << 10
-
-Encoding = Literal["utf-8", "cp932", "utf-16-le", "utf-16-be"]
 
 
 @dataclass(frozen=True)
@@ -288,36 +287,6 @@ def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
 
 def _compression(magic: bytes) -> str:
     return next((name for start, name in _MAGIC if magic.startswith(start)), "none")
-
-
-def detect_encoding(head: bytes) -> tuple[Encoding, int]:
-    """Encoding of a stream from its beginning, and the length of its UTF-16 byte order mark.
-
-    UTF-8 wins whenever it fits, CP932 (Shift_JIS as Windows writes it) comes next; lines that fit neither are dealt with
-    one by one later. UTF-16 without a mark shows as NUL in every other byte.
-    """
-    if head.startswith(codecs.BOM_UTF16_LE):
-        return "utf-16-le", 2
-    if head.startswith(codecs.BOM_UTF16_BE):
-        return "utf-16-be", 2
-    sample = head[:4096]
-    if len(sample) >= 4:
-        even, odd = sample[0::2], sample[1::2]
-        if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
-            return "utf-16-le", 0
-        if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
-            return "utf-16-be", 0
-    if _decodes(head, "utf-8"):
-        return "utf-8", 0
-    return ("cp932", 0) if _decodes(head, "cp932") else ("utf-8", 0)
-
-
-def _decodes(head: bytes, encoding: str) -> bool:
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _newline(head: bytes) -> bytes:

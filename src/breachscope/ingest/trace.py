@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from breachscope.case import Case, Source
 from breachscope.errors import CaseError, UsageError
-from breachscope.ingest.lines import decode_line
-from breachscope.ingest.sources import Encoding, Stream, read_lines_at
+from breachscope.ingest.encoding import Encoding, decode_line
+from breachscope.ingest.sources import Stream, read_lines_at
 from breachscope.schema import locate_event
 
 

@@ -1,0 +1,362 @@
+"""Inputs as they come: compressed, cut, in several encodings, with any line ends; no line is lost or moved."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from breachscope.errors import InputError
+from breachscope.ingest.encoding import decode_line
+from breachscope.ingest.lines import split_lines
+from breachscope.ingest.sources import Block, Stream, content_digests, find_inputs
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
+}
+TEXT = b"".join(b"line %d %s\n" % (n, hashlib.sha256(b"%d" % n).hexdigest().encode()) for n in range(40_000))
+LOST_BEFORE_DAMAGE_BYTES = {"gzip": 300_000, "bzip2": 1_800_000, "xz": 300_000, "zstd": 300_000}
+"""How far before the damage the last readable byte may lie; bzip2 cannot read any of a block that it does not have whole."""
+
+
+@cache
+def compressed(name: str) -> bytes:
+    return COMPRESSORS[name](TEXT)
+
+
+def stream_of(tmp_path: Path, stored: bytes, **settings: int) -> tuple[Stream, list[Block]]:
+    path = tmp_path / "x.log"
+    path.write_bytes(stored)
+    stream = Stream(path, **settings)  # type: ignore[arg-type] # sizes only
+    return stream, list(stream.blocks())
+
+
+def content(blocks: list[Block]) -> bytes:
+    return b"".join(b.data for b in blocks)
+
+
+def texts_of(stream: Stream, blocks: list[Block]) -> list[str]:
+    return [t for b in blocks for t in split_lines(b, stream.encoding, stream.newline).frame["text"].to_list()]
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_whole_stream_is_read(tmp_path: Path, name: str) -> None:
+    stored = compressed(name)
+    stream, blocks = stream_of(tmp_path, stored)
+    assert content(blocks) == TEXT
+    assert (stream.compression, stream.problem) == (name, None)
+    assert (stream.size, stream.content_size) == (len(stored), len(TEXT))
+    assert (stream.stored_digest, stream.content_digest) == (hashlib.sha256(stored).hexdigest(), hashlib.sha256(TEXT).hexdigest())
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_several_members_are_read_as_one(tmp_path: Path, name: str) -> None:
+    parts = [TEXT[:1000], b"", TEXT[1000:]]
+    stream, blocks = stream_of(tmp_path, b"".join(COMPRESSORS[name](p) for p in parts))
+    assert (content(blocks), stream.problem) == (TEXT, None)
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_zeros_behind_the_stream_are_padding(tmp_path: Path, name: str) -> None:
+    stream, blocks = stream_of(tmp_path, compressed(name) + bytes(200_000))
+    assert (content(blocks), stream.problem) == (TEXT, None)
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_compressed_nothing_is_empty_and_sound(tmp_path: Path, name: str) -> None:
+    stream, blocks = stream_of(tmp_path, COMPRESSORS[name](b""))
+    assert (content(blocks), stream.problem) == (b"", None)
+
+
+@pytest.mark.parametrize("share", [0.999, 0.5, 0.01])
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_a_cut_stream_keeps_what_stands_before_the_cut_and_says_where(tmp_path: Path, name: str, share: float) -> None:
+    stored = compressed(name)
+    kept = stored[: int(len(stored) * share)]
+    stream, blocks = stream_of(tmp_path, kept)
+    found = content(blocks)
+    assert TEXT.startswith(found)
+    assert len(found) > share * len(TEXT) - LOST_BEFORE_DAMAGE_BYTES[name]
+    assert stream.problem == f"the {name} stream is cut or damaged after {len(found):,} bytes of content; what follows is not known"
+    assert (stream.size, stream.stored_digest) == (len(kept), hashlib.sha256(kept).hexdigest())
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_a_stream_that_lacks_only_its_last_byte_is_reported(tmp_path: Path, name: str) -> None:
+    stream, _ = stream_of(tmp_path, compressed(name)[:-1])
+    assert stream.problem is not None
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_a_damaged_byte_is_noticed(tmp_path: Path, name: str) -> None:
+    stored = bytearray(compressed(name))
+    stored[len(stored) // 2] ^= 0xFF
+    stream, blocks = stream_of(tmp_path, bytes(stored))
+    assert stream.problem is not None
+    assert "is cut or damaged after" in stream.problem
+    found = content(blocks)
+    sound = next((n for n, (read, written) in enumerate(zip(found, TEXT, strict=False)) if read != written), len(found))
+    assert sound > len(TEXT) // 2 - LOST_BEFORE_DAMAGE_BYTES[name]
+    assert stream.stored_digest == hashlib.sha256(stored).hexdigest()
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+def test_other_data_behind_the_stream_are_reported(tmp_path: Path, name: str) -> None:
+    stream, blocks = stream_of(tmp_path, compressed(name) + b"this is no compressed member at all, but text")
+    assert content(blocks) == TEXT
+    assert stream.problem == f"other data follow the {name} stream, after {len(TEXT):,} bytes of content; they were not read"
+
+
+def test_a_name_does_not_make_a_compressed_file(tmp_path: Path) -> None:
+    path = tmp_path / "access.log.gz"
+    path.write_bytes(b"plain\n")
+    stream = Stream(path)
+    assert content(list(stream.blocks())) == b"plain\n"
+    assert (stream.compression, stream.problem) == ("none", None)
+
+
+def test_a_small_bomb_is_read_piece_by_piece(tmp_path: Path) -> None:
+    """Two gigabytes of newlines in a few kilobytes: no block is larger than asked for."""
+    part = zstandard.compress(b"\n" * (64 << 20))
+    stream = Stream(tmp_path / "x", block_bytes=1 << 20)
+    stream.path.write_bytes(part * 2)
+    assert {len(b.data) for b in stream.blocks()} == {1 << 20}
+
+
+def test_digests_of_beginnings_are_those_of_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(TEXT))
+    sizes = [1, 5, 131_072, 131_073, len(TEXT), len(TEXT) + 1]
+    assert content_digests(path, sizes) == {n: hashlib.sha256(TEXT[:n]).hexdigest() for n in sizes[:-1]}
+
+
+# Encodings
+
+JAPANESE = ["表示 ソース 一覧", "ア|イ|ウ\\エ", "plain", "予約 能力 十", "ﾃｽﾄ 半角"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "encoding"),
+    [
+        ("\n".join(JAPANESE).encode(), "utf-8"),
+        (b"\xef\xbb\xbf" + "\n".join(JAPANESE).encode(), "utf-8"),
+        ("\n".join(JAPANESE).encode("cp932"), "cp932"),
+        (b"\xff\xfe" + "\n".join(JAPANESE).encode("utf-16-le"), "utf-16-le"),
+        (b"\xfe\xff" + "\n".join(JAPANESE).encode("utf-16-be"), "utf-16-be"),
+        (b"\xff\xfe" + "\r\n".join(JAPANESE).encode("utf-16-le"), "utf-16-le"),
+    ],
+)
+def test_japanese_text_in_every_encoding(tmp_path: Path, stored: bytes, encoding: str) -> None:
+    stream, blocks = stream_of(tmp_path, stored)
+    assert stream.encoding == encoding
+    assert texts_of(stream, blocks) == JAPANESE
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_shows_by_its_nul_bytes(tmp_path: Path, encoding: str) -> None:
+    lines = [f"192.0.2.{n} GET /o/{n} 表" for n in range(200)]
+    stream, blocks = stream_of(tmp_path, "\n".join(lines).encode(encoding))
+    assert (stream.encoding, texts_of(stream, blocks)) == (encoding, lines)
+
+
+def test_cp932_second_bytes_that_look_like_separators_survive(tmp_path: Path) -> None:
+    assert "表".encode("cp932")[1:] == b"\\"
+    assert "ポ".encode("cp932")[1:] == b"|"
+    stream, blocks = stream_of(tmp_path, "表|ポ\\".encode("cp932") + b"\n")
+    assert texts_of(stream, blocks) == ["表|ポ\\"]
+
+
+def test_each_line_keeps_its_own_encoding(tmp_path: Path) -> None:
+    """A file joined from several tools: UTF-8 first, then CP932, then Latin-1."""
+    for first in ("utf-8", "cp932"):
+        second = {"utf-8": "cp932", "cp932": "utf-8"}[first]
+        lines = ["表示".encode(first), b"plain", "予約 能力".encode(second), "é ".encode("latin-1"), b"\xff\xfe\xfd"]
+        stream, blocks = stream_of(tmp_path, b"\n".join(lines) + b"\n")
+        assert texts_of(stream, blocks) == ["表示", "plain", "予約 能力", "é ", "\xff\xfe\xfd"]
+        found = split_lines(blocks[0], stream.encoding, stream.newline)
+        assert [found.raw(n) for n in range(1, 6)] == lines
+        assert found.strays == 2 + (stream.encoding == "utf-8")
+
+
+def test_marks_inside_a_file_joined_from_several_are_dropped(tmp_path: Path) -> None:
+    stream, blocks = stream_of(tmp_path, b"\xef\xbb\xbfa\n\xef\xbb\xbfb\nc\xef\xbb\xbf\n")
+    assert texts_of(stream, blocks) == ["a", "b", "c\ufeff"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=12), st.text(max_size=6).map(lambda t: t.encode("utf-8", "replace")), st.sampled_from([w.encode("cp932") for w in JAPANESE])
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+@example([b"\xe3\x81", b"\x82"])
+def test_a_line_is_decoded_by_itself_alone(raws: list[bytes]) -> None:
+    lines = [r.replace(b"\n", b"").replace(b"\r", b"") for r in raws]
+    found = split_lines(Block(1, 0, b"".join(line + b"\n" for line in lines)), "utf-8", b"\n")
+    assert found.frame["text"].to_list() == [decode_line(line) for line in lines]
+    assert [found.raw(n + 1) for n in range(len(lines))] == lines
+
+
+# Line ends
+
+
+@pytest.mark.parametrize(
+    ("stored", "newline", "lines"),
+    [
+        (b"", b"\n", []),
+        (b"\n", b"\n", [""]),
+        (b"a", b"\n", ["a"]),
+        (b"a\nb", b"\n", ["a", "b"]),
+        (b"a\r\nb\r\n", b"\n", ["a", "b"]),
+        (b"a\rb\r", b"\r", ["a", "b"]),
+        (b"a\rb", b"\r", ["a", "b"]),
+        (b"a\n\nb\n", b"\n", ["a", "", "b"]),
+        (b"a\rb\n", b"\n", ["a\rb"]),
+        (b"\0\0\0a\n\0\n\0b\0\n", b"\n", ["a", "", "b"]),
+        (b"a\0b\r\0\n", b"\n", ["a\0b"]),
+    ],
+)
+def test_line_ends(tmp_path: Path, stored: bytes, newline: bytes, lines: list[str]) -> None:
+    stream, blocks = stream_of(tmp_path, stored)
+    assert (stream.newline, texts_of(stream, blocks)) == (newline, lines)
+    assert stream.lacks_final_newline == (not stored.endswith(newline) and stored != b"")
+
+
+def test_a_run_of_nuls_left_by_truncation_is_one_blank_beginning(tmp_path: Path) -> None:
+    stream, blocks = stream_of(tmp_path, bytes(3 << 20) + b"a\nb\n")
+    assert texts_of(stream, blocks) == ["a", "b"]
+
+
+def test_a_line_of_megabytes_is_one_line(tmp_path: Path) -> None:
+    long = b"x" * (20 << 20)
+    stream, blocks = stream_of(tmp_path, b"a\n" + long + b"\nb\n", block_bytes=1 << 20)
+    assert [len(t) for t in texts_of(stream, blocks)] == [1, 20 << 20, 1]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b""])
+def test_a_line_beyond_the_limit_keeps_its_beginning_and_the_lines_after_it(tmp_path: Path, ending: bytes) -> None:
+    long = b"abc" + b"x" * 5_000_000
+    stored = b"a\nb\n" + long + (b"\nc\nd\n" if ending else b"")
+    stream, blocks = stream_of(tmp_path, stored, block_bytes=1 << 16, max_line_bytes=1 << 20)
+    overlong = [b for b in blocks if b.overlong_bytes is not None]
+    assert [(b.first_line, b.overlong_bytes) for b in overlong] == [(3, len(long))]
+    assert long.startswith(overlong[0].data)
+    assert len(overlong[0].data) == 64 << 10
+    others = [t for b in blocks if b.overlong_bytes is None for t in split_lines(b, "utf-8", b"\n").frame.rows()]
+    assert others == [(1, "a"), (2, "b"), *([(4, "c"), (5, "d")] if ending else [])]
+    assert stream.lacks_final_newline == (not ending)
+    assert (stream.size, stream.content_digest) == (len(stored), hashlib.sha256(stored).hexdigest())
+
+
+LINES = st.lists(st.one_of(st.binary(max_size=30), st.just(b"x" * 300)), max_size=30).map(
+    lambda raws: [r.replace(b"\n", b"").replace(b"\r", b"") for r in raws]
+)
+
+
+@given(lines=LINES, block_bytes=st.integers(1, 400), is_ended=st.booleans())
+def test_cuts_change_no_line(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], block_bytes: int, is_ended: bool) -> None:
+    stored = b"\n".join(lines) + (b"\n" if is_ended and lines else b"")
+    stream, blocks = stream_of(tmp_path_factory.getbasetemp(), stored, block_bytes=block_bytes)
+    if stream.compression != "none" or stream.encoding.startswith("utf-16"):
+        return  # the bytes happened to be a magic number
+    assert content(blocks) == stored
+    assert [b.offset for b in blocks] == [stored.find(b.data, b.offset) for b in blocks]
+    assert stream.index == [(b.first_line, b.offset) for b in blocks]
+    expected = stored.split(b"\n")
+    for block in blocks:
+        found = split_lines(block, stream.encoding, stream.newline)
+        for line in found.frame["line"].to_list():
+            assert found.raw(line) == expected[line - 1]
+    assert sum(len(split_lines(b, stream.encoding, stream.newline).frame) for b in blocks) == len(expected) - (expected[-1] == b"")
+
+
+# Finding inputs
+
+
+def names(paths: list[Path], root: Path) -> list[str]:
+    return [str(p.relative_to(root)) for p in paths]
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    for name in ("b.log", "a.log", "web/x.log.gz", "web/deep/y.log", "new\nline.log", " leading", "-dash", "[glob].log"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x\n")
+    return tmp_path
+
+
+ALL = [" leading", "-dash", "[glob].log", "a.log", "b.log", "new\nline.log", "web/deep/y.log", "web/x.log.gz"]
+
+
+def test_a_folder_is_walked_whole_in_a_fixed_order(logs: Path) -> None:
+    found, missing = find_inputs([logs])
+    assert (names(found, logs), missing) == (ALL, [])
+
+
+def test_each_file_once_however_often_it_is_named(logs: Path) -> None:
+    found, _ = find_inputs([logs / "a.log", logs, logs / "web", str(logs / "*.log")])
+    assert names(found, logs) == ALL
+
+
+def test_globs_are_expanded_and_a_file_named_like_a_glob_is_found(logs: Path) -> None:
+    assert names(find_inputs([str(logs / "**" / "*.log")])[0], logs) == ["[glob].log", "a.log", "b.log", "new\nline.log", "web/deep/y.log"]
+    assert names(find_inputs([str(logs / "[glob].log")])[0], logs) == ["[glob].log"]
+
+
+def test_names_that_are_no_utf_8_are_found(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.log"))
+    path.write_text("x\n")
+    assert find_inputs([tmp_path])[0] == [path]
+
+
+def test_symlink_loops_end(logs: Path) -> None:
+    (logs / "web" / "loop").symlink_to(logs)
+    (logs / "self").symlink_to(logs / "self")
+    assert names(find_inputs([logs])[0], logs) == ALL
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("absent.log", "does not exist; check the path"),
+        ("*.nothing", "does not exist; check the path"),
+        ("self", "does not exist; check the path"),
+        ("empty", "is an empty folder; there is nothing to ingest"),
+        ("pipe", "is neither a file nor a folder; pipe it in and give - instead"),
+        ("nul\0byte", "does not exist; check the path"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told_and_the_others_are_found(logs: Path, name: str, complaint: str) -> None:
+    (logs / "self").symlink_to(logs / "self")
+    (logs / "empty").mkdir()
+    os.mkfifo(logs / "pipe")
+    found, missing = find_inputs([logs / name, logs / "a.log"])
+    assert names(found, logs) == ["a.log"]
+    assert [m.text for m in missing] == [complaint]
+
+
+def test_a_case_inside_the_folder_is_not_its_own_input(logs: Path) -> None:
+    assert names(find_inputs([logs], without=logs / "web")[0], logs) == ALL[:-2]
+    assert names(find_inputs([str(logs / "**")], without=logs / "web")[0], logs) == ALL[:-2]
+
+
+def test_a_folder_cannot_be_opened_as_a_log(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        list(Stream(tmp_path).blocks())
