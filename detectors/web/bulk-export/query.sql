@@ -29,4 +29,3 @@ SELECT c.actor_kind, c.actor, CASE c.actor_kind WHEN 'ip' THEN c.ua_family END A
     endpoint AS target, rows_estimated, first_time, off_hours, CASE c.actor_kind WHEN 'ip' THEN c.ua_family END AS ua_family
 FROM hits AS h JOIN clients AS c USING (client_id)
 WHERE size_rank IS NOT NULL AND is_large OR is_export AND from_here = 1
-ORDER BY ALL

@@ -18,20 +18,15 @@ WITH files AS (
     SELECT r.bytes_sent FROM requests AS r JOIN targets AS t USING (target_id) WHERE t.path IN ('/', '') AND r.status BETWEEN 200 AND 299
     UNION SELECT bytes_sent FROM requests WHERE status >= 400
     UNION SELECT bytes_sent FROM hits WHERE status IN (200, 206) GROUP BY bytes_sent HAVING count(DISTINCT file) >= 3
-), firsts AS (
-    SELECT *, row_number() OVER (PARTITION BY actor_id, file ORDER BY ts, event_id) = 1 AS is_new FROM hits WHERE file NOT IN (FROM offered)
-), levels AS (
-    SELECT *, count(*) FILTER (is_new) OVER w * epoch_us($leak::INTERVAL) - epoch_us(ts) AS fill, count(*) FILTER (is_new) OVER w AS files
-    FROM firsts WINDOW w AS (PARTITION BY actor_id ORDER BY ts, event_id ROWS UNBOUNDED PRECEDING)
+), first_tries AS (
+    SELECT actor_id AS group_id, min(ts) AS ts, 1 AS amount FROM hits WHERE file NOT IN (FROM offered) GROUP BY actor_id, file
 ), judged AS (
-    SELECT *, fill - min(fill - is_new::INTEGER * epoch_us($leak::INTERVAL)) OVER w > $capacity * epoch_us($leak::INTERVAL) AS is_burst,
-        arg_min(ts, fill - is_new::INTEGER * epoch_us($leak::INTERVAL)) OVER w AS began,
+    SELECT h.*, bucket.level, bucket.began, coalesce(bucket.level > $capacity, false) AS is_burst,
         status IN (200, 206) AND bytes_sent IS DISTINCT FROM 0 AND coalesce(bytes_sent NOT IN (SELECT bytes_sent FROM dull WHERE bytes_sent IS NOT NULL), true) AS is_read
-    FROM levels WINDOW w AS (PARTITION BY actor_id ORDER BY ts, event_id ROWS UNBOUNDED PRECEDING)
+    FROM hits AS h LEFT JOIN leaky_bucket('first_tries', $leak) AS bucket ON bucket.group_id = h.actor_id AND bucket.ts = h.ts WHERE file NOT IN (FROM offered)
 )
 SELECT actor_kind, actor, CASE actor_kind WHEN 'ip' THEN ua_family END AS _ua_family, CASE WHEN is_burst THEN began ELSE ts END AS first_ts, ts AS last_ts,
     CASE WHEN NOT is_read THEN 'low' WHEN bytes_sent IS NULL THEN 'medium' WHEN kind = 'dump' THEN 'critical' ELSE 'high' END AS level,
-    files AS measure, CASE WHEN is_read THEN 1 ELSE $capacity END AS threshold, CASE WHEN is_read THEN file END AS file, CASE actor_kind WHEN 'ip' THEN ua_family END AS ua_family
+    CASE WHEN is_burst THEN level ELSE 1 END AS measure, CASE WHEN is_burst THEN $capacity ELSE 1 END AS threshold, CASE WHEN is_read THEN file END AS file, CASE actor_kind WHEN 'ip' THEN ua_family END AS ua_family
 FROM judged JOIN clients USING (client_id)
 WHERE actor_kind IS NOT NULL AND (is_burst OR is_read)
-ORDER BY ALL

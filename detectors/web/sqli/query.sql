@@ -15,21 +15,23 @@ WITH carriers AS (
     WHERE endpoint_id IN (SELECT endpoint_id FROM hits) AND status BETWEEN 200 AND 299 AND event_id NOT IN (SELECT event_id FROM hits) GROUP BY endpoint_id
 ), refusals AS (
     -- A size that many different payloads get is a page that says no.
-    SELECT bytes_sent FROM hits WHERE status BETWEEN 200 AND 299 AND delay_s IS NULL GROUP BY bytes_sent HAVING count(DISTINCT endpoint_id) >= 3 OR count(DISTINCT payload) >= 5
+    SELECT bytes_sent FROM hits WHERE status BETWEEN 200 AND 299 AND delay_s IS NULL GROUP BY bytes_sent HAVING bytes_sent IS NOT NULL AND (count(DISTINCT endpoint_id) >= 3 OR count(DISTINCT payload) >= 5)
 ), truths AS (
     SELECT actor_id, endpoint_id, least(count(*) FILTER (claim.a = claim.b), count(*) FILTER (claim.a <> claim.b)) >= 2
         AND (min(bytes_sent) FILTER (claim.a = claim.b) > max(bytes_sent) FILTER (claim.a <> claim.b) OR max(bytes_sent) FILTER (claim.a = claim.b) < min(bytes_sent) FILTER (claim.a <> claim.b)) AS splits
     FROM hits WHERE claim.a <> '' AND status BETWEEN 200 AND 299 AND bytes_sent IS NOT NULL GROUP BY ALL
-), firsts AS (
-    SELECT *, row_number() OVER (PARTITION BY actor_id, payload ORDER BY ts, event_id) = 1 AS is_new FROM hits
-), levels AS (
-    SELECT *, count(*) FILTER (is_new) OVER w * epoch_us($leak::INTERVAL) - epoch_us(ts) AS fill, count(DISTINCT payload) OVER slow AS payloads, count(*) FILTER (status BETWEEN 200 AND 299) OVER slow AS answered
-    FROM firsts WINDOW w AS (PARTITION BY actor_id ORDER BY ts, event_id ROWS UNBOUNDED PRECEDING), slow AS (PARTITION BY actor_id ORDER BY ts RANGE BETWEEN $window PRECEDING AND CURRENT ROW)
+), attempts AS (
+    SELECT actor_id AS group_id, ts, payload AS value, (status BETWEEN 200 AND 299)::INTEGER AS amount FROM hits
+), first_tries AS (
+    SELECT group_id, min(ts) AS ts, 1 AS amount FROM attempts GROUP BY group_id, value
 ), judged AS (
-    SELECT l.*, fill - min(fill - is_new::INTEGER * epoch_us($leak::INTERVAL)) OVER (PARTITION BY l.actor_id ORDER BY ts, event_id ROWS UNBOUNDED PRECEDING) > $capacity * epoch_us($leak::INTERVAL) OR payloads >= $payloads AS is_burst,
-        coalesce(l.status BETWEEN 200 AND 299 AND l.bytes_sent NOT IN (FROM refusals) AND samples >= $samples AND l.bytes_sent > largest + greatest(200, 3 * length(payload)), false) AS is_larger,
-        coalesce(delay_s >= 2 AND duration_ms >= delay_s * 1000, false) AS is_delayed, coalesce(splits AND status BETWEEN 200 AND 299 AND claim.a <> '', false) AS is_split
-    FROM levels AS l LEFT JOIN clean USING (endpoint_id) LEFT JOIN truths USING (actor_id, endpoint_id)
+    SELECT h.*, slow.total AS payloads, answered.total AS answered, slow.total >= $payloads OR coalesce(bucket.level > $capacity, false) AS is_burst,
+        coalesce(h.status BETWEEN 200 AND 299 AND h.bytes_sent NOT IN (FROM refusals) AND samples >= $samples AND h.bytes_sent > largest + greatest(200, 3 * length(payload)), false) AS is_larger,
+        coalesce(delay_s >= 2 AND duration_ms >= delay_s * 1000, false) AS is_delayed, coalesce(splits AND h.status BETWEEN 200 AND 299 AND claim.a <> '', false) AS is_split
+    FROM hits AS h JOIN sliding_distinct('attempts', $window) AS slow ON slow.group_id = h.actor_id AND slow.ts = h.ts
+    JOIN sliding_total('attempts', $window) AS answered ON answered.group_id = h.actor_id AND answered.ts = h.ts
+    LEFT JOIN leaky_bucket('first_tries', $leak) AS bucket ON bucket.group_id = h.actor_id AND bucket.ts = h.ts
+    LEFT JOIN clean USING (endpoint_id) LEFT JOIN truths ON truths.actor_id = h.actor_id AND truths.endpoint_id = h.endpoint_id
 )
 SELECT actor_kind, actor, CASE actor_kind WHEN 'ip' THEN ua_family END AS _ua_family, CASE WHEN is_burst THEN ts - $window ELSE ts END AS first_ts, ts AS last_ts,
     CASE WHEN is_larger OR is_delayed OR is_split THEN 'high' WHEN answered > 0 THEN 'medium' ELSE 'low' END AS level,
@@ -38,4 +40,3 @@ SELECT actor_kind, actor, CASE actor_kind WHEN 'ip' THEN ua_family END AS _ua_fa
     answered, CASE actor_kind WHEN 'ip' THEN ua_family END AS ua_family
 FROM judged JOIN clients USING (client_id)
 WHERE actor_kind IS NOT NULL AND (is_burst OR is_larger OR is_delayed OR is_split)
-ORDER BY ALL

@@ -35,7 +35,7 @@ EVIDENCE_GRADES: tuple[Grade, ...] = get_args(Grade)
 ParameterType = Literal["integer", "number", "duration", "bytes", "text"]
 PARAMETER_TYPES: tuple[ParameterType, ...] = get_args(ParameterType)
 
-EVIDENCE_RELATIONS = ("actor_requests", "login_parties", "flow_parties")
+EVIDENCE_RELATIONS = ("actor_requests", "actor_logins", "flow_parties")
 """Relations that name an event's actor: columns event_table, event_id, ts, actor_kind, actor and more."""
 
 RESULT_COLUMNS = ("actor_kind", "actor", "first_ts", "last_ts", "measure", "threshold")
@@ -318,7 +318,7 @@ class _Lint:
         bound = replace(detector, use=use, columns=columns)
         for lang, sentence in (("en", detector.summary.en), ("ja", detector.summary.ja)):
             for name in _PLACEHOLDER.findall(sentence):
-                if name not in {*RESULT_COLUMNS, "peer", *bound.facts}:
+                if name not in {*RESULT_COLUMNS, "peer", "events", *bound.facts}:
                     yaml.complain(f"{{{name}}} is not a column of {QUERY}{did_you_mean(name, columns)}", "summary", lang)
         if not errors:
             self._bind_evidence(bound, yaml)

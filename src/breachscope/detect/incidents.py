@@ -493,6 +493,7 @@ def _moment(finding: Finding) -> Moment:
         "peer": finding.peer,
         "measure": finding.measure,
         "threshold": finding.threshold,
+        "events": finding.events,
         "first_ts": _iso(finding.first_ts),
         "last_ts": _iso(finding.last_ts),
     }

@@ -25,6 +25,8 @@ OUTPUTS = ("findings.parquet", "evidence.parquet", "incidents.json", "detection.
 """What a run writes into the case."""
 
 _HERE = Path("detect")
+_BEST_PEAK = "arg_max(peak, {'rank': level_rank, 'measure': peak.measure, 'sooner': -epoch_us(last_ts), 'peak': peak})"
+"""Of rows that become one, the facts of the highest level, then the highest measure, then the earliest."""
 _LEVEL_RANK = "list_position([" + ", ".join(f"'{level}'" for level in LEVELS) + "], {level})"
 
 
@@ -184,7 +186,7 @@ def _judge(sandbox: Sandbox, detector: Detector) -> tuple[str | None, Mapping[st
 def _find(sandbox: Sandbox, number: int, detector: Detector, values: Mapping[str, Scalar]) -> int:
     """Run the query, merge rows of one group whose spans touch, name their events, and add both to the collections."""
     path = detector.query_path
-    sandbox.run(f"CREATE OR REPLACE TEMP TABLE hits AS SELECT * FROM (\n{detector.query}\n)", path, values)
+    sandbox.run(_hits_sql(detector), path, values)
     sandbox.run(_merge_sql(detector), path)
     sandbox.run(f"CREATE OR REPLACE TEMP TABLE found_events AS {evidence_sql(detector)}", path)
     groups = _group_columns(detector)
@@ -236,25 +238,40 @@ def _group_columns(detector: Detector) -> list[str]:
     return sorted(c for c in detector.columns if c in {"peer", "target"} or c.startswith("_"))
 
 
+def _hits_sql(detector: Detector) -> str:
+    """Gather the query's rows while they stream, one for each group and minute, so that ten million of them take no room.
+
+    Rows that end in the same minute and last at least a minute touch, and so do rows that end at the same moment.
+    """
+    groups = ", ".join(f'"{c}"' for c in ["actor_kind", "actor", *_group_columns(detector)])
+    carried = [c for c in detector.columns if c not in {*RESULT_COLUMNS, "level", *_group_columns(detector)}]
+    peak = ", ".join(["'measure': measure::DOUBLE", "'threshold': threshold::DOUBLE", *(f"'{c}': \"{c}\"" for c in carried)])
+    level = _LEVEL_RANK.format(level="level" if "level" in detector.columns else f"'{detector.level}'")
+    return f"""
+        CREATE OR REPLACE TEMP TABLE hits AS
+        SELECT {groups}, min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(level_rank) AS level_rank, {_BEST_PEAK} AS peak
+        FROM (
+            SELECT {groups}, first_ts, last_ts, coalesce({level}, 1) AS level_rank, {{{peak}}} AS peak,
+                CASE WHEN last_ts - first_ts >= INTERVAL 1 MINUTE THEN time_bucket(INTERVAL 1 MINUTE, last_ts) ELSE last_ts END AS gathered,
+                last_ts - first_ts >= INTERVAL 1 MINUTE AS is_long
+            FROM (\n{detector.query}\n) WHERE actor_kind IS NOT NULL AND actor IS NOT NULL AND first_ts <= last_ts
+        ) GROUP BY {groups}, gathered, is_long
+    """
+
+
 def _merge_sql(detector: Detector) -> str:
     """Rows of one group whose spans touch become one row of ``found``: first and last time, the highest level, the peak and its facts."""
     groups = ", ".join(f'"{c}"' for c in ["actor_kind", "actor", *_group_columns(detector)])
-    carried = [c for c in detector.columns if c not in {*RESULT_COLUMNS, "level", *_group_columns(detector)}]
-    peak = "{" + ", ".join(f"'{c}': \"{c}\"" for c in ["measure", "threshold", *carried]) + "}"
-    level = "level" if "level" in detector.columns else f"'{detector.level}'"
     return f"""
         CREATE OR REPLACE TEMP TABLE found AS
         WITH reaching AS (
-            SELECT * REPLACE (measure::DOUBLE AS measure, threshold::DOUBLE AS threshold), {_LEVEL_RANK.format(level=level)} AS level_rank,
-                max(last_ts) OVER (PARTITION BY {groups} ORDER BY first_ts, last_ts ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
-            FROM hits WHERE actor_kind IS NOT NULL AND actor IS NOT NULL
+            SELECT *, max(last_ts) OVER (PARTITION BY {groups} ORDER BY first_ts, last_ts ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached FROM hits
         ), islands AS (
             SELECT *, count(*) FILTER (reached IS NULL OR first_ts > reached)
-                OVER (PARTITION BY {groups} ORDER BY first_ts, last_ts ROWS UNBOUNDED PRECEDING) AS island, {peak} AS peak
+                OVER (PARTITION BY {groups} ORDER BY first_ts, last_ts ROWS UNBOUNDED PRECEDING) AS island
             FROM reaching
         ), merged AS (
-            SELECT {groups}, min(first_ts) AS first_ts, max(last_ts) AS last_ts, coalesce(max(level_rank), 1) AS level_rank,
-                arg_max(peak, {{'rank': level_rank, 'measure': measure, 'sooner': -epoch_us(last_ts), 'text': to_json(peak)::VARCHAR}}) AS peak
+            SELECT {groups}, min(first_ts) AS first_ts, max(last_ts) AS last_ts, max(level_rank) AS level_rank, {_BEST_PEAK} AS peak
             FROM islands GROUP BY {groups}, island
         )
         SELECT row_number() OVER (ORDER BY {groups}, first_ts) AS found_id, * EXCLUDE (peak), unnest(peak) FROM merged

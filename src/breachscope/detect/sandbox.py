@@ -36,6 +36,8 @@ Scalar = int | float | str | timedelta
 
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series"}
+_TABLE_MACROS = {"sliding_total", "sliding_distinct", "leaky_bucket"}
+"""Macros of macros.sql whose first argument names a table."""
 _SAFE_MACROS = ("list_", "array_")
 _SAFE_MACRO_NAMES = {"nullif", "fdiv", "fmod", "split_part", "date_add", "days_in_month", "if"}
 _IMPURE = {"getenv", "version", "write_log", "parse_duckdb_log_message", "query", "vector_type", "stats", "error", "sleep_ms", "pg_sleep"}
@@ -140,13 +142,20 @@ class _Walk:
         elif kind == "BASE_TABLE":
             self.tables.append((".".join(item["qualified_name"]["path"]).lower(), offset))
         elif kind == "TABLE_FUNCTION":
-            self.table_functions.append((item["function"]["function_name"].lower(), offset))
+            self._visit_table_function(item["function"]["function_name"].lower(), item["function"]["arguments"], offset)
             item["function"] = item["function"]["arguments"]
         elif item.get("class") in {"FUNCTION", "WINDOW"} and item.get("function_name"):
             path = item.get("qualified_name", {}).get("path") or [item["function_name"]]
             self.functions.append((".".join(path).lower(), offset))
         if item.get("sample") is not None:
             self.foreign.append(("TABLESAMPLE", offset))
+
+    def _visit_table_function(self, name: str, arguments: list[dict[str, Any]], offset: int) -> None:
+        if name in _TABLE_MACROS and arguments:
+            literal = arguments[0]["expression"].get("literal", {})
+            self.tables.append((str(literal.get("text")).lower(), offset))
+        else:
+            self.table_functions.append((name, offset))
 
 
 @cache
@@ -273,7 +282,7 @@ def open_sandbox(
     if threads:
         config["threads"] = threads
     with duckdb.connect(":memory:", config=config) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         for table, paths in event_files.items():
             connection.execute(_event_view(table, paths))
         connection.execute(_resource("macros.sql"))

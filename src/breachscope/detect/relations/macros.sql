@@ -87,3 +87,49 @@ CREATE MACRO is_sqli(text) AS regexp_matches(text, '(?s)union(?:\s|/\*.{0,50}?\*
     || '|;\s*(?:drop|insert\s+into|update\s+\w+\s+set|delete\s+from|alter|create|exec(?:ute)?|shutdown|declare|truncate)\b'
     || '|\b(?:sleep|pg_sleep|benchmark|randomblob|extractvalue|updatexml|load_file|xp_cmdshell|xp_dirtree|sp_oacreate|dbms_pipe\.receive_message)\s*\(|\bexec\s+(?:master\.|xp_)'
     || '|waitfor\s+(?:delay|time)\s|into\s+(?:out|dump)file\b|\border\s+by\s+\d+\s*(?:--|#|/\*)|\bhaving\s+\d+\s*=\s*\d+|\bprocedure\s+analyse\b');
+
+-- Sliding windows over a named table (or WITH name) of events. Each is closed, [t - span, t], taken at every event's time, per group_id.
+-- An event counts from its own time until exactly `span` later: a running sum over arrivals and departures costs two sorts
+-- however many events one group has, where a window frame of that length is searched anew for every row.
+
+-- events(group_id, ts, amount) → (group_id, ts, total), one row per group and moment.
+CREATE MACRO sliding_total(events, span) AS TABLE (
+    SELECT group_id, make_timestamp(t) AS ts, total FROM (
+        SELECT group_id, t, arrives, sum(step) OVER (PARTITION BY group_id ORDER BY t) AS total FROM (
+            SELECT group_id, epoch_us(ts) AS t, true AS arrives, sum(amount)::BIGINT AS step FROM query_table(events) GROUP BY ALL
+            UNION ALL SELECT group_id, epoch_us(ts) + epoch_us(span::INTERVAL) + 1, false, -sum(amount)::BIGINT FROM query_table(events) GROUP BY ALL
+        )
+    ) WHERE arrives
+);
+
+-- events(group_id, ts, value) → (group_id, ts, total): how many different values; a null value is none, but its moment is told too.
+-- A value is present from its first time until `span` after the last time before a longer absence.
+CREATE MACRO sliding_distinct(events, span) AS TABLE (
+    SELECT group_id, make_timestamp(t) AS ts, total FROM (
+        SELECT group_id, t, arrives, sum(step) OVER (PARTITION BY group_id ORDER BY t) AS total FROM (
+            SELECT group_id, t, true AS arrives, sum((value IS NOT NULL AND coalesce(before > epoch_us(span::INTERVAL), true))::TINYINT)::BIGINT AS step FROM (
+                SELECT group_id, value, epoch_us(ts) AS t, epoch_us(ts) - lag(epoch_us(ts)) OVER (PARTITION BY group_id, value ORDER BY ts) AS before
+                FROM query_table(events)
+            ) GROUP BY group_id, t
+            UNION ALL
+            SELECT group_id, t + epoch_us(span::INTERVAL) + 1, false, -1 FROM (
+                SELECT group_id, epoch_us(ts) AS t, lead(epoch_us(ts)) OVER (PARTITION BY group_id, value ORDER BY ts) - epoch_us(ts) AS after
+                FROM query_table(events) WHERE value IS NOT NULL
+            ) WHERE after IS NULL OR after > epoch_us(span::INTERVAL)
+        )
+    ) WHERE arrives
+);
+
+-- events(group_id, ts, amount) → (group_id, ts, level, began): a bucket that loses one unit per `leak`; began is when it was last empty.
+-- In one pass: fill = amounts so far * leak - time; level = fill - the least fill there was just before an arrival.
+CREATE MACRO leaky_bucket(events, leak) AS TABLE (
+    SELECT group_id, make_timestamp(t) AS ts, (fill - least_fill) / epoch_us(leak::INTERVAL) AS level,
+        make_timestamp(max(CASE WHEN fill - poured = least_fill THEN t END) OVER (PARTITION BY group_id ORDER BY t)) AS began
+    FROM (
+        SELECT *, min(fill - poured) OVER (PARTITION BY group_id ORDER BY t) AS least_fill FROM (
+            SELECT group_id, t, poured, (sum(poured) OVER (PARTITION BY group_id ORDER BY t) - t)::BIGINT AS fill FROM (
+                SELECT group_id, epoch_us(ts) AS t, (sum(amount) * epoch_us(leak::INTERVAL))::BIGINT AS poured FROM query_table(events) GROUP BY ALL
+            )
+        )
+    )
+);

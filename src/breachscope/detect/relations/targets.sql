@@ -50,8 +50,10 @@ WITH split AS (
     FROM named
 ), templates AS (
     SELECT template, row_number() OVER () AS template_id FROM (SELECT DISTINCT template FROM meanings)
+), slots AS (
+    SELECT slot, row_number() OVER () AS slot_id FROM (SELECT DISTINCT slot FROM meanings WHERE slot IS NOT NULL)
 ), endpoints AS (
     SELECT endpoint, row_number() OVER () AS endpoint_id FROM (SELECT DISTINCT endpoint FROM meanings)
 )
-SELECT row_number() OVER () AS target_id, template_id, endpoint_id, meanings.*
-FROM meanings JOIN templates USING (template) JOIN endpoints USING (endpoint)
+SELECT row_number() OVER () AS target_id, template_id, endpoint_id, slot_id, meanings.*
+FROM meanings JOIN templates USING (template) JOIN endpoints USING (endpoint) LEFT JOIN slots USING (slot)
