@@ -26,7 +26,7 @@ def query_case(case: Case, sql: str, scratch: Path) -> Iterator[pa.RecordBatch]:
     Files, network and settings are out of reach. Raises UsageError with DuckDB's own words for bad SQL.
     """
     with duckdb.connect(config={"temp_directory": str(scratch), "python_enable_replacements": False}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         for table in TABLES.values():
             connection.execute(_view(table, _files(case, table.name)))
         connection.execute("SET allowed_directories = $folders", {"folders": [str(case.path.absolute()), str(scratch)]})

@@ -173,10 +173,12 @@ def _stage(database: Database, index: int, table: MapTable, routes: Sequence[Rou
     names = {column: f"i{n}" for n, column in enumerate(columns)}
     schema = pa.schema([pa.field(name, pa.string()) for name in names.values()])
     renamed = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader.batches(columns))
-    select = f"SELECT {', '.join(_staged(table, names, compared, sorted(orders), layouts))} FROM incoming"
+    # Numbering the rows of a stream takes one thread; what is worked out of them can then take all.
+    database.create_from_batches(f"raw_{index}", schema, renamed, "SELECT row_number() OVER () - 1 AS row_id, * FROM incoming")
     database.run(f"SET TimeZone = {quote(table.tz)}")
-    database.create_from_batches(staging, schema, renamed, select)
+    database.run(f"CREATE TEMP TABLE {staging} AS SELECT {', '.join(_staged(table, names, compared, sorted(orders), layouts))} FROM raw_{index}")
     database.run("SET TimeZone = 'UTC'")
+    database.run(f"DROP TABLE raw_{index}")
     _add_units(database, index, staging)
     typed = {column: _order_type(database, index, f"o{i}") for i, column in enumerate(sorted(orders))}
     sort_sql = {}
@@ -211,7 +213,7 @@ def _staged(
     person = names[table.person] if table.person else "NULL::VARCHAR"
     if table.person and table.population:
         person = f"{quote(table.population + ':')} || {person}"
-    selected = ["row_number() OVER () - 1 AS row_id", f"{person} AS person"]
+    selected = ["row_id", f"{person} AS person"]
     for name, column in (("since", table.created), ("until", table.deleted)):
         text = names[column] if column else "NULL::VARCHAR"
         selected.append(f"{_instant_sql(text, ends_day=name == 'until') if column else 'NULL::BIGINT'} AS {name}_read")

@@ -28,7 +28,7 @@ class Database:
                 "autoload_known_extensions": False,
             }
         )
-        self.run("SET TimeZone = 'UTC'")
+        self.run("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
 
     def close(self) -> None:
         self._connection.close()
