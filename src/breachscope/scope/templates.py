@@ -138,7 +138,8 @@ def loose_sql(text: str) -> str:
     """Text without differences that people and programs do not mean: width, case, outer spaces, leading zeros of a number."""
     wide = "".join(chr(c) for c in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0x3000, 0xFF0D, 0xFF20, 0xFF0E, 0xFF3F))
     narrow = "".join(chr(c - 0xFEE0) for c in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))) + " -@._"
-    plain = f"regexp_full_match({text}, '[1-9][0-9]*')"
+    # Printable ASCII without capitals or spaces and with no zero in front is plain already: most keys and accounts are.
+    plain = f"regexp_full_match({text}, '[1-9a-z][!-@\\[-~]*')"
     return f"CASE WHEN {plain} THEN {text} ELSE regexp_replace(lower(trim(translate({text}, '{wide}', '{narrow}'))), '^0+([0-9]+)$', '\\1') END"
 
 
