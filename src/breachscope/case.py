@@ -162,7 +162,11 @@ class Case:
         """Be the only writer. Raises CaseError at once when another process is writing."""
         import fcntl
 
-        with os.fdopen(os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)) as handle:
+        try:
+            handle = os.fdopen(os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise CaseError(f"cannot be written ({error.strerror}); choose another --case", path=self.path) from error
+        with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -223,7 +227,7 @@ class Case:
 
     def write_json(self, name: str, data: object) -> None:
         """Write canonical JSON: sorted keys, two-space indent, UTF-8, a final newline."""
-        self.write_bytes(name, (json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode())
+        self.write_bytes(name, _json_bytes(data, indent=2) + b"\n")
 
     def write_bytes(self, name: str, data: bytes) -> None:
         with self.open_atomic(name) as partial:
@@ -283,14 +287,19 @@ class Case:
             "outputs": {name: sha256_file(self.path / name) for name in sorted(set(outputs))},
             "previous": records[-1]["hash"] if records else _GENESIS,
         }
-        line = _canonical({**body, "hash": _digest(body)})
-        descriptor = os.open(self.path / CUSTODY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as handle:
-            if handle.tell() and not (self.path / CUSTODY).read_bytes().endswith(b"\n"):
-                handle.write(b"\n")
-            handle.write(line + b"\n")
-            handle.flush()
-            os.fsync(handle.fileno())
+        line = _json_bytes({**body, "hash": _digest(body)})
+        path = self.path / CUSTODY
+        try:
+            with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb+") as handle:
+                written = handle.read()
+                whole, tail = _split_tail(written)
+                handle.seek(len(whole))
+                handle.truncate()
+                handle.write((tail + b"\n" if _is_complete(tail) else b"") + line + b"\n")
+                handle.flush()
+                os.fsync(handle.fileno())
+        except OSError as error:
+            raise CaseError(f"cannot be written ({error.strerror or error}); free space, then run again", path=path) from error
 
     def is_current(self, stage: str, key: str, outputs: Sequence[str]) -> bool:
         """Whether ``stage`` was last completed with the same inputs (``key``) and its outputs are still there."""
@@ -306,25 +315,35 @@ class Case:
         except (OSError, ValueError, AttributeError):
             return {}  # without it every stage simply runs again
 
+    def recorded_outputs(self) -> dict[str, str]:
+        """Every file that a command recorded, with the SHA-256 it had when last recorded. Raises CaseError when the chain was edited."""
+        recorded: dict[str, str] = {}
+        for record in self._read_custody():
+            outputs = record.get("outputs")
+            recorded |= outputs if isinstance(outputs, dict) else {}
+        return recorded
+
     def _read_custody(self) -> list[dict[str, object]]:
         """Custody records; a last line cut by a crash is left out, for it was never completed."""
+        path = self.path / CUSTODY
+        whole, tail = _split_tail(path.read_bytes())
         records = []
-        lines = (self.path / CUSTODY).read_bytes().split(b"\n")
-        for number, line in enumerate(lines, 1):
-            if not line:
-                continue
-            try:
-                records.append(json.loads(line))
-            except ValueError as error:
-                if number == len(lines) or b'"hash":' not in line:
-                    continue
-                raise CaseError("is not JSON: the custody chain was edited", path=self.path / CUSTODY, line=number) from error
+        for number, line in enumerate([*whole.splitlines(), *([tail] if _is_complete(tail) else [])], 1):
+            record = _json_object(line)
+            if record is None:
+                raise CaseError("is not a record: the custody chain was edited", path=path, line=number)
+            records.append(record)
         return records
 
     def verify(self) -> list[Finding]:
         """Re-hash inputs and results, re-check the custody chain; return what differs, an empty list when nothing does."""
-        found = [*self._verify_chain(), *self._verify_results()]
-        for source in self.sources():
+        found = self._verify_chain()
+        try:
+            sources = self.sources()
+        except CaseError as error:
+            return [*found, Finding("manifest", str(self.path / MANIFEST), error.text)]
+        found += self._verify_results(is_chain_whole=not found)
+        for source in sources:
             found += _verify_input(source)
             try:
                 source.check_lines()
@@ -347,14 +366,13 @@ class Case:
             elif record.get("previous") != previous or record.get("seq") != number:
                 found.append(Finding("custody", path, f"record {number} does not follow the one before: a record was removed or inserted"))
             previous = record.get("hash")
+        tail = _split_tail((self.path / CUSTODY).read_bytes())[1]
+        if tail and not _is_complete(tail):
+            found.append(Finding("custody", path, f"record {len(records) + 1} is cut off: the command was killed while it wrote, or the end was removed"))
         return found
 
-    def _verify_results(self) -> list[Finding]:
-        expected: dict[str, str] = {}
-        for record in self._read_custody() if not self._verify_chain() else []:
-            outputs = record["outputs"]
-            if isinstance(outputs, dict):
-                expected |= outputs
+    def _verify_results(self, *, is_chain_whole: bool) -> list[Finding]:
+        expected = self.recorded_outputs() if is_chain_whole else {}
         for source in self.sources():
             expected |= source.files
         found = []
@@ -401,12 +419,37 @@ def sha256_file(path: Path, length: int | None = None) -> str:
     return digest.hexdigest()
 
 
-def _canonical(record: object) -> bytes:
-    return json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+def _json_bytes(data: object, *, indent: int | None = None) -> bytes:
+    """Canonical JSON: sorted keys, UTF-8, or escapes throughout where a file name is not UTF-8."""
+    separators = (",", ":") if indent is None else None
+    try:
+        return json.dumps(data, ensure_ascii=False, sort_keys=True, indent=indent, separators=separators).encode()
+    except UnicodeEncodeError:
+        return json.dumps(data, ensure_ascii=True, sort_keys=True, indent=indent, separators=separators).encode()
+
+
+def _split_tail(custody: bytes) -> tuple[bytes, bytes]:
+    """The lines that are ended, and what stands behind the last of them."""
+    end = custody.rfind(b"\n") + 1
+    return custody[:end], custody[end:]
+
+
+def _is_complete(tail: bytes) -> bool:
+    """Whether a last line that lacks its newline is a whole record all the same."""
+    record = _json_object(tail)
+    return record is not None and record.get("hash") == _digest({k: v for k, v in record.items() if k != "hash"})
+
+
+def _json_object(line: bytes) -> dict[str, object] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _digest(body: object) -> str:
-    return hashlib.sha256(_canonical(body)).hexdigest()
+    return hashlib.sha256(_json_bytes(body)).hexdigest()
 
 
 def _user() -> str:
