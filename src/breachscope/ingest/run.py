@@ -47,6 +47,8 @@ _LATEST_ZONE = timezone(timedelta(hours=14))
 _ROWS_IN_A_GROUP = 1 << 16
 _COMMIT_SECONDS = 1.0
 _LOW_CONFIDENCE = 0.5
+_LEAST_BINARY_BYTES = 512
+"""Less is listed line by line in rejects, whatever it is."""
 _INDEX_SCHEMA = pa.schema([("line", pa.int64()), ("offset", pa.int64())])
 
 
@@ -425,7 +427,7 @@ class _SourceReader:
 def _looks_binary(data: bytes) -> bool:
     head = data.lstrip(b"\0")[: 64 << 10]  # a log that was truncated while open begins with NULs
     control = sum(head.count(c) for c in range(32) if c not in (9, 10, 13, 27))
-    return control > 0.05 * len(head)
+    return len(head) >= _LEAST_BINARY_BYTES and control > 0.05 * len(head)
 
 
 def _to_arrow(rows: pl.DataFrame, table: str) -> pa.Table:

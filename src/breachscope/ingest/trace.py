@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from breachscope.case import Case, Source
+from breachscope.case import Case, Source, sha256_file
 from breachscope.errors import CaseError, UsageError
 from breachscope.ingest.encoding import Encoding, decode_line
 from breachscope.ingest.sources import Stream, read_lines_at
 from breachscope.schema import locate_event
+
+_HASHED_BYTES = 256 << 20
+"""An input up to this size is hashed before a line of it is shown: it takes a fraction of a second."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +36,40 @@ class RawLine:
 
 
 def read_raw_line(case: Case, event_id: int) -> RawLine:
-    """The raw line of an event, from the original input. Raises UsageError for an unknown event, CaseError when the input is gone or changed."""
+    """The raw line of an event, from the original input or a copy of it.
+
+    Raises UsageError for an unknown event, CaseError when the input is gone or changed.
+    """
     source_id, line = locate_event(event_id)
-    source = next((s for s in case.sources() if s.id == source_id), None)
+    sources = case.sources()
+    source = next((s for s in sources if s.id == source_id), None)
     if source is None or not 1 <= line <= source.lines:
         raise UsageError(f"there is no event {event_id} in this case; take an id from 'breachscope query' or a finding")
-    path = Path(source.path)
-    if not path.is_file():
-        raise CaseError("is gone; put the original back to trace its lines", path=path)
-    index = pq.read_table(case.path / f"index/{source_id}.parquet").to_pydict()
-    stream = Stream(path, source.compression, _encoding(source), b"\r" if source.newline == "CR" else b"\n")
-    raw = read_lines_at(stream, list(zip(index["line"], index["offset"], strict=True)), line)
+    copies = [source, *(s for s in sources if s is not source and s.content_sha256 == source.content_sha256)]
+    holder = next((s for s in copies if _is_intact(s)), None)
+    if holder is None:
+        state = "was changed after the ingest; see 'breachscope verify'" if Path(source.path).is_file() else "is gone; put the original back to trace its lines"
+        raise CaseError(state, path=source.path)
+    index = next((path for s in copies if (path := case.path / f"index/{s.id}.parquet").is_file()), None)
+    blocks = pq.read_table(index).to_pydict() if index else {"line": [1], "offset": [0]}
+    stream = Stream(Path(holder.path), holder.compression, _encoding(holder), b"\r" if holder.newline == "CR" else b"\n")
+    raw = read_lines_at(stream, list(zip(blocks["line"], blocks["offset"], strict=True)), line)
     if raw is None:
-        raise CaseError(f"no longer has line {line}: it was changed after the ingest; see 'breachscope verify'", path=path)
+        raise CaseError(f"no longer has line {line}: it was changed after the ingest; see 'breachscope verify'", path=holder.path)
     return RawLine(source, line, raw)
+
+
+def _is_intact(source: Source) -> bool:
+    """Whether an input still begins with the bytes that were ingested; a large one with its old size and time is believed."""
+    path = Path(source.path)
+    try:
+        stat = path.stat()
+        if stat.st_size < source.size:
+            return False
+        is_untouched = stat.st_size == source.size and datetime.fromtimestamp(stat.st_mtime, UTC).isoformat() == source.mtime
+        return (is_untouched and source.size > _HASHED_BYTES) or sha256_file(path, source.size) == source.sha256
+    except OSError:
+        return False
 
 
 def _encoding(source: Source) -> Encoding:
