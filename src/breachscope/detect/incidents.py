@@ -32,11 +32,12 @@ import pyarrow as pa
 
 from breachscope.detect.catalog import STAGES, Detector
 from breachscope.detect.sandbox import Relations, Sandbox
-from breachscope.schema import EVIDENCE, FINDINGS, LEVELS
+from breachscope.schema import FINDINGS, LEVELS
 
 _HERE = Path("incidents")
 _MEDIUM = LEVELS.index("medium") + 1
 _MAX_ROUNDS = 8
+_NO_EVIDENCE = """SELECT '' AS incident_id, '' AS "table", 0::BIGINT AS event_id, '' AS attribution, '' AS finding_id WHERE false"""
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,11 @@ class Finding:
         return self.level >= _MEDIUM and self.detector.evidence.grade != "context"
 
 
-def link_findings(
-    sandbox: Sandbox, relations: Relations, detectors: Sequence[Detector], options: LinkOptions
-) -> tuple[pa.Table, pa.Table, tuple[Incident, ...]]:
-    """Return (schema.FINDINGS, schema.EVIDENCE, incidents) from the sandbox's tables ``all_found`` and ``all_events``."""
+def link_findings(sandbox: Sandbox, relations: Relations, detectors: Sequence[Detector], options: LinkOptions) -> tuple[pa.Table, str, tuple[Incident, ...]]:
+    """Read the sandbox's tables ``all_found`` and ``all_events``; return schema.FINDINGS, a query for schema.EVIDENCE, and the incidents."""
     findings = _read_findings(sandbox, detectors)
     if not findings:
-        return FINDINGS.arrow.empty_table(), EVIDENCE.arrow.empty_table(), ()
+        return FINDINGS.arrow.empty_table(), _NO_EVIDENCE, ()
     relations.need(frozenset({"event_parties", "addresses", "session_origins"}))
     groups = _link(findings, _entities(sandbox, findings, options), options.gap)
     incident_ids = {number: _incident_id(group) for group in groups for number in (f.number for f in group)}
@@ -276,7 +275,7 @@ class _Evidence:
         self._sandbox = sandbox
         self._pause = f"INTERVAL '{options.pause.total_seconds()} seconds'"
 
-    def collect(self, groups: Sequence[Sequence[Finding]]) -> tuple[Mapping[str, tuple[Actor, ...]], Mapping[str, tuple[datetime, datetime]], pa.Table]:
+    def collect(self, groups: Sequence[Sequence[Finding]]) -> tuple[Mapping[str, tuple[Actor, ...]], Mapping[str, tuple[datetime, datetime]], str]:
         spans = {_incident_id(g): (g[0].first_ts, max(f.last_ts for f in g)) for g in groups}
         actors = {_incident_id(g): _own_actors(g) for g in groups}
         giving = [g for g in groups if any(f.gives_evidence for f in g)]
@@ -386,72 +385,69 @@ class _Evidence:
         self._run(
             """
             CREATE TEMP TABLE own_events AS
-            WITH own AS (
-                SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_ips AS i ON p.client_ip = i.ip
-                UNION SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_ips AS i ON p.peer_ip = i.ip
-                UNION SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_sessions AS i ON p.session = i.session
-                UNION SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p
-                JOIN incident_logins AS i ON p."user" = i."user" AND p.client_ip = i.client_ip
-            )
-            SELECT own.* FROM own WHERE ts IS NOT NULL
+            SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_ips AS i ON p.client_ip = i.ip
+            UNION ALL SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_ips AS i ON p.peer_ip = i.ip
+            UNION ALL SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p JOIN incident_sessions AS i ON p.session = i.session
+            UNION ALL SELECT i.incident, p.event_table, p.event_id, p.ts FROM event_parties AS p
+            JOIN incident_logins AS i ON p."user" = i."user" AND p.client_ip = i.client_ip
             """
         )
         self._run(
             f"""
             CREATE OR REPLACE TEMP TABLE incident_spans AS
-            WITH points AS (
-                SELECT incident, ts, false AS inside FROM own_events
-                UNION ALL SELECT incident, first_ts, true FROM incident_spans UNION ALL SELECT incident, last_ts, true FROM incident_spans
-            ), marked AS (
-                SELECT p.*, s.first_ts, s.last_ts, ts > s.first_ts AND ts <= s.last_ts
-                    OR ts - lag(ts) OVER (PARTITION BY p.incident ORDER BY ts) <= {self._pause} AS continues
-                FROM points AS p JOIN incident_spans AS s USING (incident)
+            WITH stretches AS (
+                SELECT incident, min(ts) AS first, max(ts) AS last, false AS found FROM own_events WHERE ts IS NOT NULL
+                GROUP BY incident, time_bucket(INTERVAL 1 MINUTE, ts)
+                UNION ALL SELECT incident, first_ts, last_ts, true FROM incident_spans
+            ), reaching AS (
+                SELECT *, max(last) OVER (PARTITION BY incident ORDER BY first, last ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached FROM stretches
             ), runs AS (
-                SELECT *, count(*) FILTER (NOT coalesce(continues, false)) OVER (PARTITION BY incident ORDER BY ts, continues) AS run FROM marked
+                SELECT *, sum((reached IS NULL OR first - reached > {self._pause})::INTEGER)
+                    OVER (PARTITION BY incident ORDER BY first, last ROWS UNBOUNDED PRECEDING) AS run
+                FROM reaching
             )
-            SELECT incident, min(first) AS first_ts, max(last) AS last_ts
-            FROM (SELECT incident, run, min(ts) AS first, max(ts) AS last FROM runs GROUP BY incident, run HAVING bool_or(inside)) GROUP BY incident
+            SELECT incident, min(first) AS first_ts, max(last) AS last_ts FROM runs WHERE (incident, run) IN (SELECT (incident, run) FROM runs WHERE found)
+            GROUP BY incident
             """
         )
 
-    def _evidence(self) -> pa.Table:
+    def _evidence(self) -> str:
+        """Return the query for the evidence, in order, in the columns of schema.EVIDENCE."""
         self._run(
             """
             CREATE TEMP TABLE incident_users AS
             WITH taken AS (
                 SELECT DISTINCT o.incident, p."user" FROM own_events AS o JOIN event_parties AS p USING (event_table, event_id)
                 WHERE p."user" IS NOT NULL AND p.succeeded
+            ), outside AS (
+                SELECT DISTINCT t.incident, t."user" FROM taken AS t JOIN event_parties AS p ON p."user" = t."user"
+                ANTI JOIN own_events AS o ON o.incident = t.incident AND o.event_table = p.event_table AND o.event_id = p.event_id
+                WHERE p.succeeded AND (p.client_ip IS NOT NULL OR p.session IS NOT NULL)
             )
-            SELECT t.incident, t."user", coalesce(bool_or(o.event_id IS NULL) FILTER (p.client_ip IS NOT NULL OR p.session IS NOT NULL), false) AS elsewhere
-            FROM taken AS t JOIN incident_spans AS s USING (incident) JOIN event_parties AS p ON p."user" = t."user" AND p.succeeded
-            LEFT JOIN own_events AS o ON o.incident = t.incident AND o.event_table = p.event_table AND o.event_id = p.event_id
-            GROUP BY t.incident, t."user"
+            SELECT t.incident, t."user", o."user" IS NOT NULL AS elsewhere FROM taken AS t LEFT JOIN outside AS o USING (incident, "user")
             """
         )
-        table = self._sandbox.fetch(
+        self._run(
             """
+            CREATE TEMP TABLE evidence AS
             WITH candidates AS (
-                SELECT o.incident, o.event_table, o.event_id, 0 AS doubt FROM own_events AS o JOIN incident_spans AS s USING (incident)
+                SELECT o.incident, o.event_table, o.event_id, 0 AS doubt, NULL AS order_no FROM own_events AS o JOIN incident_spans AS s USING (incident)
                 WHERE o.ts BETWEEN s.first_ts AND s.last_ts
                 UNION ALL
-                SELECT u.incident, p.event_table, p.event_id, u.elsewhere::INTEGER FROM incident_users AS u JOIN incident_spans AS s USING (incident)
+                SELECT u.incident, p.event_table, p.event_id, u.elsewhere::INTEGER, NULL FROM incident_users AS u JOIN incident_spans AS s USING (incident)
                 JOIN event_parties AS p ON p."user" = u."user" AND p.ts BETWEEN s.first_ts AND s.last_ts
                 WHERE p.client_ip IS NULL AND p.session IS NULL
                 UNION ALL
-                SELECT i.incident, event_table, event_id, f.is_shared::INTEGER
-                FROM incident_findings AS i JOIN all_found AS f USING (found_no) JOIN all_events USING (found_no) WHERE i.gives
-            ), chosen AS (
-                SELECT incident, event_table, event_id, min(doubt) AS doubt FROM candidates GROUP BY ALL
-            ), named AS (
-                SELECT i.incident, event_table, event_id, arg_min(i.finding_id, i.order_no) AS finding_id
-                FROM incident_findings AS i JOIN all_events USING (found_no) GROUP BY ALL
+                SELECT i.incident, event_table, event_id, CASE WHEN i.gives THEN f.is_shared::INTEGER END, i.order_no
+                FROM incident_findings AS i JOIN all_found AS f USING (found_no) JOIN all_events USING (found_no)
             )
-            SELECT incident AS incident_id, event_table AS "table", event_id, CASE doubt WHEN 0 THEN 'actor' ELSE 'shared' END AS attribution, finding_id
-            FROM chosen LEFT JOIN named USING (incident, event_table, event_id) ORDER BY incident, event_table, event_id
-            """,
-            _HERE,
+            SELECT incident, event_table, event_id, min(doubt) AS doubt, min(order_no) AS order_no FROM candidates GROUP BY ALL HAVING min(doubt) IS NOT NULL
+            """
         )
-        return table.cast(EVIDENCE.arrow)
+        return """
+            SELECT e.incident AS incident_id, event_table AS "table", event_id, CASE doubt WHEN 0 THEN 'actor' ELSE 'shared' END AS attribution, finding_id
+            FROM evidence AS e LEFT JOIN incident_findings USING (order_no) ORDER BY 1, 2, 3
+        """
 
 
 def _own_actors(group: Sequence[Finding]) -> set[Actor]:

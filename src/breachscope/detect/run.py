@@ -16,7 +16,7 @@ from breachscope.detect.incidents import Incident, LinkOptions, link_findings
 from breachscope.detect.sandbox import MEMORY_LIMIT, TIME_LIMIT_SECONDS, Relations, Sandbox, Scalar, open_sandbox
 from breachscope.errors import DetectorError, did_you_mean
 from breachscope.progress import Progress
-from breachscope.schema import EVENT_TABLES, LEVELS
+from breachscope.schema import EVENT_TABLES, EVIDENCE, LEVELS
 
 MOSTLY_NULL = 0.5
 """A detector cannot judge when more than this share of a column it needs is null."""
@@ -99,12 +99,14 @@ def run_detectors(
             relations.need(frozenset({"event_parties"}))
             runs = _suppress(sandbox, allow, runs)
         table, evidence, incidents = link_findings(sandbox, relations, detectors, links or LinkOptions())
+        with case.open_parquet("evidence.parquet", EVIDENCE.arrow) as writer:
+            for rows in sandbox.stream(evidence, _HERE):
+                writer.write_table(rows.cast(EVIDENCE.arrow))
     for run in runs:
         if run.reason and run.reason.startswith("failed"):
             progress.warn(f"{run.id}: {run.reason}")
     detection = Detection(tuple(runs), table, incidents)
     case.write_parquet("findings.parquet", table)
-    case.write_parquet("evidence.parquet", evidence)
     case.write_json("incidents.json", {"schema": "breachscope/incidents/1", "incidents": [i.as_json() for i in incidents]})
     case.write_json("detection.json", {"schema": "breachscope/detection/1", "detectors": [_run_json(r) for r in detection.runs]})
     return detection

@@ -32,6 +32,8 @@ from breachscope.schema import EVENT_TABLES
 MEMORY_LIMIT = "2GB"
 TIME_LIMIT_SECONDS = 600.0
 
+_STREAM_ROWS = 1 << 18
+
 Scalar = int | float | str | timedelta
 
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
@@ -229,6 +231,12 @@ class Sandbox:
     def fetch(self, sql: str, path: Path, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
         with self._limited(path):
             return self.connection.sql(sql, params=dict(parameters or {})).to_arrow_table()
+
+    def stream(self, sql: str, path: Path) -> Iterator[pa.Table]:
+        """Yield the rows of ``sql`` in its order, a bounded number at a time."""
+        with self._limited(path):
+            for batch in self.connection.sql(sql).to_arrow_reader(_STREAM_ROWS):
+                yield pa.Table.from_batches([batch])
 
     def load(self, name: str, rows: pa.Table) -> None:
         """Make the temporary table ``name`` from Arrow rows."""

@@ -84,7 +84,7 @@ CREATE MACRO is_sqli(text) AS regexp_matches(text, '(?s)union(?:\s|/\*.{0,50}?\*
     || '|\bselect\b\s*(?:\*|count\s*\(|group_concat|concat|char\s*\(|@@|version\s*\(|database\s*\(|user\s*\()'
     || '|(?:[''"\)]|^[0-9]+|=-?[0-9]+)(?:\s|/\*.{0,50}?\*/)*(?:\)|\s)*(?:or|and|xor|\|\||&&)(?:\s|/\*.{0,50}?\*/|not\b)+[\(\s]*[''"]?\w{0,20}[''"]?\s*(?:=|<|>|like\b|between\b|in\s*\(|is\s+(?:not\s+)?null)'
     || '|''\s*(?:or|and)\s+(?:''|\d|\()|[''"]\s*(?:--(?:\s|$|-)|#|;\s*--|/\*)'
-    || '|;\s*(?:drop|insert\s+into|update\s+\w+\s+set|delete\s+from|alter|create|exec(?:ute)?|shutdown|declare|truncate)\b'
+    || '|;\s*(?:(?:drop|alter|create|truncate)\s+(?:table|database|schema|view|user|login|role|function|procedure)|insert\s+into|update\s+\w+\s+set|delete\s+from|exec(?:ute)?[\s(]|shutdown\b|declare\s+@)'
     || '|\b(?:sleep|pg_sleep|benchmark|randomblob|extractvalue|updatexml|load_file|xp_cmdshell|xp_dirtree|sp_oacreate|dbms_pipe\.receive_message)\s*\(|\bexec\s+(?:master\.|xp_)'
     || '|waitfor\s+(?:delay|time)\s|into\s+(?:out|dump)file\b|\border\s+by\s+\d+\s*(?:--|#|/\*)|\bhaving\s+\d+\s*=\s*\d+|\bprocedure\s+analyse\b');
 
