@@ -22,9 +22,11 @@ from breachscope.ingest.columns import canonical_addresses, split_request, split
 # The slow reader
 
 QUOTED = r'((?:[^"\\]|\\.)*)'
-IDENT = r"(?:[^ .:]+|[^ ]*[^ 0-9a-fA-F.:][^ ]*)"
+IDENT = r'(?:[^ .:,"]+|[^ ,"]*[^ 0-9a-fA-F.:,"][^ ,"]*)'
+USER_FIELD = r'(-|""|(?:[^"\\-]|\\.|-[^ "\\])(?:[^"\\]|\\.)*|)'
+"""Not ``- …``: that is the ident of a line with something more in front."""
 TIME = r"([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4})"
-COMMON = rf'([^ ]+) {IDENT} ((?:[^"\\]|\\.|"")*) \[{TIME}\] "{QUOTED}" ([0-9]{{3}}|-) ([0-9]+|-)'
+COMMON = rf'([^ ,"]+) {IDENT}(?: {USER_FIELD})? \[{TIME}\] "{QUOTED}" ([0-9]{{3}}|-) ([0-9]+|-)'
 COMBINED = re.compile(rf'{COMMON} "{QUOTED}" "{QUOTED}"', re.ASCII)
 BEFORE_FREE_TEXT = re.compile(rf"([^ ]+) [^ ]+ .*? \[{TIME}\] ", re.ASCII)
 
@@ -86,7 +88,7 @@ def slow_combined(line: str) -> Event | None:
     assert offset is not None
     event: dict[str, Any] = {"ts": written.astimezone(UTC), "ts_offset_min": int(offset.total_seconds() // 60), **slow_request(slow_unescape(request))}
     for name, text in (("client_ip", address), ("user", user), ("referer", referer), ("user_agent", agent)):
-        if text not in ("-", "", '""', "(null)"):
+        if text not in (None, "-", "", '""', "(null)"):
             event[name] = slow_unescape(text)
     if "client_ip" in event:
         event["client_ip"] = slow_address(event["client_ip"])

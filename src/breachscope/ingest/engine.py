@@ -338,6 +338,8 @@ def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pat
                 faults.append((fault, f"{name} is not {_article(_POLARS_TYPES[table[name].type])}"))
     for name, constant in pattern.constants.items():
         columns[name] = pl.repeat(constant, len(frame), dtype=_POLARS_TYPES[table[name].type], eager=True)
+    if "service" in table and "service" not in columns and "program" in frame.columns:
+        columns["service"] = frame["program"].alias("service")
     if "attempts" in columns and "_repeats" in frame.columns:
         columns["attempts"] = columns["attempts"] * frame["_repeats"]
     rows = _assembled(frame, columns, table, fmt.id, context.source)

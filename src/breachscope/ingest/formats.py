@@ -30,7 +30,8 @@ Grammar of ``formats/<id>.toml``::
     [[refuse]]             # a line that must not be read
 
 Group names besides columns: ``time``; ``request`` (a request line), ``uri`` (path and query), and names that begin with
-``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid`` and ``message``.
+``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid`` and ``message``; where a format of kind syslog
+does not fill ``service``, that is the program.
 """
 
 from __future__ import annotations
