@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -108,7 +108,7 @@ def run_detectors(
     detection = Detection(tuple(runs), table, incidents)
     case.write_parquet("findings.parquet", table)
     case.write_json("incidents.json", {"schema": "breachscope/incidents/1", "incidents": [i.as_json() for i in incidents]})
-    case.write_json("detection.json", {"schema": "breachscope/detection/1", "detectors": [_run_json(r) for r in detection.runs]})
+    case.write_json("detection.json", {"schema": "breachscope/detection/1", "detectors": [_run_json(r, catalog[r.id]) for r in detection.runs]})
     return detection
 
 
@@ -188,9 +188,9 @@ def _judge(sandbox: Sandbox, detector: Detector) -> tuple[str | None, Mapping[st
 def _find(sandbox: Sandbox, number: int, detector: Detector, values: Mapping[str, Scalar]) -> int:
     """Run the query, merge rows of one group whose spans touch, name their events, and add both to the collections."""
     path = detector.query_path
-    sandbox.run(_hits_sql(detector), path, values)
+    sandbox.run(_hits_sql(detector), path, values, limited=True)
     sandbox.run(_merge_sql(detector), path)
-    sandbox.run(f"CREATE OR REPLACE TEMP TABLE found_events AS {evidence_sql(detector)}", path)
+    sandbox.run(f"CREATE OR REPLACE TEMP TABLE found_events AS {evidence_sql(detector)}", path, limited=True)
     groups = _group_columns(detector)
     pairs = ", ".join(f"'{name}': f.\"{name}\"" for name in detector.facts)
     facts = f"to_json({{{pairs}}})::VARCHAR" if pairs else "'{}'"
@@ -280,9 +280,14 @@ def _merge_sql(detector: Detector) -> str:
     """
 
 
-def _run_json(run: DetectorRun) -> dict[str, object]:
+def _run_json(run: DetectorRun, detector: Detector) -> dict[str, object]:
+    """What was run and in which words it was described: a report on the case must not depend on the detectors of another day."""
     return {
         "id": run.id,
+        "title": asdict(detector.title),
+        "description": asdict(detector.description),
+        "false_positives": list(detector.false_positives),
+        "next_steps": list(detector.next_steps),
         "version": run.version,
         "level": run.level,
         "parameters": dict(run.parameters),

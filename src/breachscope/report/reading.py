@@ -16,8 +16,6 @@ import polars as pl
 
 from breachscope import __version__
 from breachscope.case import Case, Source, sha256_file
-from breachscope.detect.catalog import Detector as CatalogDetector
-from breachscope.detect.catalog import load_catalog
 from breachscope.errors import CaseError
 from breachscope.hostile import clipped, masked
 from breachscope.report.facts import (
@@ -76,7 +74,7 @@ def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
     scope_file = _read_json(case, SCOPE, "scope")
     try:
         incidents = _read_incidents(case, incidents_file["incidents"])
-        detectors = _read_detectors(detection_file["detectors"])
+        detectors = tuple(_read_detector(record) for record in detection_file["detectors"])
         scope = scope_file if with_scope and scope_file.get("people") is not None else {}
         return Facts(
             case=case.path.resolve().name,
@@ -236,27 +234,14 @@ def _shown_fact(value: Any) -> str | float:
     return text if len(text) <= _FACT_CHARACTERS else f"{text[:_FACT_CHARACTERS]}… (+{len(text) - _FACT_CHARACTERS})"
 
 
-def _read_detectors(records: Sequence[Mapping[str, Any]]) -> tuple[Detector, ...]:
-    # Loading the catalogue checks all its SQL, which takes as long as the rest of the report.
-    known = {} if all("title" in r for r in records) else {d.id: d for d in load_catalog().detectors}
-    return tuple(_read_detector(record, known) for record in records)
-
-
-def _read_detector(record: Mapping[str, Any], known: Mapping[str, CatalogDetector]) -> Detector:
-    """One detector as it ran; its texts are those it ran with, or of the built-in detector of that name, or its id."""
-    id_ = record["id"]
-    texts: dict[str, Any] = {"title": id_, "description": "", "false_positives": (), "next_steps": ()}
-    if id_ in known:
-        detector = known[id_]
-        texts |= {"title": vars(detector.title), "description": vars(detector.description)}
-        texts |= {"false_positives": detector.false_positives, "next_steps": detector.next_steps}
-    texts |= {name: record[name] for name in texts if name in record}
+def _read_detector(record: Mapping[str, Any]) -> Detector:
+    """One detector as it ran, in the words it ran with."""
     return Detector(
-        id=id_,
-        title=_both(texts["title"]),
-        description=_both(texts["description"]),
-        false_positives=_both(texts["false_positives"]),
-        next_steps=_both(texts["next_steps"]),
+        id=record["id"],
+        title=_both(record["title"]),
+        description=_both(record["description"]),
+        false_positives=_both(record["false_positives"]),
+        next_steps=_both(record["next_steps"]),
         version=record["version"],
         findings=record["findings"],
         is_evaluable=record["evaluable"],
