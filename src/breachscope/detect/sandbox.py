@@ -223,18 +223,21 @@ class Sandbox:
             raise errors[0]
         return use
 
-    def run(self, sql: str, path: Path, parameters: Mapping[str, Scalar] | None = None) -> None:
-        """Run a statement built around checked SQL. Raises DetectorError naming ``path`` when it fails or takes too long."""
-        with self._limited(path):
+    def run(self, sql: str, path: Path, parameters: Mapping[str, Scalar] | None = None, *, limited: bool = False) -> None:
+        """Run a statement built around checked SQL, for no longer than the time limit when ``limited``.
+
+        Raises DetectorError naming ``path`` when it fails or takes too long.
+        """
+        with self._guarded(path, limited=limited):
             self.connection.execute(sql, dict(parameters or {})).fetchall()
 
     def fetch(self, sql: str, path: Path, parameters: Mapping[str, Scalar] | None = None) -> pa.Table:
-        with self._limited(path):
+        with self._guarded(path):
             return self.connection.sql(sql, params=dict(parameters or {})).to_arrow_table()
 
     def stream(self, sql: str, path: Path) -> Iterator[pa.Table]:
         """Yield the rows of ``sql`` in its order, a bounded number at a time."""
-        with self._limited(path):
+        with self._guarded(path):
             for batch in self.connection.sql(sql).to_arrow_reader(_STREAM_ROWS):
                 yield pa.Table.from_batches([batch])
 
@@ -250,9 +253,10 @@ class Sandbox:
         return tuple(int(n) for n in numbers)
 
     @contextmanager
-    def _limited(self, path: Path) -> Iterator[None]:
+    def _guarded(self, path: Path, *, limited: bool = False) -> Iterator[None]:
         timer = threading.Timer(self._time_limit, self.connection.interrupt)
-        timer.start()
+        if limited:
+            timer.start()
         try:
             yield
         except duckdb.InterruptException as error:
