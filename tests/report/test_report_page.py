@@ -172,3 +172,68 @@ def test_a_long_incident_is_cut_in_the_page_and_says_so(write_case: CaseWriter) 
         text = text[:at] + entry + text[at:]
     incidents.write_text(text, encoding="utf-8")
     assert "105 more: see findings.parquet" in page_of(case).text
+
+
+def test_the_facts_of_built_in_detectors_are_told_in_words(write_case: CaseWriter) -> None:
+    def edit(row: list[Any]) -> list[Any]:
+        row[12] = {"first_time": False, "off_hours": True, "pattern": "spray", "sequential_share": 0.87, "mine": "raw"}
+        return row
+
+    text = page_of(write_case(edit_rows=edit), "ja").text
+    for told in (
+        "初めての取得 いいえ",
+        "業務時間外 はい",
+        "型 多数のアカウントを少数回ずつ",
+        "連番の割合 87 %",
+        "first time no",
+        "outside office hours yes",
+        "mine raw",
+    ):
+        assert told in text
+    assert "off_hours" not in text
+
+
+@pytest.mark.parametrize(
+    ("assumption", "told"),
+    [
+        ("year 2026: the latest that puts no line after 2026-11-22", "年：2026年（推定：2026-11-22より後の行が生じない最も遅い年）"),
+        ("year 2025 from the file name", "年：2025年（ファイル名から推定）"),
+        ("year 2026 given for the last line", "年：2026年（最後の行の年として指定）"),
+    ],
+)
+def test_how_a_year_was_found_is_told_in_japanese(write_case: CaseWriter, assumption: str, told: str) -> None:
+    case = write_case()
+    manifest = case.path / "manifest.json"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("2026, from --reference-date", assumption), encoding="utf-8")
+    text = page_of(Case.open(case.path), "ja").text
+    assert told in text
+    assert f"年：{assumption}" not in text
+
+
+def test_japanese_texts_of_detectors_have_levels_in_words_and_no_folding_spaces(write_case: CaseWriter, detectors: list[dict[str, Any]]) -> None:
+    folded = {"en": "x", "ja": "連続するか、 他の場合（medium）。応答があれば high（早朝は low）"}
+    text = page_of(write_case(detectors=[d | {"description": folded} for d in detectors]), "ja").text
+    assert "連続するか、他の場合（中）。応答があれば高（早朝は低）" in text
+
+
+def test_a_japanese_summary_sets_the_actor_off_with_a_colon(write_case: CaseWriter) -> None:
+    case = write_case()
+    incidents = case.path / "incidents.json"
+    incidents.write_text(incidents.read_text(encoding="utf-8").replace("203.0.113.66：412", "203.0.113.66 – 412"), encoding="utf-8")
+    assert "203.0.113.66：412（しきい値 10）" in page_of(case, "ja").text
+
+
+def test_a_login_route_is_told_in_words(write_case: CaseWriter, scope: dict[str, Any]) -> None:
+    scope["evidence"]["routes"][0] |= {"match": "login of customers", "kind": "login"}
+    text = page_of(write_case(scope=scope), "ja").text
+    assert "ログイン（テーブル customers）" in text
+    assert "login of customers" not in text
+
+
+def test_advice_that_exists_in_english_only_is_marked_in_japanese(write_case: CaseWriter, detectors: list[dict[str, Any]]) -> None:
+    english = [d | {"false_positives": ["a back office"], "next_steps": ["ask whose session it was"]} for d in detectors]
+    text = page_of(write_case(detectors=english), "ja").text
+    assert "ほかに考えられること（英語）" in text
+    assert "次の作業（英語）" in text
+    assert "Can also be(" not in text
+    assert "ほかに考えられること（英語）" not in page_of(write_case("both"), "ja").text

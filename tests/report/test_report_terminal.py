@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from breachscope.case import Case
+from breachscope.case import Case, Source
 from breachscope.errors import CaseError
 from breachscope.hostile import width
 from breachscope.report import Language, summarize, write_html
@@ -46,12 +46,20 @@ def test_japanese_answer_counts_people_in_nin_and_records_in_ken(write_case: Cas
 
 
 @BOTH
-def test_a_list_that_does_not_fit_says_how_many_more_there_are(write_case: CaseWriter, scope: dict[str, Any], lang: Language) -> None:
-    scope["uncertainties"][0] |= {"en": "x" * 300, "ja": "あ" * 300}
+def test_a_list_that_does_not_fit_ends_between_items_and_an_item_too_long_goes_on_in_the_next_line(
+    write_case: CaseWriter, scope: dict[str, Any], detectors: list[dict[str, Any]], lang: Language
+) -> None:
+    scope["uncertainties"][0] |= {"en": "how good " * 30 + "the end", "ja": "証拠の強さ" * 30}
     scope["incidents"][0]["holes"] = []
-    line = summarize(write_case(scope=scope), lang, True).splitlines()[8]
-    assert line.endswith("… and 5 more" if lang == "en" else "…、ほか5")
-    assert width(line) <= 120
+    seen = [d | {"evaluable": True, "reason": None} for d in detectors]
+    lines = summarize(write_case(scope=scope, detectors=seen), lang, True).splitlines()
+    assert max(width(line) for line in lines[:-1]) <= 120
+    told = [line[line.index("  ") :].strip() for line in lines[8:-1]]
+    assert len(told) == 3
+    if lang == "en":
+        assert " ".join(told) == "how good " * 30 + "the end and 4 more"
+    else:
+        assert "".join(told) == "証拠の強さ" * 30 + "、ほか4"
 
 
 @BOTH
@@ -63,8 +71,8 @@ def test_labels_stand_in_one_column(write_case: CaseWriter, lang: Language) -> N
 
 def test_without_a_map_findings_coverage_and_what_a_map_adds_are_told(write_case: CaseWriter) -> None:
     text = summarize(write_case(), "en", False)
-    assert "6 findings by 6 detectors; 2 incidents, the highest Critical" in text
-    assert "4 log files, 8,208 lines read, 8,189 events, 17 lines rejected, 1 gap" in text
+    assert "6 findings by 6 of 7 detectors; 2 incidents, the highest Critical" in text
+    assert "4 log files: 8,208 lines = 8,189 that became events + 2 skipped + 17 rejected; 1 gap" in text
     assert "which records of which tables, how many people" in text
     assert "812 people" not in text
 
@@ -112,7 +120,7 @@ def test_a_case_without_incidents_never_says_that_nothing_leaked(write_case: Cas
 def test_fewer_people_behind_keys_written_differently_are_told(write_case: CaseWriter, scope: dict[str, Any]) -> None:
     scope["people"]["range"] = [1200, 52_001]
     told = "(at least 1,200 people if keys that differ only in writing are one person's)"
-    assert told in summarize(write_case(scope=scope), "en", True)
+    assert told in " ".join(summarize(write_case(scope=scope), "en", True).split())
 
 
 @pytest.mark.parametrize("name", ["scope.json", "incidents.json", "detection.json"])
@@ -132,3 +140,116 @@ def test_a_missing_or_damaged_result_is_one_clear_error(write_case: CaseWriter, 
 def test_an_empty_case_is_an_error_and_not_an_answer(tmp_path: Path) -> None:
     with pytest.raises(CaseError, match="is missing; run 'breachscope detect"):
         summarize(Case.create_or_open(tmp_path / "empty"), "en", False)
+
+
+def _input(lines: int, *, skipped: int = 0, rejected: int = 0) -> tuple[Source, ...]:
+    """One web log of that many lines."""
+    events = lines - skipped - rejected
+    return (
+        Source(
+            id=1,
+            path="/evidence/app.log",
+            name="app.log",
+            sha256=f"{1:064x}",
+            content_sha256=f"{1:064x}",
+            size=lines,
+            mtime="2026-08-31T00:00:00Z",
+            compression="none",
+            encoding="utf-8",
+            newline="lf",
+            formats={},
+            confidence=0.0,
+            tz="UTC",
+            first_ts="2026-08-29T00:00:00Z" if events else None,
+            last_ts="2026-08-29T01:00:00Z" if events else None,
+            lines=lines,
+            event_lines=events,
+            skipped={"comment": skipped} if skipped else {},
+            rejected=rejected,
+            events={"web": events} if events else {},
+            files={},
+        ),
+    )
+
+
+@pytest.fixture
+def quiet_scope(mapless_scope: dict[str, Any]) -> dict[str, Any]:
+    return mapless_scope | {"incidents": [], "coverage": []}
+
+
+@pytest.mark.parametrize(
+    ("lang", "skipped", "rejected", "headline"),
+    [
+        ("en", 0, 300, "None of the 300 lines could be read: nothing was examined. That is not proof that nothing happened."),
+        ("ja", 0, 300, "300行のうち1行も読み取れず、何も調べていません。これは何も起きなかった証明ではありません。"),
+        ("en", 300, 0, "All 300 lines are of kinds that carry no access: nothing was examined. That is not proof that nothing happened."),
+        ("en", 100, 200, "None of the 300 lines tells of an access (200 lines could not be read, 100 lines skipped): nothing was examined."),
+    ],
+)
+def test_logs_of_which_no_line_could_be_examined_are_never_called_quiet(
+    write_case: CaseWriter, quiet_scope: dict[str, Any], detectors: list[dict[str, Any]], lang: Language, skipped: int, rejected: int, headline: str
+) -> None:
+    blind = [d | {"evaluable": False, "reason": "there are no requests"} for d in detectors]
+    sources = _input(300, skipped=skipped, rejected=rejected)
+    lines = summarize(write_case(scope=quiet_scope, sources=sources, serious=False, scan=False, detectors=blind), lang, False).splitlines()
+    assert lines[0] == headline
+    assert "breachscope formats test FILE" in lines[-1]
+    assert "--formats" in lines[-1]
+    assert "No incident" not in "\n".join(lines)
+    assert "0 detectors" not in "\n".join(lines)
+
+
+def test_events_that_no_detector_can_judge_are_never_called_quiet(write_case: CaseWriter, quiet_scope: dict[str, Any], detectors: list[dict[str, Any]]) -> None:
+    blind = [d | {"evaluable": False, "reason": "there are no logins"} for d in detectors]
+    text = summarize(write_case(scope=quiet_scope, sources=_input(22), serious=False, scan=False, detectors=blind), "en", False)
+    assert text.splitlines()[0] == "No detector could judge these logs: whether there was an incident is not known."
+    assert "none looked for: no detector could judge these logs" in text
+
+
+@pytest.mark.parametrize(("rejected", "is_told"), [(16, True), (3, True), (2, False)])
+def test_the_headline_tells_of_unreadable_lines_beyond_a_tenth(write_case: CaseWriter, quiet_scope: dict[str, Any], rejected: int, is_told: bool) -> None:
+    sources = _input(22, rejected=rejected)
+    first = summarize(write_case(scope=quiet_scope, sources=sources, serious=False, scan=False), "en", False)
+    assert (f"{rejected} of 22 lines could not be read." in first.split("What ")[0].replace("\n", " ")) == is_told
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"),
+    [
+        ("en", "2 detectors could not be evaluated: no connections in the logs (net/egress-volume, net/port-scan)"),
+        ("ja", "検知規則2種を評価できない：通信の記録がログにない（net/egress-volume、net/port-scan）"),
+    ],
+)
+def test_detectors_that_could_not_judge_are_named_with_the_reason_in_words(
+    write_case: CaseWriter, scope: dict[str, Any], detectors: list[dict[str, Any]], lang: Language, told: str
+) -> None:
+    scope["incidents"][0]["holes"] = []
+    reasons = {"net/egress-volume": "there are no network", "net/port-scan": "there are no network"}
+    changed = [d | {"reason": reasons.get(d["id"]), "evaluable": d["id"] not in reasons} for d in detectors]
+    assert told in summarize(write_case(scope=scope, detectors=changed), lang, True)
+
+
+@BOTH
+@pytest.mark.parametrize("map_given", [True, False])
+def test_of_many_incidents_the_gravest_is_named_with_what_to_trace_first(write_case: CaseWriter, lang: Language, map_given: bool) -> None:
+    case = write_case()
+    path = case.path / "incidents.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"level": "low"', '"level": "medium"'), encoding="utf-8")
+    lines = summarize(case, lang, map_given).splitlines()
+    what = "".join(lines[1:3])
+    counts = "gravest of 2 incidents (1 critical, 1 medium): " if lang == "en" else "2件（重大 1件、中 1件）のうち最も重いもの："
+    assert counts + "I-00000000000b" in what
+    assert "2026-08-30 01:01:00" in what
+    assert ("Bulk export" if lang == "en" else "一括エクスポート") in "".join(lines[1:4])
+    assert "breachscope trace --case acme-0831 finding F-000000000004" in lines[-1]
+
+
+@pytest.mark.parametrize(("lang", "told"), [("en", "2026-08-30 02:00:00 UTC+09:00 (JST)"), ("ja", "2026-08-30 02:00:00（日本時間、UTC+09:00）")])
+def test_an_incident_of_one_moment_has_a_moment_and_no_length(write_case: CaseWriter, lang: Language, told: str) -> None:
+    line = next(x for x in summarize(write_case(edit_rows=_at_once), lang, True).splitlines() if x.startswith(("When", "いつ")))
+    assert line.endswith("  " + told)
+
+
+def _at_once(row: list[Any]) -> list[Any]:
+    row[7] = row[8] = 1560
+    return row

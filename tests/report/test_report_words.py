@@ -16,7 +16,7 @@ from breachscope.report.words import LANGUAGES, Language, Words, load_texts
 CODED = tuple(
     f"{group}." for group in ("level", "stage", "grade", "grade_short", "grade_long", "grade_label", "actor", "section", "terminal", "unit", "duration")
 )
-CODED += ("methods.", "answer.record_", "why.", "estimate.", "route.")
+CODED += ("methods.", "answer.record_", "why.", "estimate.", "route.", "relation.", "found.", "pattern.", "success.")
 
 
 def fields_of(text: str) -> set[str]:

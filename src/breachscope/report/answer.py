@@ -6,15 +6,21 @@ and whether either is a 漏えい or an おそれ in the sense of the law is lef
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from breachscope.report.facts import STAGES, Actor, Facts, Incident, People, Span
+from breachscope.report.facts import STAGES, Actor, Detector, Facts, Finding, Incident, People, Span
 from breachscope.report.words import Words
 from breachscope.schema import LEVELS
 
 _MOST_HOLES = 4
+_SHORTEST_TOLD = timedelta(seconds=1)
 _MOST_NAMED = 6
+_MOST_BLIND = 5
+_MOST_REJECTED_SHARE = 0.1
+"""Beyond this share of unreadable lines the headline itself must say so."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ def answer(facts: Facts, words: Words) -> Answer:
         what=_what(facts, words),
         titles=_titles(facts, words),
         when=_when(facts, words),
-        who=_who(serious, words),
+        who=_who(serious, words) if facts.is_examined else (words("answer.who_unexamined"),),
         people=_people(facts.people, words),
         records=_records(facts, words),
         kinds=_kinds(facts, words),
@@ -61,10 +67,43 @@ def most(people: People, words: Words) -> str:
 
 
 def _headline(facts: Facts, words: Words) -> str:
+    if not facts.incidents and not facts.event_lines:
+        return _unread_headline(facts, words)
+    told = _examined_headline(facts, words) if facts.is_examined else words("headline.no_judge")
+    if facts.rejected <= _MOST_REJECTED_SHARE * facts.lines:
+        return told
+    return words("headline.rejected", headline=told, rejected=words.number(facts.rejected), lines=words.count(facts.lines, "lines"))
+
+
+def _unread_headline(facts: Facts, words: Words) -> str:
+    """Why no line could be examined."""
+    if not facts.lines:
+        return words("headline.no_line")
+    counts = {"lines": words.count(facts.lines, "lines"), "rejected": words.count(facts.rejected, "lines"), "skipped": words.count(facts.skipped, "lines")}
+    if not facts.rejected:
+        return words("headline.all_skipped", **counts)
+    return words("headline.all_unread" if facts.skipped else "headline.all_rejected", **counts)
+
+
+def _levels(facts: Facts, words: Words) -> str:
+    """How many serious incidents there are of each level, the gravest first."""
+    counts = Counter(i.level for i in facts.serious_incidents)
+    return words("listing.joint").join(
+        words("answer.level_count", level=words.label("level", level).lower(), n=words.number(counts[level])) for level in reversed(LEVELS) if counts[level]
+    )
+
+
+def _gravest(incident: Incident) -> Finding:
+    """The finding to look at first: the oldest of the highest level."""
+    return max(incident.findings, key=lambda f: LEVELS.index(f.level))
+
+
+def _examined_headline(facts: Facts, words: Words) -> str:
     people = facts.people
     if people is None:
-        incidents = words.count(len(facts.serious_incidents), "incidents")
-        return words("headline.no_map", incidents=incidents) if facts.serious_incidents else words("headline.no_map_quiet")
+        if not facts.serious_incidents:
+            return words("headline.no_map_quiet")
+        return words("headline.no_map", incidents=words.count(len(facts.serious_incidents), "incidents"))
     counts = {"confirmed": words.count(people.confirmed, "people"), "most": most(people, words)}
     if people.upper_bound is None:
         return words("headline.unbounded_confirmed", **counts) if people.confirmed else words("headline.unbounded")
@@ -81,8 +120,19 @@ def _what(facts: Facts, words: Words) -> str:
     serious = facts.serious_incidents
     if serious:
         stages = words("listing.arrow").join(words.label("stage", s) for s in STAGES if any(stage.stage == s for stage in serious[0].stages))
-        others = len(serious) - 1
-        return words("answer.what_more", stages=stages, n=words.count(others, "incidents")) if others else words("answer.what", stages=stages)
+        if len(serious) == 1:
+            return words("answer.what", stages=stages)
+        return words(
+            "answer.what_more",
+            n=words.number(len(serious)),
+            levels=_levels(facts, words),
+            id=serious[0].id,
+            time=words.moment(serious[0].span.first),
+            actor=actor_name(_gravest(serious[0]).actor, words),
+            stages=stages,
+        )
+    if not facts.is_examined:
+        return words("answer.what_unexamined")
     if facts.incidents:
         return words("answer.what_background", n=words.count(len(facts.incidents), "incidents"))
     return words("answer.what_nothing")
@@ -98,6 +148,8 @@ def _when(facts: Facts, words: Words) -> str:
     serious = facts.serious_incidents
     if serious:
         span = Span(min(i.span.first for i in serious), max(i.span.last for i in serious))
+        if span.length < _SHORTEST_TOLD:
+            return words("answer.when_instant", moment=words.moment(span.first), zone=words.zone())
         return words("answer.when", span=words.span(span.first, span.last), zone=words.zone(), length=words.duration(span.length))
     if facts.log_span is None:
         return words("answer.when_unknown")
@@ -158,6 +210,8 @@ def _kinds(facts: Facts, words: Words) -> tuple[str, ...]:
 
 
 def _sure(facts: Facts, words: Words) -> tuple[str, ...]:
+    if not facts.is_examined:
+        return (words("answer.sure_unexamined"),)
     if facts.people is None:
         told = [words("answer.sure_not_assessed")]
     else:
@@ -176,6 +230,9 @@ def _unknown(facts: Facts, words: Words) -> tuple[str, ...]:
     doubts = [words("answer.unknown_gap", name=h.log, span=words.span(h.span.first, h.span.last), why=words.label("why", h.why)) for h in holes[:_MOST_HOLES]]
     if len(holes) > _MOST_HOLES:
         doubts.append(words("answer.unknown_more_gaps", gaps=words.count(len(holes) - _MOST_HOLES, "gaps")))
+    blind = tuple(d for d in facts.detectors if not d.is_evaluable)
+    if blind and facts.event_lines:
+        doubts.append(words("answer.unknown_detectors", detectors=words.count(len(blind), "detectors"), why=_why_blind(blind, words)))
     doubts += [told[words.lang] for told in facts.uncertainties]
     doubts += [words("answer.unknown_problem", name=facts.source_names[s.id], problem=s.problem) for s in facts.sources if s.problem]
     rejected = [s for s in facts.sources if s.rejected]
@@ -188,17 +245,25 @@ def _unknown(facts: Facts, words: Words) -> tuple[str, ...]:
     inferred = sum(s.year_assumption is not None for s in facts.sources)
     if inferred:
         doubts.append(words("answer.unknown_year", sources=words.count(inferred, "sources")))
-    blind = sum(not d.is_evaluable for d in facts.detectors)
-    if blind:
-        doubts.append(words("answer.unknown_detectors", detectors=words.count(blind, "detectors")))
     doubts.append(words("answer.unknown_outside"))
     return tuple(doubts)
 
 
+def _why_blind(blind: Sequence[Detector], words: Words) -> str:
+    """Detectors that could not judge, by what kept them from it."""
+    reasons: dict[str, list[str]] = {}
+    for detector in blind:
+        reasons.setdefault(detector.reason[words.lang], []).append(detector.id)
+    told = (words("answer.blind", reason=reason, detectors=words.listing(ids, _MOST_BLIND)) for reason, ids in reasons.items())
+    return words("listing.joint").join(told)
+
+
 def _next(facts: Facts, words: Words) -> str:
-    if facts.people is None:
-        return words("answer.next_map")
+    if not facts.is_examined:
+        return words("answer.next_formats")
     if facts.serious_incidents:
-        gravest = max(facts.serious_incidents[0].findings, key=lambda f: LEVELS.index(f.level))
-        return words("answer.next_serious", case=facts.case_argument, finding=gravest.id)
-    return words("answer.next_quiet")
+        finding = {"case": facts.case_argument, "finding": _gravest(facts.serious_incidents[0]).id}
+        if facts.people is not None:
+            return words("answer.next_serious", **finding)
+        return words("listing.clause").join([words("answer.next_trace", **finding), words("answer.next_map")])
+    return words("answer.next_map") if facts.people is None else words("answer.next_quiet")

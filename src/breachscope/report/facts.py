@@ -127,6 +127,8 @@ class Detector:
     description: Mapping[Language, str]
     false_positives: Mapping[Language, Sequence[str]]
     next_steps: Mapping[Language, Sequence[str]]
+    is_advice_english: bool
+    """The two lists above exist in English only."""
     version: str
     findings: int
     is_evaluable: bool
@@ -303,6 +305,27 @@ class Facts:
     def case_argument(self) -> str:
         """The case's name as a shell takes it."""
         return shlex.quote(self.case)
+
+    @property
+    def lines(self) -> int:
+        return sum(s.lines for s in self.sources)
+
+    @property
+    def event_lines(self) -> int:
+        return sum(s.event_lines for s in self.sources)
+
+    @property
+    def skipped(self) -> int:
+        return sum(sum(s.skipped.values()) for s in self.sources)
+
+    @property
+    def rejected(self) -> int:
+        return sum(s.rejected for s in self.sources)
+
+    @property
+    def is_examined(self) -> bool:
+        """Some line became an event and some detector could judge; otherwise silence means nothing."""
+        return bool(self.incidents) or (self.event_lines > 0 and any(d.is_evaluable for d in self.detectors))
 
     @property
     def serious_incidents(self) -> tuple[Incident, ...]:

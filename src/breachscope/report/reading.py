@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
@@ -216,7 +217,7 @@ def _read_finding(row: Mapping[str, Any], told: Mapping[str, Any], actors: Seque
         threshold=row["threshold"],
         events=row["events"],
         facts={name: _shown_fact(value) for name, value in json.loads(row["facts"] or "{}").items() if value is not None},
-        summary={lang: masked(told[f"summary_{lang}"].replace(row["actor"], actor.value)) for lang in LANGUAGES},
+        summary={lang: masked(_summary_in(lang, told[f"summary_{lang}"], row["actor"]).replace(row["actor"], actor.value)) for lang in LANGUAGES},
     )
 
 
@@ -224,8 +225,70 @@ _FACT_CHARACTERS = 200
 _FACT_ITEMS = 8
 
 
+_WIDE = "[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]"
+_FOLDED = re.compile(f"(?<={_WIDE})[ \t\n]+(?={_WIDE})")
+_LEVEL_CODE = re.compile(rf"(?:(?<={_WIDE}) )?(?<![\w./-])({'|'.join(LEVELS)})(?![\w./-]|[ ][A-Za-z])(?: (?={_WIDE}))?", re.ASCII)
+_SUCCESS_SIGNS = ("answer larger than any clean one", "answer as late as asked", "answer follows the truth of the condition")
+"""Signs of success of web/sqli, which its summary quotes."""
+
+
+def _japanese(text: str) -> str:
+    """A detector's Japanese text without the spaces that YAML puts where it joins folded lines, and with levels in words.
+
+    >>> _japanese("連続するか、 他の場合（medium）。1件なら high（早朝は low）")
+    '連続するか、他の場合（中）。1件なら高（早朝は低）'
+    """
+    words = Words("ja")
+    return _LEVEL_CODE.sub(lambda m: words.label("level", m[1]), _FOLDED.sub("", text))
+
+
+def _detector_text(value: Any) -> Mapping[Language, str]:
+    texts = _both(value)
+    return {"en": texts["en"], "ja": _japanese(texts["ja"])}
+
+
+def _summary_in(lang: Language, text: str, actor: str) -> str:
+    if lang == "en":
+        return text
+    words = Words(lang)
+    for sign in _SUCCESS_SIGNS:
+        text = text.replace(sign, words.label("success", sign))
+    return f"{actor}：{text.removeprefix(f'{actor} – ')}" if text.startswith(f"{actor} – ") else text
+
+
+_NO_ROWS = re.compile(r"there are no ([a-z ]+)")
+_NO_COLUMN = re.compile(r"(\w+) is missing in ([\d,]+) of ([\d,]+) ([a-z ]+)")
+
+
+def _reason(text: str) -> Mapping[Language, str]:
+    """Why a detector could not judge, in the report's words where they are known; a program's own message stays as it is."""
+    both = {lang: Words(lang) for lang in LANGUAGES}
+    if told := _NO_ROWS.fullmatch(text):
+        return {lang: words("reason.no_rows", relation=words.label("relation", told[1])) for lang, words in both.items()}
+    if told := _NO_COLUMN.fullmatch(text):
+        counts = {"column": told[1], "missing": told[2], "rows": told[3]}
+        return {lang: words("reason.no_column", relation=words.label("relation", told[4]), **counts) for lang, words in both.items()}
+    return dict.fromkeys(LANGUAGES, text)
+
+
+_YEARS = (
+    ("input.year_given", re.compile(r"year (?P<year>\d{4}) given for the last line")),
+    ("input.year_named", re.compile(r"year (?P<year>\d{4}) from the file name")),
+    ("input.year_latest", re.compile(r"year (?P<year>\d{4}): the latest that puts no line after (?P<day>[\d-]{10})")),
+    ("input.year_doubtful", re.compile(r"year (?P<year>\d{4}): the latest that puts no line after (?P<day>[\d-]{10}); its 29 February cannot be")),
+)
+
+
+def _year(assumption: str, words: Words) -> str:
+    """How the year of a log without years was found."""
+    for key, form in _YEARS:
+        if told := form.fullmatch(assumption):
+            return words(key, **told.groupdict())
+    return words("input.year", year=assumption)
+
+
 def _shown_fact(value: Any) -> str | float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
         return value
     if isinstance(value, list):
         shown = ", ".join(str(_shown_fact(v)) for v in value[:_FACT_ITEMS])
@@ -238,14 +301,15 @@ def _read_detector(record: Mapping[str, Any]) -> Detector:
     """One detector as it ran, in the words it ran with."""
     return Detector(
         id=record["id"],
-        title=_both(record["title"]),
-        description=_both(record["description"]),
+        title=_detector_text(record["title"]),
+        description=_detector_text(record["description"]),
         false_positives=_both(record["false_positives"]),
         next_steps=_both(record["next_steps"]),
+        is_advice_english=not isinstance(record["false_positives"], Mapping),
         version=record["version"],
         findings=record["findings"],
         is_evaluable=record["evaluable"],
-        reason=_both(record["reason"] or ""),
+        reason=_reason(record["reason"] or ""),
         parameters={name: _shown_fact(value) for name, value in record["parameters"].items()},
     )
 
@@ -310,7 +374,7 @@ def _input_of(source: Source, name: str) -> Input:
         zone[lang] = words("input.assumed", zone=source.tz) if source.tz_assumed else source.tz
         told = [words("input.problem", problem=source.problem)] if source.problem else []
         told += [words("input.duplicate", id=source.duplicate_of)] if source.duplicate_of is not None else []
-        told += [words("input.year", year=source.year_assumption)] if source.year_assumption else []
+        told += [_year(source.year_assumption, words)] if source.year_assumption else []
         notes[lang] = (*told, *source.notes)
     formats = tuple(sorted(source.formats))
     return Input(source.id, name, source.sha256, formats, zone, notes, source.lines, source.event_lines, sum(source.skipped.values()), source.rejected)

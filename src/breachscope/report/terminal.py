@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from breachscope.hostile import clipped, padded, visible, width
+from breachscope.hostile import padded, visible, width
 from breachscope.report.answer import answer
 from breachscope.report.facts import Facts
 from breachscope.report.words import Words
 
 LINE_CELLS = 120
-"""Longest line but the last, which holds a path; a list says how many more there are before it grows longer."""
+"""Longest line but the last, which holds a path and commands to copy: a list says how many more there are, one long sentence goes on in the next line."""
 
 
 def summary_of(facts: Facts, words: Words, report: Path | None) -> str:
@@ -30,12 +31,16 @@ def summary_of(facts: Facts, words: Words, report: Path | None) -> str:
         "unknown": told.unknown,
     }
     lines = {name: _fitted(texts, room, words) for name, texts in parts.items()}
-    lines["what"] = f"{told.what} {_fitted(told.titles, room - width(told.what) - 1, words)}".rstrip()
+    lines["what"] = f"{told.what} {_fitted(told.titles, room - width(visible(told.what)) - 1, words)}".rstrip()
     lines |= {"when": told.when, "people": told.people, "next": words("listing.clause").join([where, told.next])}
     lines |= _without_map(facts, words)
     headline = told.headline if told.level is None else f"[{words.label('level', told.level)}] {told.headline}"
-    rows = [headline, *(padded(label, cells) + lines[name] for name, label in labels.items())]
-    return "\n".join(map(visible, rows))
+    rows = _wrapped(headline, LINE_CELLS)
+    for name, label in labels.items():
+        # A path or a command that is to be copied must not be broken.
+        parts_of_line = [visible(lines[name])] if name == "next" else _wrapped(lines[name], room)
+        rows += [padded(label if n == 0 else "", cells) + part for n, part in enumerate(parts_of_line)]
+    return "\n".join(rows)
 
 
 _FIRST = ("what", "when", "who")
@@ -45,33 +50,50 @@ _LAST = ("sure", "unknown", "next")
 
 
 def _fitted(texts: Sequence[str], room: int, words: Words) -> str:
-    """As many of ``texts`` as fit in ``room`` cells and how many more there are; the first one is cut when it leaves no room for that."""
+    """As many of ``texts`` as fit in ``room`` cells and how many more there are; never fewer than one, however long."""
     shown = [visible(text) for text in texts]
     for kept in range(len(shown), 0, -1):
         line = words.listing(shown, kept, joint="listing.clause")
         if width(line) <= room:
             return line
-    if not shown:
-        return ""
-    rest = width(words.listing(["", *shown[1:]], 1))
-    return words.listing([clipped(shown[0], room - rest), *shown[1:]], 1)
+    return words.listing(shown, 1, joint="listing.clause")
+
+
+_PIECE = re.compile(r"(?:[^\s\u3000-\u9fff\uff00-\uffef]+|\S)[、。，．）」：／]*\s*")
+"""What stays together: a word, or one full-width character, with the punctuation that must not begin a line."""
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    """``text``, made visible, in lines of at most ``room`` cells, broken between words or full-width characters where it can be."""
+    lines = [""]
+    for piece in _PIECE.findall(visible(text)):
+        if lines[-1] and width(lines[-1] + piece.rstrip()) > room:
+            lines.append("")
+        for character in piece if width(piece.rstrip()) > room else (piece,):
+            if lines[-1] and width(lines[-1] + character.rstrip()) > room:
+                lines.append("")
+            lines[-1] += character
+    return [line.rstrip() for line in lines]
 
 
 def _without_map(facts: Facts, words: Words) -> dict[str, str]:
     found = sum(len(i.findings) for i in facts.incidents)
-    ran = words.count(sum(d.is_evaluable for d in facts.detectors), "detectors")
+    able = sum(d.is_evaluable for d in facts.detectors)
+    total = words.count(len(facts.detectors), "detectors")
+    ran = total if able == len(facts.detectors) else words("answer.able", able=words.number(able), total=total)
     if found:
         worst = max(facts.incidents, key=lambda i: i.rank).level
         incidents = words.count(len(facts.incidents), "incidents")
         findings = words("answer.findings", findings=words.count(found, "findings"), detectors=ran, incidents=incidents, level=words.label("level", worst))
     else:
-        findings = words("answer.findings_none", detectors=ran)
+        findings = words("answer.findings_none", detectors=ran) if facts.is_examined else words("answer.findings_unjudged")
     coverage = words(
         "answer.coverage",
         sources=words.count(len(facts.sources), "sources"),
-        lines=words.count(sum(s.lines for s in facts.sources), "lines"),
-        events=words.count(sum(sum(s.events.values()) for s in facts.sources), "events"),
-        rejected=words.count(sum(s.rejected for s in facts.sources), "lines"),
+        lines=words.count(facts.lines, "lines"),
+        events=words.number(facts.event_lines),
+        skipped=words.number(facts.skipped),
+        rejected=words.number(facts.rejected),
         gaps=words.count(sum(len(c.gaps) for c in facts.coverage), "gaps"),
     )
     return {"findings": findings, "coverage": coverage, "map": words("answer.map_adds")}

@@ -6,6 +6,7 @@ because people (人), records (件) and log lines (行) are different things tha
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -18,6 +19,8 @@ LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 _BYTE_UNITS = ("kB", "MB", "GB", "TB", "PB")
 JST_OFFSET_MIN = 540
+_TOLD_IN_CODES = frozenset({"pattern", "success"})
+"""Facts of the built-in detectors whose values are words of the program and not of a log."""
 
 
 @cache
@@ -52,7 +55,7 @@ class Words:
 
     def label(self, group: str, code: str) -> str:
         """The word for a code such as level ``high``; the code itself when it is one of the user's own."""
-        return self._texts.get(f"{group}.{code.replace('.', '_').replace('/', '_')}", code)
+        return self._texts.get(f"{group}.{re.sub('[./ ]', '_', code)}", code)
 
     def number(self, value: float) -> str:
         """
@@ -69,6 +72,18 @@ class Words:
         """
         form = "one" if value == 1 else "other"
         return self(f"unit.{unit}.{form}", n=self.number(value))
+
+    def fact(self, name: str, value: str | float) -> str:
+        """A detector's own fact in words; what only a user's detector tells stays as it is.
+
+        >>> Words("ja").fact("off_hours", True), Words("en").fact("forward_share", 0.875), Words("ja").fact("pattern", "spray")
+        ('はい', '87.5 %', '多数のアカウントを少数回ずつ')
+        """
+        if isinstance(value, bool):
+            return self("found.yes" if value else "found.no")
+        if isinstance(value, str):
+            return self("listing.joint").join(self.label(name, part) for part in value.split(", ")) if name in _TOLD_IN_CODES else value
+        return self.percent(value) if name.endswith("_share") and 0 <= value <= 1 else self.number(value)
 
     def bytes(self, value: float) -> str:
         """
@@ -123,12 +138,14 @@ class Words:
         return self.local(moment).strftime("%Y-%m-%d %H:%M:%S")
 
     def span(self, first: datetime, last: datetime) -> str:
-        """From–to, the date said once when both fall on one day.
+        """From–to, the date said once when both fall on one day; one moment when both fall on one second.
 
         >>> from datetime import UTC
         >>> Words("en", 540).span(datetime(2026, 8, 29, 17, 2, tzinfo=UTC), datetime(2026, 8, 29, 18, 0, 5, tzinfo=UTC))
         '2026-08-30 02:02:00 – 03:00:05'
         """
+        if self.moment(first) == self.moment(last):
+            return self.moment(first)
         if self.date(first) == self.date(last):
             return f"{self.moment(first)} – {self.clock(last)}"
         return f"{self.moment(first)} – {self.moment(last)}"
