@@ -224,7 +224,7 @@ def test_detectors_that_could_not_judge_are_named_with_the_reason_in_words(
     write_case: CaseWriter, scope: dict[str, Any], detectors: list[dict[str, Any]], lang: Language, told: str
 ) -> None:
     scope["incidents"][0]["holes"] = []
-    reasons = {"net/egress-volume": "there are no network", "net/port-scan": "there are no network"}
+    reasons = {"net/egress-volume": "there are no network", "net/port-scan": "no network events"}
     changed = [d | {"reason": reasons.get(d["id"]), "evaluable": d["id"] not in reasons} for d in detectors]
     assert told in summarize(write_case(scope=scope, detectors=changed), lang, True)
 

@@ -256,8 +256,8 @@ def _summary_in(lang: Language, text: str, actor: str) -> str:
     return f"{actor}：{text.removeprefix(f'{actor} – ')}" if text.startswith(f"{actor} – ") else text
 
 
-_NO_ROWS = re.compile(r"there are no ([a-z ]+)")
-_NO_COLUMN = re.compile(r"(\w+) is missing in ([\d,]+) of ([\d,]+) ([a-z ]+)")
+_NO_ROWS = re.compile(r"(?:there are )?no ([a-z ]+?)(?: events)?")
+_NO_COLUMN = re.compile(r"(\w+) is missing in ([\d,]+) of ([\d,]+) ([a-z ]+?)(?: events)?")
 
 
 def _reason(text: str) -> Mapping[Language, str]:

@@ -59,7 +59,7 @@ def _fitted(texts: Sequence[str], room: int, words: Words) -> str:
     return words.listing(shown, 1, joint="listing.clause")
 
 
-_PIECE = re.compile(r"(?:[^\s\u3000-\u9fff\uff00-\uffef]+|\S)[、。，．）」：／]*\s*")
+_PIECE = re.compile(r"[「（]*(?:[^\s\u3000-\u9fff\uff00-\uffef]+|\S)[、。，．）」：／]*\s*")
 """What stays together: a word, or one full-width character, with the punctuation that must not begin a line."""
 
 
