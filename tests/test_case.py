@@ -314,6 +314,8 @@ def test_changed_grown_and_missing_inputs_are_named(case: Case, tmp_path: Path) 
     for log in logs:
         log.write_bytes(b"0123456789")
     case.write_manifest(Manifest(date(2026, 3, 2), tuple(source(log, n) for n, log in enumerate(logs, 1))))
+    assert [f.detail.split(":")[0] for f in case.verify()] == ["has no custody record"]
+    case.record("ingest", [MANIFEST], {})
     assert case.verify() == []
     os.utime(logs[0], (0, 0))
     logs[1].write_bytes(b"0123456780")

@@ -185,13 +185,32 @@ def test_a_bad_input_is_one_sentence_and_loses_nothing_else(tmp_path: Path, kind
     assert int(counted.stdout.splitlines()[1]) >= 1
 
 
-def test_an_empty_file_and_an_unknown_format_are_told_and_do_not_fail(tmp_path: Path) -> None:
+def test_an_empty_file_is_told_and_does_not_fail(tmp_path: Path) -> None:
     bad_inputs(tmp_path)
-    done = breachscope("ingest", "empty.log", "odd.log", "--case", "case", cwd=tmp_path)
+    done = breachscope("ingest", "empty.log", "--case", "case", cwd=tmp_path)
     assert done.returncode == DONE
-    one_sentence(done, "is empty", "no known format reads it")
+    one_sentence(done, "is empty")
+
+
+def test_a_file_that_no_format_reads_fails_and_keeps_its_lines(tmp_path: Path) -> None:
+    bad_inputs(tmp_path)
+    done = breachscope("ingest", "odd.log", "--case", "case", cwd=tmp_path)
+    assert done.returncode == FAILED, "a nightly batch whose log changes its format must not stay green"
+    one_sentence(done, "not one of its 3 lines could be read")
     counted = breachscope("query", "SELECT count(*) AS n FROM rejects", "--case", "case", "--format", "csv", cwd=tmp_path)
     assert counted.stdout.splitlines() == ["n", "3"]
+
+
+def test_verify_names_results_that_no_record_stands_for(shop_case: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-a", str(shop_case), str(copy)], check=True)
+    records = (copy / "custody.jsonl").read_bytes().splitlines(keepends=True)
+    (copy / "custody.jsonl").write_bytes(records[0])
+    (copy / "scope.json").write_text((copy / "scope.json").read_text().replace('"confirmed": 398', '"confirmed": 3'))
+    done = breachscope("verify", "--case", copy, cwd=tmp_path)
+    assert done.returncode == FAILED
+    for name in ("scope.json", "people.parquet", "findings.parquet", "report.html"):
+        assert f"{name}: has no custody record" in done.stdout
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

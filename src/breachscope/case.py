@@ -22,7 +22,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -42,6 +42,7 @@ MANIFEST_SCHEMA = "breachscope/manifest/1"
 _PARTIAL = ".partial"
 _LOCK = ".lock"
 _SCRATCH = "tmp"
+_UNRECORDED = (CUSTODY, STAGES, _LOCK, _SCRATCH, "inputs")
 _GENESIS = "0" * 64
 _ROW_GROUP_ROWS = 1 << 18
 
@@ -155,7 +156,7 @@ class Case:
 
     @staticmethod
     def _is_case(path: Path) -> bool:
-        return (path / CUSTODY).is_file()
+        return (path / CUSTODY).is_file() or (path / MANIFEST).is_file()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -183,11 +184,17 @@ class Case:
     def scratch(self) -> Iterator[Path]:
         """A folder for spilling, private to this process and gone afterwards."""
         folder = self.path / _SCRATCH / str(os.getpid())
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.parent.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise CaseError(f"cannot be written ({error.strerror}); work on a copy of the case that can", path=folder.parent) from error
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # another process works there, too
+                folder.parent.rmdir()
 
     def event_files(self, table: str) -> list[Path]:
         """Event files of one table, by source id."""
@@ -353,6 +360,8 @@ class Case:
 
     def _verify_chain(self) -> list[Finding]:
         path = str(self.path / CUSTODY)
+        if not (self.path / CUSTODY).is_file():
+            return [Finding("custody", path, "is missing: who did what with this case can no longer be told")]
         try:
             records = self._read_custody()
         except CaseError as error:
@@ -382,7 +391,26 @@ class Case:
                 found.append(Finding("result", str(path), "is missing"))
             elif sha256_file(path) != digest:
                 found.append(Finding("result", str(path), "differs from what breachscope wrote"))
+        if is_chain_whole:
+            found += [
+                Finding("result", str(path), "has no custody record: the record was removed, or something else wrote the file")
+                for path in self._unrecorded(expected)
+            ]
         return found
+
+    def _unrecorded(self, expected: Mapping[str, str]) -> list[Path]:
+        """Files of the case that no custody record and no manifest entry names; bookkeeping and kept pipes, which are inputs, apart."""
+        found = []
+        for path in sorted(p for p in self.path.rglob("*") if p.is_file()):
+            name = path.relative_to(self.path)
+            if name.parts[0] not in _UNRECORDED and not path.name.endswith(_PARTIAL) and name.as_posix() not in expected:
+                found.append(path)
+        return found
+
+    def custody_head(self) -> tuple[int, str]:
+        """Number and hash of the last custody record: noted elsewhere, it shows whether the end of the chain was cut off later."""
+        records = self._read_custody()
+        return (len(records), str(records[-1]["hash"])) if records else (0, _GENESIS)
 
 
 def _source_from_json(data: dict[str, Any]) -> Source:

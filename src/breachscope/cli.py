@@ -17,7 +17,7 @@ import click
 
 from breachscope import __version__
 from breachscope.console import choose_progress, harmless, make_private, print_table
-from breachscope.errors import BreachscopeError, ContentErrors, UsageError
+from breachscope.errors import BreachscopeError, ContentErrors, UsageError, did_you_mean
 from breachscope.hostile import visible
 from breachscope.progress import Progress
 from breachscope.schema import LEVELS
@@ -251,6 +251,8 @@ def verify(case_path: Path, as_json: bool) -> None:
         sys.exit(_FAILED)
     if not as_json:
         click.echo(f"nothing differs: {len(case.sources())} inputs, every result and the custody chain are as recorded")
+        count, head = case.custody_head()
+        click.echo(f"the chain ends with record {count}, {head}; note this hash outside the case: without it a chain cut at its end cannot be told")
 
 
 @cli.command()
@@ -500,13 +502,16 @@ def _detection(options: Mapping[str, Any]) -> DetectOptions:
     path: Path | None = options["settings_path"] or (SETTINGS if SETTINGS.is_file() else None)
     settings = read_settings(path, catalog) if path else Settings()
     for name in options["only"]:
-        _ = catalog[name]
+        if name not in catalog:
+            raise UsageError(f"there is no detector {name!r}{did_you_mean(name, [d.id for d in catalog.detectors])}; see 'breachscope detectors list'")
     return DetectOptions(catalog, tuple(options["only"]), merge_parameters(catalog, settings, options["settings"]), settings.allow)
 
 
 def _load_map(path: Path | None) -> DataMap | None:
     if path is None:
         return None
+    if not path.is_file():
+        raise UsageError("does not exist; --map wants a data map, which 'breachscope map init' drafts", path=path)
     from breachscope.scope import load_datamap
 
     return load_datamap(path)

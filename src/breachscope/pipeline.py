@@ -36,11 +36,7 @@ class DetectOptions:
 def ingest_logs(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
     """Add logs to the case."""
     with case.lock():
-        result = ingest(case, paths, options, progress)
-        if result.added:
-            parameters = {"tz": options.tz, "year": options.year, "format": options.only_format, "inputs": [s.path for s in result.added]}
-            case.record("ingest", [MANIFEST], parameters)
-    return result
+        return ingest(case, paths, options, progress)
 
 
 def detect_incidents(case: Case, options: DetectOptions, progress: Progress) -> bool:

@@ -40,7 +40,7 @@ def query_case(case: Case, sql: str, scratch: Path) -> Iterator[pa.RecordBatch]:
             yield pa.RecordBatch.from_pylist([], schema=reader.schema)
             yield from reader
         except duckdb.Error as error:
-            raise UsageError(f"the query cannot run: {error}") from error
+            raise UsageError(f"the query cannot run: {' '.join(str(error).split())}") from error
 
 
 def _files(case: Case, table: str) -> list[Path]:

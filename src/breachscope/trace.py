@@ -59,7 +59,7 @@ def _trace_finding(case: Case, identifier: str) -> tuple[list[dict[str, str]], l
         "detector": row["detector"],
         "level": row["level"],
         "actor": f"{row['actor_kind']} {row['actor']}",
-        "measure": f"{row['measure']:g} (threshold {row['threshold']:g})",
+        "measure": f"{row['measure']:,.12g} (threshold {row['threshold']:,.12g})",
     }
     evidence = pq.read_table(case.path / "evidence.parquet", columns=["event_id", "finding_id"], filters=[("finding_id", "=", identifier)])
     return [reason], sorted(evidence["event_id"].to_pylist())

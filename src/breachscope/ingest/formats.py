@@ -17,6 +17,7 @@ Grammar of ``formats/<id>.toml``::
 
     [[pattern]]            # tried in order; each takes the lines that it matches
     match = '…(?P<client_ip>…)…'                # groups are named after the columns that they fill
+    contains = "SRC="                           # plain text that must occur, looked for before the expression is tried
     keys  = { dst_port = "DPT" }                # key=value pairs anywhere in the text
     set   = { action = "logon" }                # constants
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
@@ -25,13 +26,16 @@ Grammar of ``formats/<id>.toml``::
     scale = 1000           # number multiplied by this
     map = { BLOCK = "deny" }                    # text translated; what is not in the map becomes null
     lower = true
+    origin = "rule"                             # taken from the text of this column where no group gives it
+    cut = ':? *IN$'                             # regular expression of what is left out
+    find = { deny = 'drop|deny' }               # value for a text that holds the expression, in any case; the first counts
 
     [[sample]]             # a line and every column that it fills, or the kind under which it is skipped
     [[refuse]]             # a line that must not be read
 
 Group names besides columns: ``time``; ``request`` (a request line), ``uri`` (path and query), and names that begin with
-``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid`` and ``message``; where a format of kind syslog
-does not fill ``service``, that is the program.
+``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid``, and ``message`` or ``head`` (all that stands
+before the message); where a format of kind syslog does not fill ``service``, that is the program.
 """
 
 from __future__ import annotations
@@ -46,7 +50,7 @@ from typing import Any, Literal, cast
 
 import polars as pl
 
-from breachscope.errors import BreachscopeError, ContentErrors, FormatError, did_you_mean
+from breachscope.errors import BreachscopeError, ContentErrors, FormatError, UsageError, did_you_mean
 from breachscope.schema import EVENT_TABLES
 from breachscope.timestamps import TimeForm
 from breachscope.toml_file import TomlFile
@@ -63,11 +67,11 @@ _KEYS: Mapping[str, str] = {
     "order": "a whole number",
 }
 _PATTERN_KEYS: Mapping[str, str] = {
-    **dict.fromkeys(("match", "skip", "table"), "text"),
+    **dict.fromkeys(("match", "contains", "skip", "table"), "text"),
     **dict.fromkeys(("keys", "set", "time"), "a table"),
     "require": _TEXTS,
 }
-_FIELD_KEYS: Mapping[str, str] = {"scale": "a number", "map": "a table", "lower": "true or false"}
+_FIELD_KEYS: Mapping[str, str] = {"scale": "a number", "map": "a table", "lower": "true or false", "cut": "text", "origin": "text", "find": "a table"}
 _TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS}
 _SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "expect": "a table", "skip": "text"}
 _NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
@@ -82,6 +86,12 @@ class FieldRule:
     scale: float | None = None
     map: Mapping[str, str] | None = None
     lower: bool = False
+    cut: str | None = None
+    """Regular expression of what is left out of the text."""
+    origin: str | None = None
+    """Another column whose text is taken where no group gives this one."""
+    find: Mapping[str, str] | None = None
+    """Value → regular expression that must occur, in any case; the first that does counts, else null."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +101,55 @@ class Pattern:
     regex: str | None
     keys: Mapping[str, str] = field(default_factory=dict)
     require: tuple[str, ...] = ()
+    contains: str | None = None
+    """Plain text that must occur, looked for first: it is found much faster than the expression fails."""
     constants: Mapping[str, str | int] = field(default_factory=dict)
     skip: str | None = None
     table: str | None = None
     time: TimeForm | None = None
+    separator: str = ""
+    """Characters that set key=value pairs apart besides white space."""
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """Names of the regular expression's groups, in order."""
         return tuple(re.findall(r"\(\?P<(\w+)>", self.regex or ""))
+
+    @cached_property
+    def prefix(self) -> str:
+        """The plain text that every match begins with; empty when there is none."""
+        return literal_prefix(self.regex or "")
+
+
+def literal_prefix(regex: str) -> str:
+    r"""Plain text that every match of an anchored expression begins with.
+
+    >>> literal_prefix(r"^Failed (?P<method>\S+)"), literal_prefix(r"^ab?c"), literal_prefix(r"^a|^b"), literal_prefix(r"a"), literal_prefix(r"^\[x")
+    ('Failed ', 'a', '', '', '[x')
+    """
+    if not regex.startswith("^") or _has_top_alternatives(regex):
+        return ""
+    prefix = ""
+    rest = regex[1:]
+    while found := re.match(r"\\([\[\](){}.*+?|^$/\\-])|([^\\\[\](){}.*+?|^$])", rest):
+        following = rest[found.end() : found.end() + 1]
+        if following in ("?", "*", "{"):
+            break
+        prefix += found[1] or found[2]
+        rest = rest[found.end() :]
+        if following == "+":
+            break
+    return prefix
+
+
+def _has_top_alternatives(regex: str) -> bool:
+    """Whether a ``|`` stands outside all groups and classes."""
+    depth = 0
+    for part in re.findall(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", regex, re.DOTALL):
+        if part == "|" and depth == 0:
+            return True
+        depth += {"(": 1, ")": -1}.get(part, 0)
+    return False
 
 
 @dataclass(frozen=True)
@@ -149,7 +199,7 @@ class FormatCatalog:
         for known in self.formats:
             if known.id == identifier:
                 return known
-        raise FormatError(f"no format is called {identifier!r}{did_you_mean(identifier, [f.id for f in self.formats])}; see 'breachscope formats list'")
+        raise UsageError(f"no format is called {identifier!r}{did_you_mean(identifier, [f.id for f in self.formats])}; see 'breachscope formats list'")
 
     @property
     def whole_lines(self) -> tuple[Format, ...]:
@@ -201,19 +251,22 @@ def load_format(path: Path) -> Format:
 
 def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> Format:
     kind = cast("Kind", data["kind"])
-    fields = {name: FieldRule(rule.get("scale"), rule.get("map"), rule.get("lower", False)) for name, rule in data.get("fields", {}).items()}
+    fields = {
+        name: FieldRule(rule.get("scale"), rule.get("map"), rule.get("lower", False), rule.get("cut"), rule.get("origin"), rule.get("find"))
+        for name, rule in data.get("fields", {}).items()
+    }
     time = TimeForm(tuple(data["time"]["formats"])) if "time" in data else None
     patterns = [
         Pattern(
-            p.get("match"), p.get("keys", {}), tuple(p.get("require", ())), p.get("set", {}), p.get("skip"), p.get("table"),
-            TimeForm(tuple(p["time"]["formats"])) if "time" in p else None,
+            p.get("match"), p.get("keys", {}), tuple(p.get("require", ())), p.get("contains"), p.get("set", {}), p.get("skip"), p.get("table"),
+            TimeForm(tuple(p["time"]["formats"])) if "time" in p else None, data.get("separator", ""),
         )
         for p in data.get("pattern", ())
     ]  # fmt: skip
     if kind == "delimited":
         patterns.append(Pattern(_delimited_regex(data)))
     if kind == "keyvalue":
-        patterns.append(Pattern(None, data["keys"], tuple(data.get("require", ()))))
+        patterns.append(Pattern(None, data["keys"], tuple(data.get("require", ())), separator=data.get("separator", "")))
     paths = {c: tuple([p] if isinstance(p, str) else p) for c, p in data["keys"].items()} if kind == "json" else {}
     samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n) for s, n in zip(data.get("sample", ()), sample_lines, strict=True)]
     samples += [Sample(r["line"], None) for r in data.get("refuse", ())]
@@ -336,13 +389,8 @@ class _Checker:
         if not ({"match", "keys"} & pattern.keys()):
             self.complain("a pattern needs 'match' or 'keys'", "pattern", i)
         regex = pattern.get("match")
-        if regex is not None:
-            try:
-                pl.Series([""]).str.contains(regex)
-            except pl.exceptions.ComputeError as error:
-                reason = re.search(r"^error: (.+)$", str(error), re.MULTILINE)
-                self.complain(f"match is not a regular expression: {reason[1] if reason else str(error).splitlines()[0]}", "pattern", i, "match")
-                return
+        if regex is not None and not self.check_regex(regex, "pattern", i, "match"):
+            return
         if "table" in pattern:
             self.check_table("pattern", i, "table")
         self.check_time("pattern", i, "time")
@@ -351,7 +399,7 @@ class _Checker:
         groups = re.findall(r"\(\?P<(\w+)>", regex or "")
         if self.data.get("kind") == "envelope":
             for group in ("time", "program", "message"):
-                if group not in groups:
+                if group not in groups and not (group == "message" and "head" in groups):
                     self.complain(f"an envelope's pattern needs a group {group!r}", "pattern", i, "match")
             return
         given = {*groups, *pattern.get("keys", {}), *self.data.get("keys", {})}
@@ -369,6 +417,15 @@ class _Checker:
             self.check_group(column, table, "pattern", i, "set", column)
             self.check_member(column, constant, table, "pattern", i, "set", column)
 
+    def check_regex(self, regex: Any, *keys: str | int) -> bool:
+        try:
+            pl.Series([""]).str.contains(regex)
+        except (pl.exceptions.ComputeError, TypeError) as error:
+            reason = re.search(r"^error: (.+)$", str(error), re.MULTILINE)
+            self.complain(f"{keys[-1]} is not a regular expression: {reason[1] if reason else str(error).splitlines()[0]}", *keys)
+            return False
+        return True
+
     def check_field(self, name: str, rule: Any) -> None:
         if not isinstance(rule, Mapping):
             self.complain(f"{name!r} is a table", "fields", name)
@@ -381,6 +438,12 @@ class _Checker:
             for text, value in rule.get("map", {}).items():
                 for table in tables:
                     self.check_member(name, value, table, "fields", name, "map", text)
+            for value, regex in rule.get("find", {}).items():
+                self.check_regex(regex, "fields", name, "find", value)
+                for table in tables:
+                    self.check_member(name, value, table, "fields", name, "find", value)
+            if "cut" in rule:
+                self.check_regex(rule["cut"], "fields", name, "cut")
 
     def check_group(self, group: str, table: object, *keys: str | int) -> None:
         if group.startswith("_") or group in _SPECIAL_GROUPS or table not in EVENT_TABLES:

@@ -31,7 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from breachscope import __version__
-from breachscope.case import Case, Manifest, Source, sha256_file
+from breachscope.case import MANIFEST, Case, Manifest, Source, sha256_file
 from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.engine import Context, Reading, read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
@@ -118,8 +118,8 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
                 continue
             source = _without_copies(case, source, manifest)
             source.check_lines()
-            if source.problem:
-                result.errors.append(InputError(source.problem, path=source.path))
+            if problem := _unusable(source):
+                result.errors.append(InputError(problem, path=source.path))
             for note in source.notes:
                 progress.warn(f"{source.path}: {note}")
             manifest = manifest.with_source(source)
@@ -129,7 +129,22 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
                 committed = time.monotonic()
     finally:
         case.write_manifest(manifest)
+        _record(case, options, result)
     return result
+
+
+def _record(case: Case, options: IngestOptions, result: IngestResult) -> None:
+    """Leave a custody record of a manifest that none names: also one that a killed run left, or a renamed input changed."""
+    if case.recorded_outputs().get(MANIFEST) != sha256_file(case.path / MANIFEST):
+        parameters = {"tz": options.tz, "year": options.year, "format": options.only_format, "inputs": [s.path for s in result.added]}
+        case.record("ingest", [MANIFEST], parameters)
+
+
+def _unusable(source: Source) -> str | None:
+    """Why an input counts as one that could not be read: it broke off, or not one of its lines is in a known format."""
+    if source.lines and source.rejected == source.lines:
+        return f"not one of its {source.lines:,} lines could be read; see 'breachscope formats test', or write a format for --formats DIR"
+    return source.problem
 
 
 @dataclass(frozen=True)
@@ -352,7 +367,7 @@ class _SourceReader:
             return Context(self.plan.id, self.zone)
         with self._years_lock:
             if not self._years_sought:
-                scan = Stream(self.plan.path, block_bytes=self.options.block_bytes)
+                scan = Stream(self.plan.path, is_hashed=False, block_bytes=self.options.block_bytes)
                 lines = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
                 self.years = infer_years(lines, reference=self.plan.reference, year=self.options.year, file_name=self.plan.path.name)
                 self._years_sought = True
@@ -370,7 +385,7 @@ class _SourceReader:
         for table, format_id, rows in reading.events:
             frames.setdefault(table, []).append(rows)
             formats[format_id] += len(rows)
-        events = {t: _to_arrow(f[0] if len(f) == 1 else pl.concat(f).sort("event_id"), t) for t, f in frames.items()}
+        events = {t: _to_arrow(_in_line_order(f), t) for t, f in frames.items()}
         zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
         return _BlockResult(len(lines.frame), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless)
 
@@ -428,6 +443,11 @@ def _looks_binary(data: bytes) -> bool:
     head = data.lstrip(b"\0")[: 64 << 10]  # a log that was truncated while open begins with NULs
     control = sum(head.count(c) for c in range(32) if c not in (9, 10, 13, 27))
     return len(head) >= _LEAST_BINARY_BYTES and control > 0.05 * len(head)
+
+
+def _in_line_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    rows = pl.concat(frames) if len(frames) > 1 else frames[0]
+    return rows if rows["event_id"].is_sorted() else rows.sort("event_id")
 
 
 def _to_arrow(rows: pl.DataFrame, table: str) -> pa.Table:
