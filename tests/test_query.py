@@ -97,3 +97,15 @@ def test_anything_but_one_select_over_the_case_is_refused(case: Case, tmp_path: 
 def test_case_files_stay_private(case: Case) -> None:
     for path in case.path.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_a_query_that_never_ends_is_stopped(case: Case, tmp_path: Path) -> None:
+    endless = "WITH RECURSIVE t AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM t) SELECT count(*) FROM t"
+    with pytest.raises(UsageError, match="stopped"):
+        list(query_case(case, endless, tmp_path, time_limit=0.5))
+
+
+def test_a_case_on_read_only_media_can_be_queried(case: Case, tmp_path: Path) -> None:
+    before = sorted(p.relative_to(case.path) for p in case.path.rglob("*"))
+    list(query_case(case, "SELECT count(*) FROM web", tmp_path))
+    assert sorted(p.relative_to(case.path) for p in case.path.rglob("*")) == before

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -270,8 +271,9 @@ def query(sql: str, case_path: Path, form: str | None, output: Path | None, limi
     form = form or ("table" if sys.stdout.isatty() and output is None else "csv")
     if form == "parquet" and output is None:
         raise UsageError("--format parquet needs --output FILE")
-    with case.scratch() as scratch:
-        batches = queries.query_case(case, sql, scratch)
+    # Not in the case: evidence is kept on media that cannot be written.
+    with TemporaryDirectory(prefix="breachscope-") as scratch:
+        batches = queries.query_case(case, sql, Path(scratch))
         if form == "parquet" and output is not None:
             make_private(output)
             queries.write_parquet(batches, output)
@@ -601,6 +603,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("BREACHSCOPE_DEBUG"):
             raise
+        if type(error).__module__.partition(".")[0] in ("pyarrow", "polars", "duckdb"):
+            click.echo(f"breachscope: a file of the case seems to be damaged ({visible(' '.join(str(error).split())[:300])})", err=True)
+            click.echo("'breachscope verify' names it; run the stages again in a new case. If verify finds nothing, please report this.", err=True)
+            sys.exit(_FAILED)
         click.echo(f"breachscope: a fault in breachscope itself: {type(error).__name__}: {visible(str(error)[:500])}", err=True)
         click.echo("Please report it; BREACHSCOPE_DEBUG=1 shows where it arose. Nothing that was ingested is lost.", err=True)
         sys.exit(_FAILED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -18,20 +19,26 @@ from breachscope.schema import EVENT_TABLES, TABLES, Table
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BATCH_ROWS = 10_000
+MEMORY_LIMIT = "2GB"
+TIME_LIMIT_SECONDS = 600.0
 
 
-def query_case(case: Case, sql: str, scratch: Path) -> Iterator[pa.RecordBatch]:
+def query_case(case: Case, sql: str, scratch: Path, time_limit: float = TIME_LIMIT_SECONDS) -> Iterator[pa.RecordBatch]:
     """Run one SELECT over the case's tables (those of :mod:`breachscope.schema`; absent ones are empty) and stream its rows.
 
-    Files, network and settings are out of reach. Raises UsageError with DuckDB's own words for bad SQL.
+    Files, network and settings are out of reach; memory and time (``time_limit`` in seconds) are bounded. Raises
+    UsageError with DuckDB's own words for SQL that cannot run.
     """
-    with duckdb.connect(config={"temp_directory": str(scratch), "python_enable_replacements": False}) as connection:
+    config = {"temp_directory": str(scratch), "python_enable_replacements": False, "memory_limit": MEMORY_LIMIT}
+    with duckdb.connect(config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         for table in TABLES.values():
             connection.execute(_view(table, _files(case, table.name)))
         connection.execute("SET allowed_directories = $folders", {"folders": [str(case.path.absolute()), str(scratch)]})
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
+        timer = threading.Timer(time_limit, connection.interrupt)
+        timer.start()
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -39,8 +46,12 @@ def query_case(case: Case, sql: str, scratch: Path) -> Iterator[pa.RecordBatch]:
             reader = connection.sql(statements[0].query).to_arrow_reader(_BATCH_ROWS)
             yield pa.RecordBatch.from_pylist([], schema=reader.schema)
             yield from reader
+        except duckdb.InterruptException as error:
+            raise UsageError(f"the query took longer than {time_limit:g} seconds and was stopped") from error
         except duckdb.Error as error:
             raise UsageError(f"the query cannot run: {' '.join(str(error).split())}") from error
+        finally:
+            timer.cancel()
 
 
 def _files(case: Case, table: str) -> list[Path]:
