@@ -29,7 +29,11 @@ def query_case(case: Case, sql: str, scratch: Path, time_limit: float = TIME_LIM
     Files, network and settings are out of reach; memory and time (``time_limit`` in seconds) are bounded. Raises
     UsageError with DuckDB's own words for SQL that cannot run.
     """
-    config = {"temp_directory": str(scratch), "python_enable_replacements": False, "memory_limit": MEMORY_LIMIT}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": str(scratch),
+        "memory_limit": MEMORY_LIMIT,
+        "python_enable_replacements": False,
+    }
     with duckdb.connect(config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         for table in TABLES.values():
