@@ -288,3 +288,28 @@ def test_a_year_less_time_in_a_zone_is_placed_there() -> None:
 
 def test_29_february_in_a_common_year_is_no_time() -> None:
     assert read("Feb 29 08:00:00", BSD, years=[2026]) == [(None, None, "none")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mar  2 10:15:04", utc(2026, 3, 2, 10, 15, 4)),
+        ("Mar 02 10:15:04", utc(2026, 3, 2, 10, 15, 4)),
+        ("Mar 2 10:15:04", utc(2026, 3, 2, 10, 15, 4)),
+        ("Dec 31 23:59:60", utc(2027, 1, 1, 0, 0, 0)),
+        ("Mar  2 24:00:00", None),
+        ("Mar  2 10:60:00", None),
+        ("Mar  2 10:15:61", None),
+        ("Mar 32 10:15:04", None),
+        ("Mar  2 10:15", None),
+        ("Mrz  2 10:15:04", None),
+        ("10:15:04", None),
+        ("", None),
+    ],
+)
+def test_time_of_bsd_syslog(text: str, expected: datetime | None) -> None:
+    quality = "none" if expected is None else "inferred_year"
+    assert read([text, "Mar  3 00:00:00"], BSD, years=[2026, 2026]) == [
+        (expected, None if expected is None else 0, quality),
+        (utc(2026, 3, 3), 0, "inferred_year"),
+    ]

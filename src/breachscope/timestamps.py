@@ -30,7 +30,9 @@ _EPOCH_DIGITS = {"epoch_s": 11, "epoch_ms": 14, "epoch_us": 17, "epoch_ns": 19}
 _DAYS_PER_UNROLLED_YEAR = 366
 _DAYS_BEFORE_MONTH = np.array([0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335], dtype=np.int32)
 _MONTHS = {m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
-_YEARLESS = r"^(?:<\d{1,3}>)?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +(\d{1,2}) \d\d:\d\d:\d\d"
+_YEARLESS = r"^(?:<[0-9]{1,3}>)?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +([0-9]{1,2}) [0-9]"
+_YEARLESS_CHARS = 13
+"""Enough for priority, month, day and the first digit of the hour."""
 _LEAP_YEAR = "2000"
 _DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
@@ -131,13 +133,16 @@ def has_yearless_times(lines: pl.Series) -> bool:
 
 
 def _days_of_leap_year(lines: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """0-based day of a leap year of each line that begins with a year-less time, and the indexes of those lines."""
-    parts = lines.str.extract_groups(_YEARLESS).struct.unnest()
+    """0-based day of a leap year of the lines that begin with a year-less time, and their indexes; one for a run of lines of the same hour."""
+    # Neighbouring lines share their day: each run is read once.
+    runs = lines.str.head(_YEARLESS_CHARS).rle().struct.unnest()
+    parts = runs["value"].str.extract_groups(_YEARLESS).struct.unnest()
     parts.columns = ["month", "day"]
-    found = parts.with_row_index("i").filter(pl.col("month").is_not_null())
+    starts = pl.Series("i", np.cumsum(runs["len"].to_numpy()).astype(np.int64)) - runs["len"].cast(pl.Int64)
+    found = parts.with_columns(starts).filter(pl.col("month").is_not_null())
     months = found["month"].replace_strict(_MONTHS, return_dtype=pl.Int64).to_numpy()
     days = _DAYS_BEFORE_MONTH[months] + found["day"].cast(pl.Int64).to_numpy() - 1
-    return days.astype(np.int64), found["i"].cast(pl.Int64).to_numpy()
+    return days.astype(np.int64), found["i"].to_numpy()
 
 
 def _anchor(last_turn: int, highest_turn: int, highest_day: int, leap_turns: set[int], reference: date, year: int | None, file_name: str) -> tuple[int, str]:

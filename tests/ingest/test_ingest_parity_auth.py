@@ -43,7 +43,7 @@ def slow_sshd(line: str) -> Event | None:
     verdict, method, user, address, port = found.groups()
     event: dict[str, Any] = {
         "host": host,
-        "client_ip": address,
+        "client_ip": slow_address(address),
         "client_port": int(port),
         "action": "logon",
         "outcome": "success" if verdict == "Accepted" else "failure",
@@ -122,20 +122,30 @@ def test_sshd_logins_are_read_as_the_slow_reader_reads_them(lines: list[str]) ->
     assert engine_reads(lines, "syslog") == [slow_sshd(line) for line in lines]
 
 
-# key=value: pairs stand between spaces, values may be quoted with backslash escapes; the first pair of a key counts, and what
-# stands inside quotes is never a pair.
+# key=value: pairs stand between spaces (and separators that the format names), values may be quoted with backslash escapes;
+# what stands inside quotes is never a pair. A line that can be read in two ways is refused: a key of ours twice, a stray quote.
 
-PAIR = re.compile(r'([\w.-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
+PIECE = re.compile(r'(?:([^\s"=]+)=)?"((?:[^"\\]|\\.)*)"[\]),;:.]*(?=\s|$)|([^\s"]+)(?=\s|$)')
+WANTED = {"time": "ts", "user": "user", "client_ip": "ip", "target": "dst.group", "session": "sess"}
 
 
-def slow_pairs(line: str) -> dict[str, str]:
+def slow_pairs(line: str) -> dict[str, str] | None:
     pairs: dict[str, str] = {}
     at = 0
     while at < len(line):
-        if match := PAIR.match(line, at):
-            pairs.setdefault(match[1], match[2] if match[2] is not None else match[3])
-            at = match.end()
-        at += 1 if line[at : at + 1] == " " else 0
+        if line[at].isspace():
+            at += 1
+            continue
+        piece = PIECE.match(line, at)
+        if piece is None:
+            return None
+        key, value = (piece[1], piece[2]) if piece[3] is None else (*piece[3].split("=", 1), "")[:2]
+        if key in WANTED.values():
+            if key in pairs:
+                return None
+            if piece[3] is None or "=" in piece[3]:
+                pairs[key] = value
+        at = piece.end()
     return pairs
 
 
@@ -172,9 +182,9 @@ PAIRS = st.lists(st.builds("{}={}".format, KEY, st.one_of(BARE, QUOTED)), max_si
 
 
 @cache
-def pairs_catalog() -> FormatCatalog:
+def pairs_catalog(separator: str = "") -> FormatCatalog:
     with TemporaryDirectory() as folder:
-        (Path(folder) / "pairs.toml").write_text(FORMAT)
+        (Path(folder) / "pairs.toml").write_text(FORMAT.replace("order = 2000", f'order = 2000\nseparator = "{separator}"') if separator else FORMAT)
         return load_formats([Path(folder)])
 
 
@@ -182,11 +192,13 @@ def pairs_catalog() -> FormatCatalog:
 @example(lines=['ts=2026-03-02T10:15:04Z user="x ip=203.0.113.1" ip=192.0.2.9'])
 @example(lines=['ts=2026-03-02T10:15:04Z xuser="a user=b" user="c \\" ip=1"'])
 def test_pairs_are_read_as_the_slow_reader_reads_them(lines: list[str]) -> None:
-    expected = []
+    expected: list[Event | None] = []
     for line in lines:
         found = slow_pairs(line)
-        told = {"user": "user", "client_ip": "ip", "target": "dst.group", "session": "sess"}
-        values = {column: found[key] for column, key in told.items() if found.get(key, "-") not in ("-", "", "(null)")}
+        if found is None:
+            expected.append(None)
+            continue
+        values = {column: found[key] for column, key in WANTED.items() if column != "time" and found.get(key, "-") not in ("-", "", "(null)")}
         if "client_ip" in values:
             values["client_ip"] = slow_address(values["client_ip"])
         expected.append({"ts": datetime(2026, 3, 2, 10, 15, 4, tzinfo=UTC), "ts_offset_min": 0, **values})
@@ -194,24 +206,28 @@ def test_pairs_are_read_as_the_slow_reader_reads_them(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "user", "address"),
+    ("separator", "line", "user", "address"),
     [
-        ("user=u1 ip=192.0.2.9", "u1", "192.0.2.9"),
-        ("user=u1, ip=192.0.2.9, x=y", "u1", "192.0.2.9"),  # pairs set apart by commas
-        ("user=u1,ip=192.0.2.9", "u1", "192.0.2.9"),
-        ("user=u1;ip=192.0.2.9;", "u1", "192.0.2.9"),
-        ('user="u 1",ip="192.0.2.9"', "u 1", "192.0.2.9"),
-        ("user=tanaka,taro ip=192.0.2.9", "tanaka,taro", "192.0.2.9"),  # a comma inside a bare value
-        ('x="user=evil ip=203.0.113.1" user=u1 ip=192.0.2.9', "u1", "192.0.2.9"),
-        ('x="\\" user=evil" user=u1 ip=192.0.2.9', "u1", "192.0.2.9"),
-        ("user= ip=192.0.2.9", None, "192.0.2.9"),
-        ("ip=192.0.2.9 ip=203.0.113.1", None, "192.0.2.9"),
+        ("", "user=u1 ip=192.0.2.9", "u1", "192.0.2.9"),
+        (",", "user=u1, ip=192.0.2.9, x=y", "u1", "192.0.2.9"),
+        (",", "user=u1,ip=192.0.2.9", "u1", "192.0.2.9"),
+        (";", "user=u1;ip=192.0.2.9;", "u1", "192.0.2.9"),
+        (",", 'user="u 1",ip="192.0.2.9"', "u 1", "192.0.2.9"),
+        ("", "user=tanaka,taro ip=192.0.2.9", "tanaka,taro", "192.0.2.9"),
+        ("", 'x="user=evil ip=203.0.113.1" user=u1 ip=192.0.2.9', "u1", "192.0.2.9"),
+        ("", 'x="\\" user=evil" user=u1 ip=192.0.2.9', "u1", "192.0.2.9"),
+        ("", "user= ip=192.0.2.9", None, "192.0.2.9"),
     ],
 )
-def test_pairs_by_hand(line: str, user: str | None, address: str) -> None:
-    found = engine_reads([f"ts=2026-03-02T10:15:04Z {line}"], "pairs", pairs_catalog())[0]
+def test_pairs_by_hand(separator: str, line: str, user: str | None, address: str) -> None:
+    found = engine_reads([f"ts=2026-03-02T10:15:04Z{separator} {line}"], "pairs", pairs_catalog(separator))[0]
     assert found is not None
     assert (found.get("user"), found.get("client_ip")) == (user, address)
+
+
+@pytest.mark.parametrize("line", ["ip=192.0.2.9 ip=203.0.113.1", 'user="open ip=192.0.2.9', 'user=a"b" ip=192.0.2.9', 'x="a"user=u1 ip=192.0.2.9'])
+def test_pairs_that_can_be_read_in_two_ways_are_refused(line: str) -> None:
+    assert engine_reads([f"ts=2026-03-02T10:15:04Z {line}"], "pairs", pairs_catalog()) == [None]
 
 
 # Messages by hand: sudo, su, PAM

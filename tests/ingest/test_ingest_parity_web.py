@@ -23,7 +23,7 @@ from breachscope.ingest.columns import canonical_addresses, split_request, split
 
 QUOTED = r'((?:[^"\\]|\\.)*)'
 IDENT = r'(?:[^ .:,"]+|[^ ,"]*[^ 0-9a-fA-F.:,"][^ ,"]*)'
-USER_FIELD = r'(-|""|(?:[^"\\-]|\\.|-[^ "\\])(?:[^"\\]|\\.)*|)'
+USER_FIELD = r'(-|""|(?:[^"\\-]|\\.|-(?:[^ "\\]|\\.))(?:[^"\\]|\\.)*|)'
 """Not ``- …``: that is the ident of a line with something more in front."""
 TIME = r"([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4})"
 COMMON = rf'([^ ,"]+) {IDENT}(?: {USER_FIELD})? \[{TIME}\] "{QUOTED}" ([0-9]{{3}}|-) ([0-9]+|-)'

@@ -4,7 +4,8 @@ A format's patterns are tried in order; each takes what it matches from the line
 typed columns of an event table. A line ends as an event, as skipped under a named kind, or as rejected with a reason.
 
 Rust's regex engine reads "one-pass" expressions (no choice is ever open at a character) several times faster than
-others, as fast as a CSV tokenizer; the first pattern of each format is written that way.
+others, as fast as a CSV tokenizer; the first pattern of each format is written that way. Of a pattern that begins with
+plain text, only the lines that begin so are tried.
 """
 
 from __future__ import annotations
@@ -39,8 +40,13 @@ _VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *_TIM
 _ESCAPED = ("path", "query", "request", "uri", "message")
 _IS_JSON = "_is_json"
 _HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
-_REPEATED = r"^message repeated (\d{1,6}) times?: \[ ?(.*)\]$"
+_REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
+_MOST_REPEATS = 10_000
+"""Syslog daemons fold identical neighbours, some hundreds at the most; a larger number is the word of whoever wrote the message."""
+_FAULT = "_fault"
+_TWICE = "key stands twice"
+_OPEN_QUOTE = "a quote is not closed, or stands inside a value"
 UNREAD = "no format reads this line"
 
 
@@ -118,8 +124,8 @@ def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
     return reading
 
 
-def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading) -> pl.DataFrame:
-    """Read what the patterns of ``fmt`` match; return the rest. ``lines`` may carry ready columns besides line and text."""
+def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading, ready: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Read what the patterns of ``fmt`` match; return the rest. Columns that are ready already stand in ``ready``, at the index ``row``."""
     for pattern in fmt.patterns:
         if not len(lines):
             break
@@ -128,20 +134,47 @@ def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: 
             continue
         if pattern.skip:
             reading.skipped[pattern.skip] += len(matched)
-        else:
-            _to_events(matched, fmt, pattern.table or fmt.table or "", pattern, context, reading)
+            continue
+        matched = _without_faulty(matched, reading)
+        if ready is not None:
+            matched = matched.hstack([c for c in ready[matched["row"]].get_columns() if c.name not in matched.columns])
+        _to_events(matched, fmt, pattern.table or fmt.table or "", pattern, context, reading)
     return lines
+
+
+def _without_faulty(matched: pl.DataFrame, reading: Reading) -> pl.DataFrame:
+    """Reject the rows whose pairs can be read in two ways."""
+    if _FAULT not in matched.columns:
+        return matched
+    for reason in (_OPEN_QUOTE, _TWICE):
+        reading.reject(matched["line"].filter((matched[_FAULT] == reason).fill_null(value=False)), reason)
+    return matched.filter(pl.col(_FAULT).is_null()).drop(_FAULT)
 
 
 def _match(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that the pattern matches, with its groups and keys as columns, and the rows that it does not."""
     if pattern.regex is None:
         return _match_keys(lines, pattern)
+    if not (pattern.prefix or pattern.contains):
+        return _match_regex(lines, pattern)
+    may_match = lines["text"].str.starts_with(pattern.prefix)
+    if pattern.contains:
+        may_match &= lines["text"].str.contains(pattern.contains, literal=True)
+    if may_match.all():
+        return _match_regex(lines, pattern)
+    matched, further = _match_regex(lines.filter(may_match), pattern)
+    rest = lines.filter(~may_match)
+    return matched, pl.concat([rest, further]) if len(further) else rest
+
+
+def _match_regex(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
+    if not len(lines):
+        return lines, lines
     if not pattern.groups:
-        is_match = lines["text"].str.contains(pattern.regex)
+        is_match = lines["text"].str.contains(pattern.regex or "")
         matched, rest = lines.filter(is_match), lines.filter(~is_match)
     else:
-        groups = lines["text"].str.extract_groups(pattern.regex).struct.unnest()
+        groups = lines["text"].str.extract_groups(pattern.regex or "").struct.unnest()
         # An unmatched line has null in every group, a matched one only in groups that took no part.
         is_match = groups[groups.columns[0]].is_not_null()
         if not is_match.all():
@@ -154,7 +187,7 @@ def _match(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.Data
             matched, rest = lines.filter(is_match), lines.filter(~is_match)
             matched = matched.hstack(_named(groups.filter(is_match), matched))
     if pattern.keys:
-        matched = matched.with_columns(_key_values(matched["text"], pattern.keys))
+        matched = matched.with_columns(_key_values(matched["text"], pattern.keys, pattern.separator))
     return matched, rest
 
 
@@ -167,31 +200,46 @@ def _named(groups: pl.DataFrame, lines: pl.DataFrame) -> list[pl.Series]:
 
 
 def _match_keys(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
-    values = pl.DataFrame(_key_values(lines["text"], pattern.keys))
+    values = pl.DataFrame(_key_values(lines["text"], pattern.keys, pattern.separator))
     is_match = values.select(pl.all_horizontal([pl.col(c).is_not_null() for c in pattern.require]))[:, 0]
     matched = lines.filter(is_match)
     return matched.hstack(values.filter(is_match).get_columns()), lines.filter(~is_match)
 
 
-def _key_values(texts: pl.Series, keys: Mapping[str, str]) -> list[pl.Series]:
-    """Values of ``key=value`` or ``key="value"`` pairs, set apart by spaces, commas or semicolons; the first pair of a key counts.
+def _key_values(texts: pl.Series, keys: Mapping[str, str], separator: str = "") -> list[pl.Series]:
+    """Values of ``key=value`` or ``key="value"`` pairs, set apart by white space or the characters of ``separator``.
 
-    A bare value ends at a space, or at a comma or semicolon behind which the line, or another pair, begins or ends. Where
-    a quoted value itself holds something like a key, pairs inside quotes are passed over: an attacker who writes
-    ``user_agent="x ip=192.0.2.1"`` must not choose the address.
+    Whoever writes a value must not choose another one. So pairs inside quotes are passed over, and a line that can be
+    read in two ways gets a reason in the further column ``_fault``, there when some line has one: a key that stands
+    twice outside quotes, a quote that is not closed, or one that begins or ends inside a value.
     """
     names = "|".join(re.escape(k) for k in sorted(set(keys.values())))
-    is_forged = texts.str.contains(rf'="(?:[^"\\]|\\.)*[\s,;](?:{names})=')
+    gap = rf"\s{re.escape(separator)}"
+    quoted = r'"(?:[^"\\]|\\.)*"'
+    is_quoted = texts.str.contains('"', literal=True)
+    is_told = texts.str.contains(rf'^(?:[{gap}]|(?:[^{gap}"]+|(?:[^{gap}"=]+=)?{quoted}[\]),;:.]*)(?:[{gap}]|$))*$') | ~is_quoted
+    # Most lines hold no key inside quotes; there the plain, fast expression does.
+    is_forged = is_quoted & texts.str.contains(rf'[{gap}=]"(?:[^"\\]|\\.)*[{gap}](?:{names})=')
     has_forged = bool(is_forged.any())
-    found = []
-    for column, key in keys.items():
-        pair = rf'{re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]\S*?|)(?:[,;]+(?:\s|$|[\w.-]+=)|\s|$))'
-        values = _first_group(texts, rf"(?:^|[\s,;]){pair}")
+    found = {}
+    for key in sorted(set(keys.values())):
+        pair = rf'{re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^{gap}"]*))'
+        values = _first_group(texts, rf"(?:^|[{gap}]){pair}")
         if has_forged:
-            careful = _first_group(texts.filter(is_forged), rf'^(?:(?:[^"]|"(?:[^"\\]|\\.)*")*?[\s,;])??{pair}')
+            careful = _first_group(texts.filter(is_forged), rf'^(?:(?:[^"]|{quoted})*?[{gap}])??{pair}')
             values = values.clone().scatter(is_forged.arg_true(), careful)
-        found.append(values.alias(column))
-    return found
+        found[key] = values
+    bare = texts
+    if has_forged:
+        bare = texts.clone().scatter(is_forged.arg_true(), texts.filter(is_forged).str.replace_all(quoted, '""'))
+    pairs = bare.str.count_matches(rf"(?:^|[{gap}])(?:{names})=")
+    different = pl.DataFrame([v.is_not_null().cast(pl.UInt32).alias(k) for k, v in found.items()]).sum_horizontal()
+    is_double = pairs > different
+    columns = [found[key].alias(column) for column, key in keys.items()]
+    if is_told.all() and not is_double.any():
+        return columns
+    fault = pl.select(pl.when(~is_told).then(pl.lit(_OPEN_QUOTE)).when(is_double).then(pl.lit(_TWICE)).alias(_FAULT))[:, 0]
+    return [*columns, fault]
 
 
 def _first_group(texts: pl.Series, regex: str) -> pl.Series:
@@ -269,37 +317,55 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
             form = pattern.time or fmt.time
             if form is None:
                 raise AssertionError(f"{fmt.path}: an envelope needs a time")
-            _read_messages(_with_times(matched, form, context), catalog, context, reading)
+            _read_messages(_with_times(_with_message(matched), form, context), catalog, context, reading)
     reading.unread = left
+
+
+def _with_message(envelopes: pl.DataFrame) -> pl.DataFrame:
+    """Where a pattern catches all that stands before the message as ``head``, the message is the rest: cheaper than catching both."""
+    if "head" not in envelopes.columns:
+        return envelopes
+    return envelopes.with_columns(pl.col("text").str.strip_prefix(pl.col("head")).alias("message")).drop("head")
 
 
 def _read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
     bad_time = envelopes["ts"].is_null()
-    reading.reject(envelopes["line"].filter(bad_time), "time cannot be read")
-    envelopes = envelopes.filter(~bad_time)
-    repeated = envelopes["message"].str.extract_groups(_REPEATED).struct.unnest()
-    repeated.columns = ["times", "inner"]
-    envelopes = envelopes.with_columns(
-        pl.coalesce(repeated["inner"], pl.col("message")).alias("text"), repeated["times"].cast(pl.Int32).fill_null(1).alias("_repeats")
-    ).drop("message", "time")
+    if bad_time.any():
+        reading.reject(envelopes["line"].filter(bad_time), "time cannot be read")
+        envelopes = envelopes.filter(~bad_time)
+    envelopes = envelopes.drop("text", "time").rename({"message": "text"})
+    is_repeated = envelopes["text"].str.starts_with("message repeated ")
+    if is_repeated.any():
+        repeated = envelopes["text"].str.extract_groups(_REPEATED).struct.unnest()
+        repeated.columns = ["times", "inner"]
+        times = repeated["times"].cast(pl.Int32, strict=False)
+        envelopes = envelopes.with_columns(pl.coalesce(repeated["inner"], pl.col("text")).alias("text"), times.fill_null(1).alias("_repeats"))
+        is_untrusted = repeated["times"].is_not_null() & ~times.is_between(1, _MOST_REPEATS).fill_null(value=False)
+        reading.reject(envelopes["line"].filter(is_untrusted), f"message repeated 0 or more than {_MOST_REPEATS:,} times")
+        envelopes = envelopes.filter(~is_untrusted)
+    # Patterns are tried on the text alone; the other columns are fetched for what they match.
+    left = envelopes.select("text").with_row_index("row")
+    ready = envelopes.drop("text")
+    programs = ready["program"]
+    present = set(programs.unique().to_list())
     claimed: set[str] = set()
     for fmt in catalog.messages:
-        if not len(envelopes):
+        if not len(left):
             break
-        if "*" in fmt.programs:
-            mine, others = envelopes, envelopes.clear()
-        else:
+        mine, others = left, left.clear()
+        if "*" not in fmt.programs:
             claimed |= set(fmt.programs)
-            is_mine = envelopes["program"].is_in(list(fmt.programs))
-            if not is_mine.any():
+            if not present & set(fmt.programs):
                 continue
-            mine, others = envelopes.filter(is_mine), envelopes.filter(~is_mine)
-        rest = _read_patterns(mine, fmt, context, reading)
-        envelopes = pl.concat([others, rest.select(others.columns)]) if len(others) else rest
-    is_claimed = envelopes["program"].is_in(list(claimed))
-    for program in sorted(envelopes["program"].filter(is_claimed).unique().to_list()):
-        reading.reject(envelopes["line"].filter(envelopes["program"] == program), f"{program}: a message of unknown kind")
-    for program, count in envelopes["program"].filter(~is_claimed).value_counts().iter_rows():
+            if not present <= set(fmt.programs):
+                is_mine = programs[left["row"]].is_in(list(fmt.programs))
+                mine, others = left.filter(is_mine), left.filter(~is_mine)
+        left = pl.concat([others, _read_patterns(mine, fmt, context, reading, ready)])
+    unread = ready[left["row"]].select("line", "program")
+    is_claimed = unread["program"].is_in(list(claimed))
+    for program in sorted(unread["program"].filter(is_claimed).unique().to_list()):
+        reading.reject(unread["line"].filter(unread["program"] == program), f"{program}: a message of unknown kind")
+    for program, count in unread["program"].filter(~is_claimed).value_counts().iter_rows():
         reading.skipped[f"program {program}" if _PROGRAM_NAME.fullmatch(program or "") else "other programs"] += count
 
 
@@ -321,6 +387,9 @@ def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pat
         if bad_time.any():
             reading.reject(frame["line"].filter(bad_time), "time cannot be read")
             frame = frame.filter(~bad_time)
+    for name, rule in fmt.fields.items():
+        if rule.origin in frame.columns and name not in frame.columns:
+            frame = frame.with_columns(pl.col(rule.origin).alias(name))
     written = [c for c, t in frame.schema.items() if t == pl.String and c not in _VERBATIM]
     frame = frame.with_columns([_without_null_texts(frame[c]) for c in written])
     if fmt.escapes and frame["text"].str.contains("\\", literal=True).any():
@@ -368,6 +437,8 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         text = text.str.to_lowercase()
     if rule and rule.map is not None:
         text = text.replace_strict(dict(rule.map), default=None, return_dtype=pl.String)
+    if rule and (rule.cut or rule.find):
+        text = _edited(text, rule)
     dtype = _POLARS_TYPES[table[name].type]
     if dtype == pl.String:
         return (canonical_addresses(text) if name.endswith("_ip") else text).alias(name), None
@@ -380,6 +451,19 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         if name in _HIGHEST:
             faulty |= (number > _HIGHEST[name]).fill_null(value=False)
     return number.alias(name), faulty if faulty.any() else None
+
+
+def _edited(text: pl.Series, rule: FieldRule) -> pl.Series:
+    """Text after ``cut`` and ``find``; the few texts of such a column are edited once each."""
+    different = text.drop_nulls().unique()
+    edited = different.str.replace(rule.cut, "") if rule.cut else different
+    if rule.find is not None:
+        found = pl.lit(None, pl.String)
+        for value, regex in reversed(list(rule.find.items())):
+            found = pl.when(pl.lit(edited).str.contains(f"(?i){regex}")).then(pl.lit(value)).otherwise(found)
+        edited = pl.select(found.alias("found"))["found"]
+    edited = _without_null_texts(edited)
+    return text.replace_strict(different, edited, default=None, return_dtype=pl.String)
 
 
 def _number(text: pl.Series, dtype: pl.DataType, scale: float | None) -> pl.Series:

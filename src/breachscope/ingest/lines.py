@@ -49,7 +49,7 @@ def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     text = text.str.strip_chars_end("\r\n")
     if b"\0" in data:
         text = text.str.strip_chars_start("\0").str.strip_chars_end("\r\0")
-    if _BOM.encode() in data:  # also where files with marks were joined
+    if not data.isascii() and _BOM.encode() in data:  # also where files with marks were joined
         text = text.str.strip_prefix(_BOM)
     lines = pl.Series("line", np.arange(block.first_line, block.first_line + len(text), dtype=np.int64))
     return Lines(pl.DataFrame([lines, text.alias("text")]), data, starts, block.first_line, newline, encoding, strays)

@@ -63,6 +63,8 @@ class Stream:
     content_digest: str = ""
     index: list[tuple[int, int]] = field(default_factory=list)
     """(first line, offset) of every block."""
+    is_hashed: bool = True
+    """Whether the digests are wanted; a second look at the same input does without."""
     block_bytes: int = BLOCK_BYTES
     max_line_bytes: int = MAX_LINE_BYTES
     _bytes_out: int = 0
@@ -81,11 +83,13 @@ class Stream:
     def blocks(self) -> Iterator[Block]:
         """Read the input once. Raises InputError when it cannot be opened; later trouble becomes ``problem``."""
         with _open(self.path) as handle:
-            stored = self._stored = _HashingReader(handle)
+            stored = self._stored = _HashingReader(handle, is_hashed=self.is_hashed)
             head = self._read_stored(stored)
             self.compression = _compression(head)
             content_hash = stored.digest if self.compression == "none" else hashlib.sha256()
-            chunks = self._plain(stored, head) if self.compression == "none" else _hashed(self._decompressed(stored, head), content_hash)
+            chunks = self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
+            if self.compression != "none" and self.is_hashed:
+                chunks = _hashed(chunks, content_hash)
             yield from self._cut(self._as_lines_encoding(chunks))
             while self._read_stored(stored):
                 pass  # what follows a broken stream still belongs to the file's digest
@@ -97,7 +101,7 @@ class Stream:
     def content(self) -> Iterator[bytes]:
         """The decompressed bytes, as far as they can be read. Raises InputError when the input cannot be opened."""
         with _open(self.path) as handle:
-            stored = _HashingReader(handle)
+            stored = _HashingReader(handle, is_hashed=False)
             head = self._read_stored(stored)
             self.compression = _compression(head)
             yield from self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
@@ -215,14 +219,16 @@ class Stream:
 class _HashingReader:
     """Passes bytes through, counting and hashing them."""
 
-    def __init__(self, handle: IO[bytes]) -> None:
+    def __init__(self, handle: IO[bytes], *, is_hashed: bool) -> None:
         self._handle = handle
+        self._is_hashed = is_hashed
         self.digest = hashlib.sha256()
         self.count = 0
 
     def read(self, length: int) -> bytes:
         chunk = self._handle.read(length)
-        self.digest.update(chunk)
+        if self._is_hashed:
+            self.digest.update(chunk)
         self.count += len(chunk)
         return chunk
 
@@ -365,7 +371,7 @@ def read_lines_at(stream: Stream, index: Sequence[tuple[int, int]], line: int) -
         with _open(stream.path) as handle:
             handle.seek(offset)
             return _nth_line(iter(lambda: handle.read(1 << 20), b""), stream.newline, line - first)
-    for block in Stream(stream.path).blocks():
+    for block in Stream(stream.path, is_hashed=False).blocks():
         if block.first_line <= line < block.first_line + max(block.data.count(stream.newline), 1):
             return _nth_line(iter([block.data]), stream.newline, line - block.first_line)
     return None
