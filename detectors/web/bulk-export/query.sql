@@ -23,9 +23,9 @@ WITH exports AS (
     FROM weighed AS w JOIN (SELECT event_id, ts + to_minutes(coalesce(ts_offset_min, 0)) AS local FROM web) USING (event_id)
     WHERE rows_estimated >= $rows_medium OR is_export
 )
-SELECT c.actor_kind, c.actor, CASE c.actor_kind WHEN 'ip' THEN c.ua_family END AS _ua_family, h.ts AS first_ts, h.ts AS last_ts,
+SELECT c.actor_kind, c.actor, c.actor_family AS _ua_family, h.ts AS first_ts, h.ts AS last_ts,
     CASE WHEN size_rank IS NOT NULL AND is_large THEN ['medium', 'high', 'critical'][least(size_rank - 2 + (first_time OR off_hours)::INTEGER, 3)] ELSE 'low' END AS level,
     bytes_sent AS measure, CASE WHEN size_rank IS NOT NULL AND is_large THEN $rows_medium * $row_bytes ELSE 0 END AS threshold,
-    endpoint AS target, rows_estimated, first_time, off_hours, CASE c.actor_kind WHEN 'ip' THEN c.ua_family END AS ua_family
+    endpoint AS target, rows_estimated, first_time, off_hours, c.actor_family AS ua_family
 FROM hits AS h JOIN clients AS c USING (client_id)
 WHERE size_rank IS NOT NULL AND is_large OR is_export AND from_here = 1

@@ -20,7 +20,7 @@ WITH busy AS (
 ), moved AS (
     SELECT group_id, ts, 1 AS amount FROM steps WHERE is_cursor OR step <> 0
 ), who AS (
-    SELECT actor_id, min(actor_kind) AS actor_kind, min(actor) AS actor, min(CASE actor_kind WHEN 'ip' THEN ua_family END) AS ua_family FROM clients GROUP BY actor_id
+    SELECT actor_id, min(actor_kind) AS actor_kind, min(actor) AS actor, min(actor_family) AS ua_family FROM clients GROUP BY actor_id
 )
 SELECT actor_kind, actor, ua_family AS _ua_family, w.ts - $window AS first_ts, w.ts AS last_ts, w.total AS measure, $pages AS threshold,
     page_group AS target, stride, round(f.total / m.total, 2) AS forward_share, ua_family

@@ -23,8 +23,8 @@ WITH climbing AS (
         status IN (200, 206) AND bytes_sent IS DISTINCT FROM 0 AND coalesce(bytes_sent NOT IN (SELECT bytes_sent FROM dull WHERE bytes_sent IS NOT NULL), true) AS is_read
     FROM hits AS h LEFT JOIN leaky_bucket('first_tries', $leak) AS bucket ON bucket.group_id = h.actor_id AND bucket.ts = h.ts
 )
-SELECT actor_kind, actor, CASE actor_kind WHEN 'ip' THEN ua_family END AS _ua_family, CASE WHEN is_burst THEN began ELSE ts END AS first_ts, ts AS last_ts,
+SELECT actor_kind, actor, actor_family AS _ua_family, CASE WHEN is_burst THEN began ELSE ts END AS first_ts, ts AS last_ts,
     CASE WHEN is_read AND bytes_sent IS NULL THEN 'medium' WHEN is_read THEN 'high' ELSE 'low' END AS level,
-    CASE WHEN is_burst THEN level ELSE 1 END AS measure, CASE WHEN is_burst THEN $capacity ELSE 1 END AS threshold, CASE WHEN is_read THEN file END AS file, CASE actor_kind WHEN 'ip' THEN ua_family END AS ua_family
+    CASE WHEN is_burst THEN level ELSE 1 END AS measure, CASE WHEN is_burst THEN $capacity ELSE 1 END AS threshold, CASE WHEN is_read THEN file END AS file, actor_family AS ua_family
 FROM judged JOIN clients USING (client_id)
 WHERE actor_kind IS NOT NULL AND (is_burst OR is_read)

@@ -28,7 +28,7 @@ WITH buckets AS (
     UNION ALL
     SELECT actor_id, ts - $hard_window, ts, total, $hard_floor, NULL, NULL FROM sliding_total('sent_by_url', $hard_window) JOIN sources USING (group_id) WHERE total >= $hard_floor
 ), who AS (
-    SELECT actor_id, min(actor_kind) AS actor_kind, min(actor) AS actor, min(CASE actor_kind WHEN 'ip' THEN ua_family END) AS ua_family FROM clients GROUP BY actor_id
+    SELECT actor_id, min(actor_kind) AS actor_kind, min(actor) AS actor, min(actor_family) AS ua_family FROM clients GROUP BY actor_id
 )
 SELECT actor_kind, actor, ua_family AS _ua_family, first_ts, last_ts, bytes AS measure, threshold, round(population_z, 2) AS population_z, round(own_z, 2) AS own_z, ua_family
 FROM hits JOIN who USING (actor_id) WHERE actor_kind IS NOT NULL

@@ -33,10 +33,10 @@ WITH carriers AS (
     LEFT JOIN leaky_bucket('first_tries', $leak) AS bucket ON bucket.group_id = h.actor_id AND bucket.ts = h.ts
     LEFT JOIN clean USING (endpoint_id) LEFT JOIN truths ON truths.actor_id = h.actor_id AND truths.endpoint_id = h.endpoint_id
 )
-SELECT actor_kind, actor, CASE actor_kind WHEN 'ip' THEN ua_family END AS _ua_family, CASE WHEN is_burst THEN ts - $window ELSE ts END AS first_ts, ts AS last_ts,
+SELECT actor_kind, actor, actor_family AS _ua_family, CASE WHEN is_burst THEN ts - $window ELSE ts END AS first_ts, ts AS last_ts,
     CASE WHEN is_larger OR is_delayed OR is_split THEN 'high' WHEN answered > 0 THEN 'medium' ELSE 'low' END AS level,
     payloads AS measure, CASE WHEN is_burst THEN least($payloads, $capacity) ELSE 1 END AS threshold,
     concat_ws(', ', CASE WHEN is_larger THEN 'answer larger than any clean one' END, CASE WHEN is_delayed THEN 'answer as late as asked' END, CASE WHEN is_split THEN 'answer follows the truth of the condition' END) AS success,
-    answered, CASE actor_kind WHEN 'ip' THEN ua_family END AS ua_family
+    answered, actor_family AS ua_family
 FROM judged JOIN clients USING (client_id)
 WHERE actor_kind IS NOT NULL AND (is_burst OR is_larger OR is_delayed OR is_split)

@@ -25,6 +25,8 @@ OUTPUTS = ("findings.parquet", "evidence.parquet", "incidents.json", "detection.
 """What a run writes into the case."""
 
 _HERE = Path("detect")
+_EVENTS_IN_WORDS = {"web": "web events", "auth": "login events", "network": "network events", "data_access": "data access events", "logins": "login events"}
+"""What an empty relation lacks, where its name alone is no word for it."""
 _BEST_PEAK = "arg_max(peak, {'rank': level_rank, 'measure': peak.measure, 'sooner': -epoch_us(last_ts), 'peak': peak})"
 """Of rows that become one, the facts of the highest level, then the highest measure, then the earliest."""
 _LEVEL_RANK = "list_position([" + ", ".join(f"'{level}'" for level in LEVELS) + "], {level})"
@@ -175,7 +177,7 @@ def _judge(sandbox: Sandbox, detector: Detector) -> tuple[str | None, Mapping[st
         counts = ", ".join(f'count("{c}")' for c in columns)
         rows, *filled = sandbox.count(f"SELECT count(*){', ' if counts else ''}{counts} FROM {relation}")
         if rows == 0:
-            return f"there are no {relation.replace('_', ' ')}", {}
+            return f"no {_EVENTS_IN_WORDS.get(relation, relation.replace('_', ' '))}", {}
         for column, present in zip(columns, filled, strict=True):
             missing = rows - present
             if missing > MOSTLY_NULL * rows:

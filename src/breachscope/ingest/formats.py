@@ -11,6 +11,7 @@ Grammar of ``formats/<id>.toml``::
     comment = "#"          # lines that begin so are skipped
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
     keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives)
+    separator = ","        # pairs are set apart by white space, and by these characters
 
     [time]
     formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime, or iso8601, epoch_s, epoch_ms, epoch_us
