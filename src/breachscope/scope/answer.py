@@ -165,7 +165,8 @@ class _Answer:
             for seen in unmapped_keys(database, customers.rows):
                 missing.append(MissingSpan(seen.incident, seen.first_ts, seen.last_ts, (name,), "unmapped_but_keys_match"))
                 self._uncertain.append(Uncertain("unmapped_but_keys_match", name, seen.keys, seen.match, seen.incident))
-        exposer = Exposer(database, datamap, self._customers, self._span(), case.event_files("web"))
+        instants = [*self._span(), *(t for m in missing for t in (m.first_ts, m.last_ts))]
+        exposer = Exposer(database, datamap, self._customers, (min(instants), max(instants)), case.event_files("web"))
         exposer.expose(case.event_files("network"), case.event_files("auth"), missing)
         self._uncertain += exposer.uncertain
         self._exposer = exposer

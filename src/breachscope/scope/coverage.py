@@ -254,7 +254,9 @@ def _silences(stream: Stream, rhythm: _Rhythm, least_expected: int) -> list[tupl
 
 
 def _thresholds(pauses: Integers, events: int) -> Integers:
-    """For each pause ten times the 99th percentile of the others, at least half an hour. Pauses within a minute are never that long.
+    """For each pause ten times the 99th percentile of the others, or three times their longest in a log of many events; at least half an hour.
+
+    Pauses within a minute are never that long.
 
     Leaving one pause out moves the percentile by one place where it is among the longest, and not at all where it is not.
     """

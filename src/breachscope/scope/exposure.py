@@ -91,7 +91,7 @@ class Exposer:
     datamap: DataMap
     customers: Mapping[str, Customers]
     span: tuple[int, int]
-    """First and last moment of the incidents and their events."""
+    """First and last moment of the incidents, their events and what is missing around them."""
     web_files: Sequence[Path]
     gives: Gives = field(default_factory=Gives)
     uncertain: list[Uncertain] = field(default_factory=list)
