@@ -111,6 +111,8 @@ def test_every_line_of_a_mix_becomes_event_skipped_or_reject(tmp_path_factory: p
     assert len(found) == source.event_lines
     assert {e["line"] for e in found} & {r["line"] for r in rejected} == set()
     assert len({e["event_id"] for e in found}) == len(found)
+    for table in EVENT_TABLES:
+        assert [e["line"] for e in events(case, table)] == sorted(e["line"] for e in events(case, table)), "events stand in the order of their lines"
 
 
 @settings(max_examples=15)
