@@ -15,7 +15,7 @@ from breachscope.schema import EVENT_TABLES
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     folder: Path = tmp_path_factory.mktemp("scratch")
-    with open_sandbox({table: () for table in EVENT_TABLES}, folder, threads=1) as opened:
+    with open_sandbox(dict.fromkeys(EVENT_TABLES, ()), folder, threads=1) as opened:
         yield opened
 
 

@@ -201,7 +201,17 @@ def test_parameters_are_read_by_type(kind: str, text: str, value: object) -> Non
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [("integer", "2.5"), ("integer", "1e3"), ("number", "nan"), ("duration", "10"), ("duration", "0 s"), ("duration", "10 years"), ("duration", "-1 s"), ("bytes", "5 TB"), ("bytes", "-5")],
+    [
+        ("integer", "2.5"),
+        ("integer", "1e3"),
+        ("number", "nan"),
+        ("duration", "10"),
+        ("duration", "0 s"),
+        ("duration", "10 years"),
+        ("duration", "-1 s"),
+        ("bytes", "5 TB"),
+        ("bytes", "-5"),
+    ],
 )
 def test_a_parameter_of_the_wrong_type_is_refused(kind: str, text: str) -> None:
     with pytest.raises(ValueError, match=r"number|time|size"):

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.detect.building import Row, flow, login, make_case, web
 
 from breachscope.case import Case
-from breachscope.detect import OUTPUTS, AllowList, Catalog, Detection, read_settings, run_detectors
+from breachscope.detect import OUTPUTS, AllowList, Catalog, Detection, load_catalog, new_detector, read_settings, run_detectors
 from breachscope.errors import DetectorError
 from breachscope.progress import Silent
 from breachscope.schema import EVIDENCE, FINDINGS
-from tests.detect.building import Row, flow, login, make_case, web
 
 
 def detect(case: Case, catalog: Catalog, *only: str, **options: object) -> Detection:
@@ -49,7 +49,9 @@ def test_parameters_change_the_threshold_and_are_written_down(tmp_path: Path, ca
     assert written["version"] == catalog["auth/brute-force"].version
 
 
-@pytest.mark.parametrize(("parameters", "message"), [({"auth/spay": {}}, "did you mean 'auth/spray'"), ({"auth/spray": {"account": "1"}}, "did you mean 'accounts'")])
+@pytest.mark.parametrize(
+    ("parameters", "message"), [({"auth/spay": {}}, "did you mean 'auth/spray'"), ({"auth/spray": {"account": "1"}}, "did you mean 'accounts'")]
+)
 def test_unknown_ids_and_parameters_are_errors(tmp_path: Path, catalog: Catalog, parameters: dict[str, dict[str, str]], message: str) -> None:
     with pytest.raises(DetectorError, match=message):
         detect(make_case(tmp_path / "case", ("auth", failures(1))), catalog, parameters=parameters)
@@ -78,12 +80,16 @@ def test_an_empty_case_gives_empty_files(tmp_path: Path, catalog: Catalog) -> No
     assert json.loads((case.path / "incidents.json").read_bytes()) == {"incidents": [], "schema": "breachscope/incidents/1"}
 
 
-def test_a_detector_that_fails_leaves_the_others_alone(tmp_path: Path, catalog: Catalog) -> None:
-    case = make_case(tmp_path / "case", ("auth", failures(20)))
+def test_a_detector_that_takes_too_long_leaves_the_others_alone(tmp_path: Path) -> None:
+    folder = new_detector("auth/endless", tmp_path / "detectors")
+    query = (folder / "query.sql").read_text()
+    (folder / "query.sql").write_text(query + "    AND (SELECT count(*) FROM range(1000000000000) AS numbers(n) WHERE sqrt(n) < -bucket.level) = 0\n")
+    case = make_case(tmp_path / "case", ("auth", failures(20, step=1)))
     progress = Silent()
-    runs = run_detectors(case, catalog, only=["auth/brute-force", "auth/spray"], progress=progress, time_limit=1e-6).runs
-    assert [r.evaluable for r in runs] == [False, False]
-    assert all("longer than" in w for w in progress.warnings)
+    loaded = load_catalog([tmp_path / "detectors"])
+    runs = run_detectors(case, loaded, only=["auth/brute-force", "auth/endless"], progress=progress, time_limit=2).runs
+    assert [(r.id, r.findings, r.evaluable) for r in runs] == [("auth/brute-force", 2, True), ("auth/endless", 0, False)]
+    assert progress.warnings == ["auth/endless: failed: took longer than 2 seconds and was stopped"]
 
 
 def test_repeated_messages_count_as_often_as_they_say(tmp_path: Path, catalog: Catalog) -> None:
@@ -130,7 +136,9 @@ def test_a_login_in_two_logs_counts_once(tmp_path: Path, catalog: Catalog) -> No
     [(401, [], True), (403, [], True), (200, [302], True), (200, [401], False), (302, [200], False), (302, [], False)],
 )
 def test_the_outcome_of_a_web_login_follows_from_the_pages_habits(tmp_path: Path, catalog: Catalog, status: int, others: Sequence[int], fails: bool) -> None:
-    posts = [web(60 * n, "192.0.2.9", "/login", status, method="POST") for n in range(20)] + [web(9000, "192.0.2.77", "/login", s, method="POST") for s in others]
+    posts = [web(60 * n, "192.0.2.9", "/login", status, method="POST") for n in range(20)] + [
+        web(9000, "192.0.2.77", "/login", s, method="POST") for s in others
+    ]
     found = detect(make_case(tmp_path / "case", ("web", posts)), catalog, "auth/brute-force").findings
     assert (found.num_rows > 0) is fails
 

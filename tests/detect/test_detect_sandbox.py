@@ -7,11 +7,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from tests.detect.building import make_case, web
 
 from breachscope.detect.sandbox import Sandbox, open_sandbox
 from breachscope.errors import DetectorError
 from breachscope.schema import EVENT_TABLES
-from tests.detect.building import make_case, web
 
 SQL = Path("query.sql")
 
@@ -82,9 +82,9 @@ def test_anything_but_a_pure_select_over_events_is_refused(sandbox: Sandbox, sql
         "SELECT * FROM web",
         "FROM auth",
         "WITH x AS (SELECT ts FROM network) SELECT count(*) OVER (ORDER BY ts RANGE BETWEEN $span PRECEDING AND CURRENT ROW) FROM x",
-        "SELECT path, count(DISTINCT client_ip), list(status ORDER BY ts) FROM web GROUP BY ALL HAVING count(*) > 3 QUALIFY row_number() OVER (ORDER BY path) = 1",
+        "SELECT path, list(status ORDER BY ts) FROM web GROUP BY ALL HAVING count(*) > 3 QUALIFY row_number() OVER (ORDER BY path) = 1",
         "SELECT unnest([1, 2]), range FROM range(3)",
-        "SELECT \"user\" FROM web UNION ALL SELECT \"user\" FROM auth",
+        'SELECT "user" FROM web UNION ALL SELECT "user" FROM auth',
         "SELECT list_transform([1], lambda x: x + 1), robust_z(1.0, [2.0])",
         "WITH e AS (SELECT 1 AS group_id, ts, 1 AS amount FROM web) SELECT * FROM sliding_total('e', INTERVAL 1 MINUTE)",
     ],
@@ -100,16 +100,19 @@ def test_a_refusal_names_the_line_it_stands_on(sandbox: Sandbox) -> None:
 
 def test_the_parameters_and_relations_of_a_query_are_known(sandbox: Sandbox) -> None:
     use, errors = sandbox.inspect("WITH web_like AS (SELECT * FROM web) SELECT * FROM web_like JOIN requests USING (event_id) WHERE status > $least", SQL)
-    assert (use.relations, use.parameters, errors) == ({"web", "requests"}, {"least"}, [])
+    assert (sorted(use.relations), sorted(use.parameters), errors) == (["requests", "web"], ["least"], [])
 
 
 def test_a_query_that_runs_too_long_is_stopped(tmp_path: Path) -> None:
-    with open_sandbox({table: () for table in EVENT_TABLES}, tmp_path, threads=1, time_limit=0.2) as sandbox, pytest.raises(DetectorError, match=r"longer than 0\.2 seconds"):
+    with (
+        open_sandbox(dict.fromkeys(EVENT_TABLES, ()), tmp_path, threads=1, time_limit=0.2) as sandbox,
+        pytest.raises(DetectorError, match=r"longer than 0\.2 seconds"),
+    ):
         sandbox.run("SELECT count(*) FROM range(100000000000) AS numbers(n) WHERE sqrt(n) < 0", SQL, limited=True)
 
 
 def test_a_query_that_wants_too_much_memory_is_stopped(tmp_path: Path) -> None:
-    with open_sandbox({table: () for table in EVENT_TABLES}, tmp_path, threads=1, memory_limit="64MB") as sandbox, pytest.raises(DetectorError, match="memory"):
+    with open_sandbox(dict.fromkeys(EVENT_TABLES, ()), tmp_path, threads=1, memory_limit="64MB") as sandbox, pytest.raises(DetectorError, match="memory"):
         sandbox.run("SELECT len(list(n)) FROM range(100000000) AS numbers(n)", SQL)
 
 

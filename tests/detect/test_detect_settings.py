@@ -37,7 +37,7 @@ def test_every_mistake_is_named_with_its_line(tmp_path: Path, catalog: Catalog) 
     )
     with pytest.raises(ContentErrors) as caught:
         read_settings(path, catalog)
-    found = {e.line: e.text for e in caught.value.errors}
+    found = {e.line or 0: e.text for e in caught.value.errors}
     assert sorted(found) == [1, 6, 8, 9, 10, 13, 14, 15]
     assert "did you mean 'allow'" in found[1]
     assert "'192.0.2.1/24' is no address or network" in found[6]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from breachscope.detect.sandbox import Sandbox
 
-EPOCH = datetime(2026, 3, 2)  # noqa: DTZ001  (times in the sandbox carry no zone)
+EPOCH = datetime(2026, 3, 2)
 SQL = Path("test.sql")
 
 Event = tuple[int, int, int]

@@ -6,10 +6,10 @@ import base64
 from pathlib import Path
 
 import pytest
+from tests.detect.building import make_case, web
 
 from breachscope.detect.sandbox import Relations, Sandbox, open_sandbox
 from breachscope.schema import EVENT_TABLES
-from tests.detect.building import make_case, web
 
 SQL = Path("test.sql")
 
@@ -36,7 +36,9 @@ def test_internal_addresses(sandbox: Sandbox, text: str) -> None:
     assert word(sandbox, "is_internal($text)", text) is True
 
 
-@pytest.mark.parametrize("text", ["203.0.113.66", "172.32.0.1", "172.15.0.1", "100.64.0.1", "2001:db8::9", "fcm.example", "1.10.0.1", "::ffff:203.0.113.9", "fe00::1"])
+@pytest.mark.parametrize(
+    "text", ["203.0.113.66", "172.32.0.1", "172.15.0.1", "100.64.0.1", "2001:db8::9", "fcm.example", "1.10.0.1", "::ffff:203.0.113.9", "fe00::1"]
+)
 def test_public_carrier_and_named_addresses_are_not_internal(sandbox: Sandbox, text: str) -> None:
     assert word(sandbox, "is_internal($text)", text) is False
 
@@ -105,7 +107,9 @@ def targets(tmp_path: Path, *urls: str, columns: str) -> list[tuple[object, ...]
 
 
 def test_templates_name_slots_in_path_and_arguments(tmp_path: Path) -> None:
-    assert targets(tmp_path, "/api/customers/812", "/api/orders/A7/items/3.json?b=x&a=12", "/item?id=5&t=1772414104", columns="template, endpoint, slot, slot_number") == [
+    assert targets(
+        tmp_path, "/api/customers/812", "/api/orders/A7/items/3.json?b=x&a=12", "/item?id=5&t=1772414104", columns="template, endpoint, slot, slot_number"
+    ) == [
         ("/api/customers/{id}", "/api/customers/{id}", "812", 812),
         ("/api/orders/A7/items/{id}.json?a={id}&b=x", "/api/orders/A7/items/{id}.json?a&b", "3.json/12", 3),
         ("/item?id={id}", "/item?id", "5", 5),
@@ -113,7 +117,9 @@ def test_templates_name_slots_in_path_and_arguments(tmp_path: Path) -> None:
 
 
 def test_more_than_fifty_values_in_one_place_make_a_slot(tmp_path: Path) -> None:
-    rows = targets(tmp_path, *(f"/shop/item-{chr(97 + n // 26)}{chr(97 + n % 26)}/view" for n in range(51)), columns="DISTINCT ON (template) template, event_id")
+    rows = targets(
+        tmp_path, *(f"/shop/item-{chr(97 + n // 26)}{chr(97 + n % 26)}/view" for n in range(51)), columns="DISTINCT ON (template) template, event_id"
+    )
     assert [template for template, _ in rows] == ["/shop/{id}/view"]
 
 

@@ -309,7 +309,9 @@ class _Lint:
         self._relations.need(use.relations | {detector.evidence.relation})
         try:
             values = {p.name: p.value(p.default) for p in detector.parameters}
-            self._sandbox.run(f"CREATE OR REPLACE TEMP TABLE found AS SELECT 0 AS found_id, * FROM (\n{detector.query}\n)", detector.query_path, values, limited=True)
+            self._sandbox.run(
+                f"CREATE OR REPLACE TEMP TABLE found AS SELECT 0 AS found_id, * FROM (\n{detector.query}\n)", detector.query_path, values, limited=True
+            )
         except DetectorError as error:
             return detector, [error]
         described = self._sandbox.fetch("SELECT * EXCLUDE (found_id) FROM found", detector.query_path).schema

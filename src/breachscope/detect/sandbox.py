@@ -33,6 +33,7 @@ MEMORY_LIMIT = "2GB"
 TIME_LIMIT_SECONDS = 600.0
 
 _STREAM_ROWS = 1 << 18
+_INTERRUPT_AGAIN_SECONDS = 0.01
 
 Scalar = int | float | str | timedelta
 
@@ -254,9 +255,10 @@ class Sandbox:
 
     @contextmanager
     def _guarded(self, path: Path, *, limited: bool = False) -> Iterator[None]:
-        timer = threading.Timer(self._time_limit, self.connection.interrupt)
+        done = threading.Event()
+        watch = threading.Thread(target=self._interrupt_after_limit, args=(done,), daemon=True)
         if limited:
-            timer.start()
+            watch.start()
         try:
             yield
         except duckdb.InterruptException as error:
@@ -266,7 +268,16 @@ class Sandbox:
         except duckdb.Error as error:
             raise DetectorError(_first_sentence(error), path=path) from error
         finally:
-            timer.cancel()
+            done.set()
+            if limited:
+                watch.join()
+
+    def _interrupt_after_limit(self, done: threading.Event) -> None:
+        """Interrupt again and again, for an interrupt that comes before the query has begun is lost."""
+        wait = self._time_limit
+        while not done.wait(wait):
+            self.connection.interrupt()
+            wait = _INTERRUPT_AGAIN_SECONDS
 
 
 @contextmanager
