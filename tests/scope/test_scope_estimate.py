@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from breachscope.scope.database import Database
-from breachscope.scope.estimate import RowBytes, distinct_people, expected_distinct, rows_in_bytes
+from breachscope.scope.estimate import RowBytes, RowEstimate, distinct_people, expected_distinct, rows_in_bytes
 from breachscope.scope.sizes import Layout
 
 
@@ -24,11 +24,23 @@ def test_the_occupancy_formula_equals_the_mean_over_all_choices(per_person: list
     owners = [person for person, rows in enumerate(per_person) for _ in range(rows)] + [None] * of_nobody
     taken = data.draw(st.integers(0, min(len(owners), 6)))
     counts = [len(set(choice) - {None}) for choice in combinations(owners, taken)]
-    found = distinct_people(Counter(per_person), len(owners), taken)
+    found = distinct_people(Counter(per_person), len(owners), RowEstimate(taken, taken, taken))
     assert math.isclose(found.expected, sum(counts) / len(counts), abs_tol=1e-9)
     assert found.lower == min(counts)
     assert found.upper >= max(counts)
     assert found.upper == min(len(per_person), taken)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.integers(0, 3), st.data())
+def test_each_number_of_people_belongs_to_its_number_of_rows(per_person: list[int], of_nobody: int, data: st.DataObject) -> None:
+    rows = sum(per_person) + of_nobody
+    lower, likely, upper = sorted(data.draw(st.integers(0, rows)) for _ in range(3))
+    found = distinct_people(Counter(per_person), rows, RowEstimate(lower, likely, upper))
+    assert found.lower <= lower
+    assert found.lower <= found.expected + 1e-9
+    assert found.expected <= found.upper + 1e-9
+    assert found.expected <= likely + 1e-9
+    assert distinct_people(Counter(per_person), rows, RowEstimate(0, likely, upper)).lower == 0
 
 
 def test_the_formula_holds_for_a_million_rows_and_long_histories() -> None:

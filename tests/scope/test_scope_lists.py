@@ -149,6 +149,8 @@ def test_an_argument_named_in_ignore_changes_nothing(world: World) -> None:
 def test_a_list_that_was_not_sent_exposes_nothing(world: World, url: str, status: int, size: int | None, method: str) -> None:
     world.map_text += PAGE + EXPORT
     world.web("10:00", url, status, size, method=method)
+    for other in ("/list", "/export.csv"):
+        world.web("10:00", other, 404, 20, by=None)
     assert world.scope().people == (0, 0, 0, 0)
 
 

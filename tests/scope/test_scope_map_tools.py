@@ -129,6 +129,35 @@ def test_check_counts_what_matches_and_what_does_not(world: World) -> None:
     assert check.as_json()["routes"]
 
 
+def test_a_draft_and_its_check_count_the_same_requests(world: World) -> None:
+    used(world)
+    world.web("10:07", "/admin/customers")
+    world.web("10:08", "/admin/customers?page=2&per_page=3&sort=name")
+    world.web("10:09", "/admin/customers?page=3&per_page=3", 403, 20)
+    case = world.build()
+    draft = init_map(case, [world.folder / "customers.csv"], world.folder)
+    check = check_map(case, load_datamap(world.file("draft.toml", draft)))
+    for route in check.routes:
+        head = f"{route.requests:,} request{'s' if route.requests > 1 else ''}, {route.returned:,} answered 2xx"
+        assert f"[[routes]]    # {head}\nmatch" in draft
+        assert f"route {route.match}: {head}" in check.text()
+    assert '[[routes]]    # 4 requests, 3 answered 2xx\nmatch    = "GET /admin/customers?page={page}&per_page={size}"' in draft
+    assert '[[routes]]    # 1 request, 1 answered 2xx\nmatch   = "GET /export/customers.csv"' in draft
+
+
+def test_one_of_a_thing_is_told_in_the_singular(world: World) -> None:
+    world.file("customers.csv", customers_csv(1))
+    world.map_text += ITEM + STORE
+    world.web("10:00", "/api/customers/1")
+    world.web("10:00", "/other")
+    world.flow("10:06", "10.0.3.5", "203.0.113.66", 1)
+    text = check_map(world.build(), load_datamap(world.file("datamap.toml", world.map_text))).text()
+    assert "table customers: 1 row, 1 person" in text
+    assert "1 request, 1 answered 2xx, 1 of 1 key in customers" in text
+    assert "1 flow, 1 byte sent" in text
+    assert "GET /other: 1 answer, 1 URL" in text
+
+
 def test_check_of_a_case_without_logs_says_so(world: World) -> None:
     world.map_text = CUSTOMERS + ITEM + STORE
     check = check_map(world.build(), load_datamap(world.file("datamap.toml", world.map_text)))

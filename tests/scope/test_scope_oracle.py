@@ -140,6 +140,10 @@ def fill(folder: Path, rows: Sequence[Row], events: Sequence[Event]) -> World:
             world.web(clock(event.minute), urls[event.kind], event.status, event.size, by=by)
     world.web(clock(0), "/", by="actor")
     world.web(clock(50), "/", by="actor")
+    # Others show that the logs of every route and of the store's network are there.
+    for url in ("/api/customers/1", "/list", "/export.csv"):
+        world.web(clock(0), url, 404, 20, by=None)
+    world.flow(clock(0), "10.9.9.1", "10.9.9.2", 1, by=None)
     return world
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.scope.world import CUSTOMERS, EXPORT, ITEM, LOGIN, PAGE, STORE, World, customers_csv
 
 import breachscope.scope
 from breachscope.errors import CaseError, UsageError
 from breachscope.progress import Silent
 from breachscope.scope import compute_scope, trace_person, trace_record
+from breachscope.scope.coverage import HOUR, MINUTE, Stream, _Rhythm, _thresholds
 
 SCHEMA = json.loads((Path(breachscope.scope.__file__).parent / "scope.schema.json").read_text(encoding="utf-8"))
 
@@ -75,7 +80,7 @@ def test_few_bytes_bound_the_rows_but_not_which(world: World) -> None:
     (estimate,) = answer.document["estimates"]
     assert 8 <= estimate["rows_likely"] <= 12
     assert estimate["rows_likely"] < estimate["rows_upper"] < 1000
-    assert estimate["people"]["upper"] == estimate["rows_likely"]
+    assert estimate["people"] == {"lower": 0, "expected": estimate["rows_likely"], "upper": estimate["rows_upper"]}
     assert "volume_proves_no_content" in answer.codes
 
 
@@ -198,6 +203,81 @@ def test_a_broken_off_input_leaves_a_hole_from_its_end(world: World) -> None:
     (gap,) = answer.document["coverage"][0]["gaps"]
     assert (gap["first_ts"], gap["last_ts"], gap["why"]) == ("2026-09-01T10:00:00Z", "2026-09-01T11:00:00Z", "broken_off")
     assert "input_problem" in answer.codes
+
+
+def rotated(world: World, without: range, change: int) -> None:
+    """Two days as :func:`fill_day`, in two files: the second begins with minute ``change``."""
+    world.source(1, "/logs/web.log.1")
+    world.source(4, "/logs/web.log")
+    for minute in range(2880):
+        clock, day = f"{minute % 1440 // 60}:{minute % 60}", minute // 1440
+        if minute not in without:
+            world.web(clock, "/api/customers/1", by=None, day=day, ip="198.51.100.9", source=1 if minute < change else 4)
+        if minute % 10 == 0:
+            world.flow(clock, "10.0.0.1", "192.0.2.1", 10, by=None, day=day)
+    world.incident("0:00", "23:59", day=1)
+
+
+@pytest.mark.parametrize(("change", "holder", "sources"), [(2100, 1, [1, 4]), (1500, 4, [4]), (2700, 1, [1])])
+def test_a_gap_of_a_rotated_log_counts_once_where_it_lies(world: World, change: int, holder: int, sources: list[int]) -> None:
+    world.map_text += ITEM
+    rotated(world, range(2040, 2220), change)
+    document = world.scope().document
+    gaps = {c["source"]: c["gaps"] for c in document["coverage"]}
+    (gap,) = gaps.pop(holder)
+    assert (gap["why"], gap["sources"], gap["first_ts"], gap["last_ts"]) == ("silent", sources, "2026-09-02T09:59:00Z", "2026-09-02T13:00:00Z")
+    assert all(not others for others in gaps.values())
+    assert len(document["incidents"][0]["holes"]) == 1
+
+
+def test_the_first_of_two_rotated_files_does_not_end_early(world: World) -> None:
+    world.map_text += ITEM
+    rotated(world, range(0), 1500)
+    assert all(not c["gaps"] for c in world.scope().document["coverage"])
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=30), st.integers(2, 3000))
+def test_the_threshold_of_a_pause_is_that_of_the_others(minutes: list[int], events: int) -> None:
+    pauses = np.array(minutes, np.int64) * MINUTE
+    for i, found in enumerate(_thresholds(pauses, events).tolist()):
+        others = sorted(minutes[:i] + minutes[i + 1 :], reverse=True)
+        longer = (events - 2) // 100
+        longest = 10 * others[longer] if longer < len(others) else 0
+        if events >= 1000 and others:
+            longest = min(longest, 3 * others[0])
+        assert found == max(30, longest) * MINUTE
+
+
+@given(st.dictionaries(st.integers(0, 150), st.integers(1, 50), min_size=1, max_size=40), st.integers(-3000, 12000), st.integers(0, 6000))
+def test_the_expected_events_are_those_of_the_same_hours_of_other_days(by_hour: dict[int, int], first: int, length: int) -> None:
+    hours = np.array(sorted(by_hour), np.int64) * HOUR
+    counts = np.array([by_hour[h] for h in sorted(by_hour)], np.int64)
+    stream = Stream("log", "web", (), events=sum(by_hour.values()), firsts=hours, lasts=hours, counts=counts)
+    span = range(min(by_hour), max(by_hour) + 1)
+    wanted, last = 0.0, first + length
+    for hour in range(first // 60, last // 60 + 1):
+        same = [by_hour.get(h, 0) for h in span if (h - hour) % 24 == 0 and not first // 60 <= h <= last // 60]
+        rate = sum(same) / len(same) if same else stream.events / len(span)
+        wanted += (min(last, hour * 60 + 60) - max(first, hour * 60)) / 60 * rate
+    assert math.isclose(_Rhythm.of(stream).expects(first * MINUTE, last * MINUTE), wanted, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def test_rows_of_nobody_that_did_not_exist_then_are_not_counted(world: World) -> None:
+    later = "2026-09-05 00:00:00"
+    text = "id,owner,created,deleted\n1,a,,\n2,,,\n3,,,\n" + f"4,,{later},\n"
+    world.file("customers.csv", text)
+    world.map_text = (
+        '[tables.orders]\nsource = "customers.csv"\nkey = "id"\nperson = "owner"\ncreated = "created"\ntz = "UTC"\n[tables.orders.columns]\nid = "identifier"\n'
+        '[[routes]]\nmatch = "GET /export.csv"\nreturns = "orders"\nkind = "export"\n'
+    )
+    world.web("10:00", "/export.csv", 200, None)
+    answer = world.scope()
+    (record,) = answer.document["records"]
+    assert (record["rows"], record["rows_at_incident"], record["null_people"]) == (4, 3, 2)
+    (said,) = (u for u in answer.document["uncertainties"] if u["code"] == "table_null_people")
+    assert said["count"] == 2
+    assert said["en"].startswith("orders: 2 of the rows that existed at the incident name no person")
+    assert answer.people == (0, 1, 0, 3)
 
 
 def test_the_next_rotated_file_ends_the_hole(world: World) -> None:
@@ -353,8 +433,18 @@ def test_no_incident_is_said_to_be_no_proof(world: World) -> None:
     world.map_text += ITEM
     world.web("10:00", "/api/customers/3", by=None)
     answer = world.scope()
-    assert answer.people == (0, 0, 0, 0)
+    assert answer.people == (0, 0, 0, None)
+    assert answer.document["people"]["range"] == [0, None]
     assert "no_incident" in answer.codes
+    assert "no_events" not in answer.codes
+    jsonschema.Draft202012Validator(SCHEMA).validate(answer.document)
+
+
+def test_no_event_bounds_nothing(world: World) -> None:
+    world.map_text += ITEM
+    answer = world.scope()
+    assert answer.people == (0, 0, 0, None)
+    assert {"no_events", "no_incident"} <= answer.codes
 
 
 @pytest.mark.parametrize("mapped", [True, False])

@@ -122,6 +122,10 @@ class World:
         self._lines[source] = self._lines.get(source, 0) + 1
         self._rejects.setdefault(source, []).append((self._lines[source], raw))
 
+    def skip_lines(self, count: int, source: int = 1) -> None:
+        """Lines without event or reject, as blank ones, after the lines so far."""
+        self._lines[source] = self._lines.get(source, 0) + count
+
     def incident(self, first: str, last: str, name: str = "I-000000000001", level: str = "high", day: int = 0) -> None:
         self._incidents[name] = (at(first, day), at(last, day), level)
 

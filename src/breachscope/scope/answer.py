@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from breachscope.case import Case, Source
 from breachscope.errors import CaseError
 from breachscope.progress import Progress
 from breachscope.schema import EXPOSURES, PEOPLE
-from breachscope.scope.coverage import Stream, Window, find_holes, instant, missing_spans, read_streams
+from breachscope.scope.coverage import Hole, Stream, Window, find_holes, instant, missing_spans, read_streams
 from breachscope.scope.covers import create_tables
-from breachscope.scope.customers import Customers, stage_tables
+from breachscope.scope.customers import Customers, OrderedBy, stage_tables
 from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import KINDS, DataMap, without_credentials
-from breachscope.scope.exposure import Estimate, Exposer, Uncertain
+from breachscope.scope.exposure import Estimate, Exposer, MissingSpan, Uncertain
 from breachscope.scope.people import (
     GradeCounts,
     KindCounts,
@@ -35,9 +35,9 @@ from breachscope.scope.people import (
     exposure_batches,
     people_batches,
 )
-from breachscope.scope.reasons import REASONS, UNCERTAINTIES
+from breachscope.scope.reasons import COMPARED_AS, REASONS, UNCERTAINTIES
 from breachscope.scope.requests import load_evidence, match_requests
-from breachscope.scope.seen import STATIC_PATH, SeenTemplate, seen_templates
+from breachscope.scope.seen import STATIC_PATH, SeenTemplate, seen_templates, unmapped_keys
 
 SCHEMA = "breachscope/scope/1"
 MAX_TEMPLATES = 20
@@ -121,6 +121,7 @@ class _Answer:
         self._uncertain: list[Uncertain] = []
         self._streams: list[Stream] = []
         self._exposer: Exposer | None = None
+        self._holes: Mapping[str, Sequence[tuple[Hole, str, str]]] = {}
 
     def write(self) -> Scope:
         database, case = self._database, self._case
@@ -134,6 +135,8 @@ class _Answer:
             self._uncertain.append(Uncertain("no_map"))
         else:
             self._expose(self._map)
+        if not self._streams:
+            self._uncertain.append(Uncertain("no_events"))
         if not self._incidents:
             self._uncertain.append(Uncertain("no_incident"))
         people = count_people(database, self._customers) if self._map else None
@@ -141,6 +144,7 @@ class _Answer:
         kinds = tuple(count_kinds(database, self._customers)) if self._map else ()
         self._note_tables(people)
         self._note_sources()
+        self._holes = _holes_by_incident(self._streams)
         self._write_parquet()
         scope = Scope(people, records, kinds, tuple(sorted(set(self._uncertain), key=_uncertain_order)))
         case.write_json("scope.json", self._document(scope))
@@ -157,7 +161,12 @@ class _Answer:
                 self._uncertain.append(Uncertain("route_never_seen", route_.returns, None, route_.name))
         missing, said = missing_spans(datamap, self._streams, self._windows, served)
         self._uncertain += said
-        exposer = Exposer(database, datamap, self._customers, self._span(), case.event_files("web"))
+        for name, customers in self._customers.items():
+            for seen in unmapped_keys(database, customers.rows):
+                missing.append(MissingSpan(seen.incident, seen.first_ts, seen.last_ts, (name,), "unmapped_but_keys_match"))
+                self._uncertain.append(Uncertain("unmapped_but_keys_match", name, seen.keys, seen.match, seen.incident))
+        instants = [*self._span(), *(t for m in missing for t in (m.first_ts, m.last_ts))]
+        exposer = Exposer(database, datamap, self._customers, (min(instants), max(instants)), case.event_files("web"))
         exposer.expose(case.event_files("network"), case.event_files("auth"), missing)
         self._uncertain += exposer.uncertain
         self._exposer = exposer
@@ -181,7 +190,7 @@ class _Answer:
             for code, count in (
                 ("table_null_keys", counts.null_keys),
                 ("table_duplicate_keys", counts.duplicate_keys),
-                ("table_null_people", counts.null_people if customers.table.person else 0),
+                ("table_null_people", self._null_people(customers)),
                 ("table_tz_assumed", counts.zoneless_times if customers.table.tz_assumed else 0),
                 ("table_times_unreadable", counts.unreadable_times),
             ):
@@ -189,6 +198,17 @@ class _Answer:
                     self._uncertain.append(Uncertain(code, name, count))
         if people is not None and people.least is not None and people.least < people.grades.exposed:
             self._uncertain.append(Uncertain("people_written_differently", None, people.grades.exposed - people.least))
+
+    def _existing(self, customers: Customers, condition: str = "true") -> int:
+        """Rows of a table that existed at some moment of the incidents and their evidence, as ``rows_at_incident`` counts them."""
+        if not self._incidents:
+            return 0
+        first, last = self._span()
+        return int(self._database.value(f"SELECT count(*) FROM {customers.rows} WHERE since <= {last} AND until > {first} AND {condition}"))
+
+    def _null_people(self, customers: Customers) -> int:
+        """Of those, the rows that name no person."""
+        return self._existing(customers, "person IS NULL") if customers.table.person and customers.counts.null_people else 0
 
     def _note_sources(self) -> None:
         for source in self._case.sources():
@@ -199,7 +219,7 @@ class _Answer:
             if source.year_assumption:
                 self._uncertain.append(Uncertain("year_assumed", None, None, source.name))
         for stream in self._streams:
-            rejected = sum(s.rejected for s in stream.sources)
+            rejected = sum(s.rejected + s.skipped.get("blank", 0) for s in stream.sources)
             if any(h.why == "rejected" for h in stream.holes):
                 self._uncertain.append(Uncertain("lines_rejected", None, rejected, Path(stream.name).name))
         unmapped = 0
@@ -247,13 +267,11 @@ class _Answer:
 
     def _records_json(self, name: str, counts: GradeCounts) -> dict[str, Any]:
         customers = self._customers[name]
-        first, last = self._span()
-        existing = int(self._database.value(f"SELECT count(*) FROM {customers.rows} WHERE since <= {last} AND until > {first}")) if self._incidents else 0
         return {
             "table": name,
             **_grades_json(counts),
             "rows": customers.counts.rows,
-            "rows_at_incident": existing,
+            "rows_at_incident": self._existing(customers),
             "source": {
                 "name": without_credentials(customers.facts.name),
                 "format": customers.facts.format,
@@ -264,7 +282,10 @@ class _Answer:
             "person": customers.table.person,
             "null_keys": customers.counts.null_keys,
             "duplicate_keys": customers.counts.duplicate_keys,
-            "null_people": customers.counts.null_people if customers.table.person else 0,
+            "null_people": self._null_people(customers),
+            "keys_not_in_table": int(
+                self._database.value(f"SELECT count(*) FROM (SELECT DISTINCT key FROM unknown_keys WHERE table_index = {customers.index})")
+            ),
         }
 
     def _incident_json(self, incident: IncidentSummary, people_of_case: PeopleCounts | None) -> dict[str, Any]:
@@ -273,16 +294,13 @@ class _Answer:
             is_only_one = len(self._incidents) == 1
             own = replace(people_of_case, least=None) if is_only_one else count_people_of(self._database, self._customers, incident.id)
             people = _people_json(own)
-        holes = sorted(
-            {(h.first_ts, h.last_ts, h.why, s.name, s.table) for s in self._streams for h in s.holes if any(w.incident == incident.id for w in h.windows)}
-        )
         return {
             "id": incident.id,
             "level": incident.level,
             "first_ts": incident.first_ts,
             "last_ts": incident.last_ts,
             "people": people,
-            "holes": [{"first_ts": _iso(f), "last_ts": _iso(to), "why": why, "log": Path(name).name, "table": table} for f, to, why, name, table in holes],
+            "holes": [{**_gap_json(h), "log": Path(name).name, "table": table} for h, name, table in self._holes.get(incident.id, ())],
         }
 
     def _evidence_json(self) -> dict[str, Any]:
@@ -332,9 +350,24 @@ def _kind_json(kind: KindCounts) -> dict[str, Any]:
     }
 
 
+def _holes_by_incident(streams: Sequence[Stream]) -> Mapping[str, Sequence[tuple[Hole, str, str]]]:
+    """Return each incident's holes with their stream's name and table, each once, by time."""
+    found: dict[str, dict[tuple[object, ...], tuple[Hole, str, str]]] = {}
+    for stream in streams:
+        for hole in stream.holes:
+            key = (hole.first_ts, hole.last_ts, hole.why, stream.name, stream.table, hole.sources)
+            for incident in {w.incident for w in hole.windows}:
+                found.setdefault(incident, {})[key] = (hole, stream.name, stream.table)
+    return {incident: [holes[key] for key in sorted(holes)] for incident, holes in found.items()}
+
+
+def _gap_json(hole: Hole) -> dict[str, Any]:
+    return {"first_ts": _iso(hole.first_ts), "last_ts": _iso(hole.last_ts), "why": hole.why, "sources": list(hole.sources)}
+
+
 def _coverage_json(source: Source, streams: Sequence[Stream]) -> dict[str, Any]:
     own = [s for s in streams if any(m.id == source.id for m in s.sources)]
-    gaps = sorted({(h.first_ts, h.last_ts, h.why) for s in own for h in s.holes})
+    gaps = {(h.first_ts, h.last_ts, h.why, h.sources): h for s in own for h in s.holes if h.sources[0] == source.id}
     doubts = []
     if source.problem is not None:
         doubts.append({"code": "input_problem", "en": source.problem, "ja": source.problem})
@@ -349,7 +382,7 @@ def _coverage_json(source: Source, streams: Sequence[Stream]) -> dict[str, Any]:
         "last_ts": source.last_ts,
         "events": dict(source.events),
         "rejected": source.rejected,
-        "gaps": [{"first_ts": _iso(first), "last_ts": _iso(last), "why": why} for first, last, why in gaps],
+        "gaps": [_gap_json(gaps[key]) for key in sorted(gaps)],
         "doubts": doubts,
     }
 
@@ -406,10 +439,20 @@ def _uncertain_json(uncertain: Uncertain) -> dict[str, Any]:
         "detail": uncertain.detail,
         "en": _sentence(uncertain, "en"),
         "ja": _sentence(uncertain, "ja"),
+        **({"order": [asdict(term) for term in uncertain.order]} if uncertain.order else {}),
     }
 
 
 def _sentence(uncertain: Uncertain, lang: str) -> str:
     text = UNCERTAINTIES[uncertain.code]
     count = "" if uncertain.count is None else f"{uncertain.count:,}"
-    return (text.ja if lang == "ja" else text.en).format(table=uncertain.table or "", count=count, detail=uncertain.detail)
+    order = _order_ja(uncertain.order) if lang == "ja" else _order_en(uncertain.order)
+    return (text.ja if lang == "ja" else text.en).format(table=uncertain.table or "", count=count, detail=uncertain.detail, order=order)
+
+
+def _order_en(order: Sequence[OrderedBy]) -> str:
+    return ", then by ".join(f"{t.column}{' descending' if t.descending else ''}, compared as {COMPARED_AS[t.compared_as].en}" for t in order)
+
+
+def _order_ja(order: Sequence[OrderedBy]) -> str:
+    return "、次に ".join(f"{t.column} の{COMPARED_AS[t.compared_as].ja}{'（降順）' if t.descending else ''}" for t in order)

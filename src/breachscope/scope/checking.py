@@ -9,12 +9,12 @@ from breachscope.case import Case
 from breachscope.scope.customers import Customers, stage_tables
 from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import DataMap, Route, Store
-from breachscope.scope.requests import match_requests
+from breachscope.scope.reasons import counted
+from breachscope.scope.requests import count_requests, create_evidence, match_requests, told_requests
 from breachscope.scope.seen import SeenTemplate, all_templates
 from breachscope.scope.templates import quote
 
 _SHOWN_TEMPLATES = 20
-_SUCCESS = "t.status BETWEEN 200 AND 299"
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,18 @@ class MapCheck:
                 "with unreadable times": table.unreadable_times,
             }
             told = ", ".join(f"{rows:,} {what}" for what, rows in oddities.items() if rows)
-            lines.append(f"table {table.name}: {table.rows:,} rows, {table.people:,} people{f' ({told})' if told else ''}")
+            lines.append(f"table {table.name}: {counted(table.rows, 'row')}, {counted(table.people, 'person', 'people')}{f' ({told})' if told else ''}")
         for route in self.routes:
-            told = f"{route.requests:,} requests, {route.returned:,} answered 2xx"
+            told = told_requests(route.requests, route.returned)
             if route.keys_asked is not None:
-                told += f", {route.keys_found:,} of {route.keys_asked:,} keys in {route.returns}"
+                told += f", {route.keys_found:,} of {counted(route.keys_asked, 'key')} in {route.returns}"
             lines.append(f"route {route.match}: {told if route.requests else 'no log shows any request'}")
-        lines += [
-            f"store {', '.join(s.hosts)}: {s.flows:,} flows, {s.bytes_sent:,} bytes sent" if s.flows else f"store {', '.join(s.hosts)}: no log shows it"
-            for s in self.stores
-        ]
+        for store in self.stores:
+            told = f"{counted(store.flows, 'flow')}, {counted(store.bytes_sent, 'byte')} sent"
+            lines.append(f"store {', '.join(store.hosts)}: {told if store.flows else 'no log shows it'}")
         if self.unmatched:
             lines.append("successful requests that no route matches:")
-            lines += [f"  {t.match}: {t.returned:,} answers, {t.distinct_urls:,} URLs" for t in self.unmatched]
+            lines += [f"  {t.match}: {t.told()}" for t in self.unmatched]
         return "\n".join(lines)
 
 
@@ -101,7 +100,7 @@ def check_map(case: Case, datamap: DataMap) -> MapCheck:
         try:
             customers = stage_tables(database, datamap, scratch)
             files = case.event_files("web")
-            database.run('CREATE TEMP TABLE evidence (incident_id VARCHAR, "table" VARCHAR, event_id BIGINT, is_shared BOOLEAN)')
+            create_evidence(database)
             match_requests(database, files, datamap.routes)
             routes = tuple(_check_route(database, customers, r) for r in datamap.routes if r.template is not None)
             stores = tuple(_check_store(database, case, s) for s in datamap.stores)
@@ -119,9 +118,7 @@ def _check_table(name: str, customers: Customers) -> TableCheck:
 
 
 def _check_route(database: Database, customers: Mapping[str, Customers], route: Route) -> RouteCheck:
-    requests, returned = database.rows(f"""
-        SELECT coalesce(sum(t.requests), 0)::BIGINT, coalesce(sum(t.requests) FILTER ({_SUCCESS}), 0)::BIGINT
-        FROM traffic t JOIN matches m ON m.request_id = t.request_id AND m.route = {route.index}""")[0]
+    requests, returned = count_requests(database, route)
     asked = found = None
     if route.kind == "item":
         slot = route.url.named_slots[0]

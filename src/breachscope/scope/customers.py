@@ -56,6 +56,15 @@ class TableCounts:
 
 
 @dataclass(frozen=True)
+class OrderedBy:
+    """One term of an order as it was worked out; ``compared_as``: whole_number, number, time or text."""
+
+    column: str
+    compared_as: str
+    descending: bool
+
+
+@dataclass(frozen=True)
 class Customers:
     """One staged table."""
 
@@ -68,7 +77,7 @@ class Customers:
     layouts: Mapping[Layout, int]
     orders: Mapping[tuple[OrderTerm, ...], str]
     """Order → SQL order terms over the staged table."""
-    order_notes: Mapping[tuple[OrderTerm, ...], str] = field(default_factory=dict)
+    ordered_by: Mapping[tuple[OrderTerm, ...], tuple[OrderedBy, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> str:
@@ -190,7 +199,7 @@ def _stage(database: Database, index: int, table: MapTable, routes: Sequence[Rou
                 for t in route.order_by
             ]
             sort_sql[route.order_by] = ", ".join(terms)
-            notes[route.order_by] = ", ".join(f"{t.column} as {_ORDER_NAMES[typed[t.column]]}" for t in route.order_by)
+            notes[route.order_by] = tuple(OrderedBy(t.column, _ORDER_NAMES[typed[t.column]], t.descending) for t in route.order_by)
     numbers = {layout: k for layout, (k, _) in layouts.items()}
     return Customers(index, table, reader.facts, _counts(database, index), compared, numbers, sort_sql, notes)
 
@@ -271,7 +280,7 @@ _AS_WHOLE = "CAST({} AS BIGINT)"
 _AS_NUMBER = "CAST({} AS DOUBLE)"
 _AS_TIME = "epoch_us(CAST({} AS TIMESTAMPTZ))"
 _AS_TEXT = "{}"
-_ORDER_NAMES = {_AS_WHOLE: "whole number", _AS_NUMBER: "number", _AS_TIME: "time", _AS_TEXT: "text"}
+_ORDER_NAMES = {_AS_WHOLE: "whole_number", _AS_NUMBER: "number", _AS_TIME: "time", _AS_TEXT: "text"}
 
 
 def _order_type(database: Database, index: int, column: str) -> str:

@@ -19,6 +19,9 @@ import pyarrow as pa
 from breachscope.case import Case
 from breachscope.errors import TableError
 from breachscope.scope.database import Database, parquet_files_sql
+from breachscope.scope.datamap import load_datamap
+from breachscope.scope.reasons import counted
+from breachscope.scope.requests import count_requests, create_evidence, match_requests, told_requests
 from breachscope.scope.seen import SeenTemplate, all_templates
 from breachscope.scope.tables import TableReader, open_table_file
 from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, TemplateError, parse_template, quote
@@ -113,18 +116,26 @@ def init_map(case: Case, table_paths: Sequence[Path], folder: Path = Path()) -> 
                 schema = pa.schema([("key", pa.string())])
                 keys = (pa.RecordBatch.from_arrays(b.columns, schema=schema) for b in table.reader.batches([table.key]))
                 database.create_from_batches(f"keys_{i}", schema, keys, "SELECT key FROM incoming WHERE key IS NOT NULL")
-            routes, used = _draft_routes(database, files, list(tables.values()), seen)
+            routes = _draft_routes(database, files, list(tables.values()), seen)
             stores = _draft_stores(database, case)
+            lines = ["# Draft of a data map: check every guess, then run 'breachscope map check'."]
+            lines += ['# tz = "Asia/Tokyo"    # zone of the times in the tables', ""]
+            for table in tables.values():
+                lines += _table_lines(table)
+            # Matched as the map will be, so that the draft and its check count the same.
+            draft = scratch / "draft.toml"
+            draft.write_text("\n".join([*lines, *(line for route in routes for line in ("[[routes]]", *route))]), encoding="utf-8")
+            drafted = load_datamap(draft).routes if routes else ()
+            create_evidence(database)
+            match_requests(database, files, drafted)
+            for description, route in zip(routes, drafted, strict=True):
+                lines += [f"[[routes]]    # {told_requests(*count_requests(database, route))}", *description, ""]
+            left = all_templates(database, files, _SHOWN_TEMPLATES, unmatched=True)
         finally:
             database.close()
-    lines = ["# Draft of a data map: check every guess, then run 'breachscope map check'.", '# tz = "Asia/Tokyo"    # zone of the times in the tables', ""]
-    for table in tables.values():
-        lines += _table_lines(table)
-    lines += routes
-    left = [t for t in seen if t.match not in used][:_SHOWN_TEMPLATES]
     if left:
         lines += ["# Successful requests that no route above describes, most frequent first:"]
-        lines += [f"#   {_printable(t.match)}    ({t.returned:,} answers, {t.distinct_urls:,} URLs)" for t in left]
+        lines += [f"#   {_printable(t.match)}    ({t.told()})" for t in left]
         lines += [""]
     return "\n".join(lines + stores).rstrip("\n") + "\n"
 
@@ -220,10 +231,9 @@ def _singular(word: str) -> str:
     return f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
 
 
-def _draft_routes(database: Database, files: Sequence[Path], tables: Sequence[_DraftTable], seen: Sequence[SeenTemplate]) -> tuple[list[str], set[str]]:
-    lines: list[str] = []
-    used: set[str] = set()
-    drafted: set[str] = set()
+def _draft_routes(database: Database, files: Sequence[Path], tables: Sequence[_DraftTable], seen: Sequence[SeenTemplate]) -> list[list[str]]:
+    """Return the lines of each route, without its head."""
+    routes: dict[str, list[str]] = {}
     for template in seen:
         method, _, target = template.match.partition(" ")
         path, _, query = target.partition("?")
@@ -249,12 +259,9 @@ def _draft_routes(database: Database, files: Sequence[Path], tables: Sequence[_D
                     'kind    = "export"',
                     f"# order_by = {_toml(table.key)}    # lets a cut-off export tell its rows",
                 ]
-        if route and route[0] not in drafted:
-            drafted.add(route[0])
-            lines += [f"[[routes]]    # {template.returned:,} answers, {template.distinct_urls:,} URLs", *route, ""]
         if route:
-            used.add(template.match)
-    return lines, used
+            routes.setdefault(route[0], route)
+    return list(routes.values())
 
 
 def _is_template(text: str) -> bool:
@@ -328,7 +335,7 @@ def _draft_stores(database: Database, case: Case) -> list[str]:
         GROUP BY src_ip ORDER BY sent DESC, src_ip LIMIT 5""")
     lines = ["# Hosts that sent most; where one of them stores a table, say so:"] if hosts else []
     for host, sent in hosts:
-        lines += ["# [[stores]]", f"# host   = {_toml(host)}    # {sent:,} bytes sent", "# tables = []"]
+        lines += ["# [[stores]]", f"# host   = {_toml(host)}    # {counted(sent, 'byte')} sent", "# tables = []"]
     return lines
 
 

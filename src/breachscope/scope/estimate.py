@@ -12,7 +12,10 @@ COMPRESSION_RATIO_UPPER = 20
 
 @dataclass(frozen=True)
 class DistinctPeople:
-    """How many different people ``k`` unknown rows can concern: bounds that cannot be passed, and the expectation."""
+    """How many different people an estimated number of unknown rows can concern.
+
+    ``lower``: the fewest that the lower number of rows can; ``expected``: by the likely number; ``upper``: the most that the upper number can.
+    """
 
     lower: int
     expected: float
@@ -35,11 +38,15 @@ def expected_distinct(rows_per_person: Mapping[int, int], rows: int, taken: int)
     return math.fsum(people * (1.0 - _untouched(rows, r, taken)) for r, people in sorted(rows_per_person.items()))
 
 
-def distinct_people(rows_per_person: Mapping[int, int], rows: int, taken: int) -> DistinctPeople:
-    """Bound and expect the number of distinct people behind ``taken`` unknown rows of ``rows``."""
+def distinct_people(rows_per_person: Mapping[int, int], rows: int, taken: RowEstimate) -> DistinctPeople:
+    """Bound and expect the number of distinct people behind ``taken`` unknown rows of ``rows``.
+
+    >>> distinct_people({1: 10}, rows=10, taken=RowEstimate(0, 4, 10))
+    DistinctPeople(lower=0, expected=4.0, upper=10)
+    """
     people = sum(rows_per_person.values())
     of_nobody = rows - sum(r * n for r, n in rows_per_person.items())
-    left = max(0, taken - of_nobody)
+    left = max(0, taken.lower - of_nobody)
     lower = 0
     for r, n in sorted(rows_per_person.items(), reverse=True):
         if left <= 0:
@@ -47,7 +54,7 @@ def distinct_people(rows_per_person: Mapping[int, int], rows: int, taken: int) -
         used = min(n, -(-left // r))
         lower += used
         left -= used * r
-    return DistinctPeople(lower, expected_distinct(rows_per_person, rows, taken), min(people, taken))
+    return DistinctPeople(lower, expected_distinct(rows_per_person, rows, taken.likely), min(people, taken.upper))
 
 
 def _untouched(rows: int, own: int, taken: int) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from breachscope.scope.covers import CONFIRMED, EXCLUDED, POSSIBLE, PROBABLE, Answers, Covers, Gives, add_covers, add_points
-from breachscope.scope.customers import Axis, Customers, Integers, Moment, route_layout, table_layout
+from breachscope.scope.customers import Axis, Customers, Integers, Moment, OrderedBy, route_layout, table_layout
 from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import DataMap, OrderTerm, Route, Store
 from breachscope.scope.estimate import COMPRESSION_RATIO_UPPER, DistinctPeople, RowBytes, RowEstimate, distinct_people, rows_in_bytes
@@ -43,6 +43,8 @@ class Uncertain:
     count: int | None = None
     detail: str = ""
     incident: str | None = None
+    order: tuple[OrderedBy, ...] = ()
+    """How a list is taken to be ordered, where that is what is open."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Estimate:
     rows_existing: int
     rows: RowEstimate
     people: DistinctPeople | None
-    """Distinct people behind the likely number of rows, when which rows is unknown."""
+    """Distinct people behind the rows, when which rows is unknown."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,13 @@ class RouteUse:
 
 @dataclass(frozen=True)
 class MissingSpan:
-    """A span without logs: ``tables`` may have been read then through ``columns`` without a trace."""
+    """A span in which ``tables`` may have been read without a trace, and why: a key of REASONS."""
 
     incident: str
     first_ts: int
     last_ts: int
     tables: tuple[str, ...]
+    reason: str = "logs_missing"
 
 
 @dataclass
@@ -88,7 +91,7 @@ class Exposer:
     datamap: DataMap
     customers: Mapping[str, Customers]
     span: tuple[int, int]
-    """First and last moment of the incidents and their events."""
+    """First and last moment of the incidents, their events and what is missing around them."""
     web_files: Sequence[Path]
     gives: Gives = field(default_factory=Gives)
     uncertain: list[Uncertain] = field(default_factory=list)
@@ -97,7 +100,8 @@ class Exposer:
     _axes: dict[tuple[str, tuple[OrderTerm, ...], Layout | None], Covers] = field(default_factory=dict)
 
     def expose(self, network_files: Sequence[Path], auth_files: Sequence[Path], missing: Sequence[MissingSpan]) -> None:
-        """Fill ``entries`` and ``refs``."""
+        """Fill ``entries``, ``refs`` and ``unknown_keys``."""
+        self.database.run("CREATE TEMP TABLE unknown_keys (incident_id VARCHAR, table_index INTEGER, key VARCHAR)")
         handlers: Mapping[str, Callable[[Route], tuple[int, int, int]]] = {
             "item": self._item,
             "page": self._page,
@@ -169,12 +173,25 @@ class Exposer:
         )
         if unknown:
             self.uncertain.append(Uncertain("keys_not_in_table", route.returns, unknown, route.name))
+            self._note_unknown_keys(route, ", ".join(f"{quote(slot)}, s{i}" for i, slot in enumerate(slots)))
         unseen = int(database.value("SELECT count(DISTINCT unit) FROM answers WHERE status = 304 AND request_id NOT IN (SELECT request_id FROM copies)"))
         if unseen:
             self.uncertain.append(Uncertain("already_known_copy_unseen", route.returns, unseen, route.name))
         for name in ("asked", "hits", "answers", "copies"):
             database.run(f"DROP TABLE {name}")
         return requests, returned, unknown
+
+    def _note_unknown_keys(self, route: Route, key: str) -> None:
+        """Keep keys that were answered with a record, though the table of today has none: each may be a further person, deleted since."""
+        error_sizes, normal, _ = self._learn_sizes(route)
+        error_page = "false"
+        if error_sizes and normal:
+            error_page = f"bytes_sent IN ({', '.join(map(str, error_sizes))}) AND NOT bytes_sent BETWEEN {normal[0]} AND {normal[1]}"
+        self.database.run(f"""
+            INSERT INTO unknown_keys
+            SELECT DISTINCT e.incident_id, {self.customers[route.returns].index}, to_json([{key}])::VARCHAR
+            FROM asked JOIN ({self._answers_sql(route)}) e USING (request_id)
+            WHERE request_id NOT IN (SELECT request_id FROM hits) AND {_RETURNED} AND NOT coalesce({error_page}, false)""")
 
     def _item_grade_sql(self, route: Route, customers: Customers, *, is_key: bool) -> str:
         """Return the expression for (grade, reason) of an answer to a request for a record of the table.
@@ -367,21 +384,22 @@ class Exposer:
         else:
             upper = min(existing, sum(c.rows.upper for c in cuts))
             rows = RowEstimate(max(c.rows.lower for c in cuts), max(c.rows.likely for c in cuts), upper)
-            people = self._distinct_people(axis.customers, cuts[-1].ts, rows.likely)
+            people = self._distinct_people(axis.customers, cuts[-1].ts, rows)
         total = sum(c.body_bytes for c in cuts)
         self.estimates.append(Estimate("export_cut", incident_id, route.returns, route.name, total, existing, rows, people))
 
-    def _distinct_people(self, customers: Customers, ts: int, taken: int) -> DistinctPeople:
+    def _distinct_people(self, customers: Customers, ts: int, taken: RowEstimate) -> DistinctPeople:
         histogram = self.database.rows(f"""
             SELECT n, count(*) FROM (SELECT person, count(*) AS n FROM {customers.rows} WHERE since <= {ts} AND until > {ts} GROUP BY person)
             WHERE person IS NOT NULL GROUP BY n ORDER BY n""")
         rows = int(self.database.value(f"SELECT count(*) FROM {customers.rows} WHERE since <= {ts} AND until > {ts}"))
-        return distinct_people({int(n): int(people) for n, people in histogram}, rows, min(taken, rows))
+        known = RowEstimate(min(taken.lower, rows), min(taken.likely, rows), min(taken.upper, rows))
+        return distinct_people({int(n): int(people) for n, people in histogram}, rows, known)
 
     def _note_order(self, route: Route) -> None:
-        note = self.customers[route.returns].order_notes.get(route.order_by)
-        if note:
-            self.uncertain.append(Uncertain("order_assumed", route.returns, None, f"{route.name}: {note}"))
+        order = self.customers[route.returns].ordered_by.get(route.order_by, ())
+        if order:
+            self.uncertain.append(Uncertain("order_assumed", route.returns, None, route.name, None, order))
 
     def _store(self, store: Store, network_files: Sequence[Path]) -> None:
         """Add covers of every row of the store's tables for traffic that left its hosts: bytes name no rows, hence possible."""
@@ -427,7 +445,7 @@ class Exposer:
                 rows = RowEstimate(rows.lower, rows.likely, existing)
             where = ", ".join(store.hosts)
             total = sum(known) if known else None
-            people = self._distinct_people(customers, ts, rows.likely)
+            people = self._distinct_people(customers, ts, rows)
             self.estimates.append(Estimate("store_egress", incident_id, name, where, total, existing, rows, people))
             self.uncertain.append(Uncertain("volume_proves_no_content", name, total, where, incident_id))
 
@@ -438,7 +456,7 @@ class Exposer:
                 columns = {c for r in self.datamap.routes if r.returns == name for c in r.columns} or set(self.customers[name].table.columns)
                 covers = self.covers(name)
                 gives = self.gives.number(name, tuple(columns))
-                covers.add(span.incident, POSSIBLE, "logs_missing", gives, 0, covers.axis.length, span.first_ts, span.last_ts, None)
+                covers.add(span.incident, POSSIBLE, span.reason, gives, 0, covers.axis.length, span.first_ts, span.last_ts, None)
 
 
 HARMLESS_ARGUMENTS = ("_", "utm_*", "fbclid", "gclid", "lang", "locale", "cb", "cachebuster", "csrf*", "_csrf*", "authenticity_token")

@@ -35,14 +35,15 @@ class GradeCounts:
 
 @dataclass(frozen=True)
 class PeopleCounts:
-    """People by best grade. ``upper_bound`` adds records that name nobody: each may be a further person.
+    """People by best grade. ``upper_bound`` adds records that name nobody and keys that were answered but are not in a table: each
+    may be a further person; None where no incident was found, for then nothing bounds it.
 
     ``least`` counts people once whose keys differ only in writing (width, case, outer spaces, leading zeros); None where it was not
     counted.
     """
 
     grades: GradeCounts
-    upper_bound: int
+    upper_bound: int | None
     least: int | None
 
 
@@ -206,7 +207,8 @@ def count_people(database: Database, customers: Mapping[str, Customers]) -> Peop
     grades = _grade_counts(database, "person_grades")
     nameless = sum(_count_nameless(database, c, "record_grades") for c in customers.values())
     least = int(database.value(f"SELECT count(DISTINCT {loose_sql('person')}) FROM person_grades WHERE grade < {EXCLUDED}"))
-    return PeopleCounts(grades, grades.exposed + nameless, least)
+    is_bounded = bool(database.value("SELECT count(*) FROM incidents"))
+    return PeopleCounts(grades, grades.exposed + nameless + _count_unknown(database, customers) if is_bounded else None, least)
 
 
 def count_people_of(database: Database, customers: Mapping[str, Customers], incident: str) -> PeopleCounts:
@@ -220,7 +222,7 @@ def count_people_of(database: Database, customers: Mapping[str, Customers], inci
     )
     grades = _grade_counts(database, f"(SELECT person, min(grade) AS grade FROM ({people}) GROUP BY person)")
     nameless = sum(_count_nameless(database, c, "own") for c in customers.values())
-    return PeopleCounts(grades, grades.exposed + nameless, None)
+    return PeopleCounts(grades, grades.exposed + nameless + _count_unknown(database, customers, f"incident_id = {quote(incident)}"), None)
 
 
 def _count_nameless(database: Database, customers: Customers, units: str) -> int:
@@ -231,6 +233,15 @@ def _count_nameless(database: Database, customers: Customers, units: str) -> int
         database.value(f"""
             SELECT count(DISTINCT n.record) FROM {units} u JOIN {customers.rows} n ON n.row_id = u.unit
             WHERE u.table_index = {customers.index} AND u.grade < {EXCLUDED} AND n.person IS NULL""")
+    )
+
+
+def _count_unknown(database: Database, customers: Mapping[str, Customers], condition: str = "true") -> int:
+    """Keys of tables about people that were answered with a record though no row of today has them."""
+    about_people = ", ".join(str(c.index) for c in customers.values() if c.table.person is not None) or "-1"
+    return int(
+        database.value(f"""
+            SELECT count(*) FROM (SELECT DISTINCT table_index, key FROM unknown_keys WHERE {condition} AND table_index IN ({about_people}))""")
     )
 
 

@@ -45,6 +45,12 @@ REASONS: Mapping[str, Text] = MappingProxyType(
         "export_rows_unknown": Text("the export was cut off; which rows it held is unknown", "エクスポートは打ち切られ、どの行を含むか不明である"),
         "left_the_store": Text("data left the host that stores the table", "当該テーブルを保持するホストからデータが送出された"),
         "logs_missing": Text("the logs that would show access are missing for a time", "アクセスを示すはずのログが一部の時間帯で欠けている"),
+        "lines_rejected": Text("many lines of the log that would show access cannot be read", "アクセスを示すはずのログの多数の行を読み取れない"),
+        "route_never_seen": Text("no log of the requests that return this table was given", "当該テーブルを返す要求のログが与えられていない"),
+        "no_network_log": Text("no network log shows whether data left the host that stores the table", "保存先からの送出の有無を示すネットワークログがない"),
+        "unmapped_but_keys_match": Text(
+            "keys of the table were asked for on paths that the map does not describe", "マップにない経路への要求が当該テーブルのキーを指定して成功した"
+        ),
         "head_request": Text("only the headers were asked for", "ヘッダーのみの要求である"),
         "refused": Text("access was refused", "アクセスが拒否された"),
         "not_found": Text("the answer was 'not found'", "「存在しない」と応答された"),
@@ -70,8 +76,12 @@ UNCERTAINTIES: Mapping[str, Text] = MappingProxyType(
             "データマップが指定されていないため、該当するレコードと人数は不明です。",
         ),
         "no_incident": Text(
-            "No incident was found in these logs; that is no proof that there was none.",
-            "これらのログからインシデントは検出されませんでしたが、無かったことの証明ではありません。",
+            "No incident was found in these logs; that is not proof that nothing was taken.",
+            "これらのログからインシデントは検出されませんでしたが、持ち出しがなかったことの証明ではありません。",
+        ),
+        "no_events": Text(
+            "No event was read from the logs: nothing can be said about what was taken.",
+            "ログからイベントを読み取れなかったため、持ち出しの有無は判断できません。",
         ),
         "no_web_logs": Text("There is no web log: no request can be checked.", "Webアクセスログがないため、要求を確認できません。"),
         "no_network_logs": Text(
@@ -95,7 +105,8 @@ UNCERTAINTIES: Mapping[str, Text] = MappingProxyType(
         "table_null_keys": Text("{table}: {count} rows have no key.", "{table}：{count}行にキーがありません。"),
         "table_duplicate_keys": Text("{table}: {count} rows repeat a key.", "{table}：{count}行のキーが重複しています。"),
         "table_null_people": Text(
-            "{table}: {count} rows name no person; each may be another person.", "{table}：{count}行に本人の識別子がなく、それぞれ別人の可能性があります。"
+            "{table}: {count} of the rows that existed at the incident name no person; each may be another person.",
+            "{table}：インシデント時に存在した行のうち{count}行に本人の識別子がなく、それぞれ別人の可能性があります。",
         ),
         "people_written_differently": Text(
             "{count} people may be the same as others, written differently.", "{count}人は、表記の異なる同一人物の可能性があります。"
@@ -115,12 +126,16 @@ UNCERTAINTIES: Mapping[str, Text] = MappingProxyType(
             "{count} successful responses to the incidents' actors match no route of the map: what they gave away is unknown.",
             "攻撃者への成功応答{count}件はマップのどの経路にも該当せず、内容は不明です。",
         ),
+        "unmapped_but_keys_match": Text(
+            "{table}: {count} keys of it were asked for on paths that the map does not describe ({detail}); all its rows count as possible.",
+            "{table}：マップにない経路（{detail}）でキー{count}件が要求されたため、全行を「可能性あり」としました。",
+        ),
         "route_never_seen": Text("No log shows any request for {detail}.", "{detail} への要求はどのログにもありません。"),
         "page_arguments": Text(
             "{detail}: {count} requests had arguments that may choose other rows; name them in ignore if they do not.",
             "{detail}：{count}件の要求に行の選択を変え得る引数がありました。影響しない場合は ignore に指定してください。",
         ),
-        "order_assumed": Text("{detail}", "{detail}"),
+        "order_assumed": Text("{detail}: assumed to be ordered by {order}.", "{detail}：{order}と仮定しました。"),
         "export_sizes_assumed": Text(
             "{detail}: row sizes are estimated; format, columns and compressed in the map make them exact.",
             "{detail}：行のサイズは推定です。マップの format、columns、compressed で正確になります。",
@@ -135,3 +150,17 @@ UNCERTAINTIES: Mapping[str, Text] = MappingProxyType(
     }
 )
 """What the answer leaves open."""
+
+COMPARED_AS: Mapping[str, Text] = MappingProxyType(
+    {"whole_number": Text("numbers", "数値順"), "number": Text("numbers", "数値順"), "time": Text("times", "時刻順"), "text": Text("text", "文字列順")}
+)
+"""How the values of a column are compared."""
+
+
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """Return a number with its English noun.
+
+    >>> counted(1, "request"), counted(1200, "request"), counted(2, "person", "people")
+    ('1 request', '1,200 requests', '2 people')
+    """
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import Route
+from breachscope.scope.reasons import counted
 from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, Template, quote
 
 SAME_REQUEST = " AND ".join(f"r.{c} IS NOT DISTINCT FROM e.{c}" for c in ("method", "path", "query", "vhost"))
@@ -59,6 +60,24 @@ def match_requests(database: Database, files: Sequence[Path], routes: Sequence[R
         WHERE r.request_id IN (SELECT request_id FROM matches)""")
     database.run("DROP TABLE candidate_traffic")
     _web_evidence(database, events)
+
+
+def count_requests(database: Database, route: Route) -> tuple[int, int]:
+    """Return how many requests, by anyone, a route matches, and how many of them were answered 2xx."""
+    requests, answered = database.rows(f"""
+        SELECT coalesce(sum(t.requests), 0)::BIGINT, coalesce(sum(t.requests) FILTER (t.status BETWEEN 200 AND 299), 0)::BIGINT
+        FROM traffic t JOIN matches m ON m.request_id = t.request_id AND m.route = {route.index}""")[0]
+    return requests, answered
+
+
+def told_requests(requests: int, answered: int) -> str:
+    """Say in English what :func:`count_requests` found."""
+    return f"{counted(requests, 'request')}, {answered:,} answered 2xx"
+
+
+def create_evidence(database: Database) -> None:
+    """Make an empty table ``evidence``, where all traffic is looked at and no incident."""
+    database.run('CREATE TEMP TABLE evidence (incident_id VARCHAR, "table" VARCHAR, event_id BIGINT, is_shared BOOLEAN)')
 
 
 def _match(database: Database, route: Route, template: Template) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from breachscope.scope.database import Database, parquet_files_sql
+from breachscope.scope.reasons import counted
 from breachscope.scope.requests import SAME_REQUEST
-from breachscope.scope.templates import NORMAL_PATH_SQL
+from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, PAGE_SLOTS
 
 _MANY = (
     r"[0-9]+",
@@ -38,6 +39,10 @@ class SeenTemplate:
     distinct_urls: int
     bytes_sent: int
 
+    def told(self) -> str:
+        """Say in English how often it was answered."""
+        return f"{counted(self.returned, 'answer')}, {counted(self.distinct_urls, 'URL')}"
+
 
 def seen_templates(database: Database, limit: int, *, mapped: bool) -> list[SeenTemplate]:
     """Return the shapes of successful requests of the incidents' actors, most answers first; with a map, those that no route matches."""
@@ -55,6 +60,42 @@ def all_templates(database: Database, files: Sequence[Path], limit: int, *, unma
     if unmatched:
         events += f" AND NOT EXISTS (SELECT 1 FROM requests r JOIN matches USING (request_id) WHERE {SAME_REQUEST})"
     return _templates(database, events, limit)
+
+
+LEAST_KEYS = 20
+"""So many different values in one place of URLs that are keys of a table are no chance."""
+
+
+@dataclass(frozen=True)
+class KeysSeen:
+    """Keys of a table that an incident's actor asked for successfully where no route of the map looks."""
+
+    incident: str
+    first_ts: int
+    last_ts: int
+    keys: int
+    match: str
+    """Shape of the path, or name of the argument, that holds them."""
+
+
+def unmapped_keys(database: Database, rows: str) -> list[KeysSeen]:
+    """Return where answered requests that no route matches name at least LEAST_KEYS keys of the staged table ``rows``."""
+    pages = ", ".join(f"'{name}'" for name in (*PAGE_SLOTS, "per_page", "p"))
+    found = database.rows(f"""
+        WITH unmapped AS (
+            SELECT incident_id, ts, method, {NORMAL_PATH_SQL} AS normal_path, {ARGUMENTS_SQL} AS arguments
+            FROM web_evidence
+            WHERE status BETWEEN 200 AND 299 AND coalesce(bytes_sent, 1) > 0 AND ts IS NOT NULL AND path IS NOT NULL
+              AND NOT regexp_matches(path, '{STATIC_PATH}') AND (request_id IS NULL OR request_id NOT IN (SELECT request_id FROM matches))),
+        named AS (
+            SELECT incident_id, ts, method || ' ' || {_SLOT_PATH_SQL} AS place, unnest(string_split(normal_path, '/')) AS value FROM unmapped
+            UNION ALL
+            SELECT incident_id, ts, place || '?' || argument.name || '=', argument.value
+            FROM (SELECT incident_id, ts, method || ' ' || {_SLOT_PATH_SQL} AS place, unnest(arguments) AS argument FROM unmapped)
+            WHERE lower(argument.name) NOT IN ({pages}))
+        SELECT incident_id, min(ts), max(ts), count(DISTINCT value), place FROM named
+        WHERE value IN (SELECT record FROM {rows}) GROUP BY incident_id, place HAVING count(DISTINCT value) >= {LEAST_KEYS} ORDER BY incident_id, place""")
+    return [KeysSeen(*row) for row in found]
 
 
 def _templates(database: Database, events: str, limit: int) -> list[SeenTemplate]:
