@@ -37,7 +37,19 @@ def test_numbers_sort_as_numbers(world: World) -> None:
     world.web("10:00", "/list?page=4&size=3")
     answer = world.scope()
     assert answer.grades() == rows(10)
-    assert [u["detail"] for u in answer.document["uncertainties"] if u["code"] == "order_assumed"] == ["GET /list?page={page}&size={size}: id as whole number"]
+    (said,) = (u for u in answer.document["uncertainties"] if u["code"] == "order_assumed")
+    assert (said["detail"], said["order"]) == ("GET /list?page={page}&size={size}", [{"column": "id", "compared_as": "whole_number", "descending": False}])
+    assert said["en"] == "GET /list?page={page}&size={size}: assumed to be ordered by id, compared as numbers."
+    assert said["ja"] == "GET /list?page={page}&size={size}：id の数値順と仮定しました。"
+
+
+def test_an_order_of_several_columns_is_said_term_by_term(world: World) -> None:
+    world.map_text += PAGE.replace('"id"', '["created desc", "name"]')
+    world.web("10:00", "/list?page=1&size=3")
+    (said,) = (u for u in world.scope().document["uncertainties"] if u["code"] == "order_assumed")
+    assert [(t["column"], t["compared_as"], t["descending"]) for t in said["order"]] == [("created", "time", True), ("name", "text", False)]
+    assert "ordered by created descending, compared as times, then by name, compared as text." in said["en"]
+    assert "created の時刻順（降順）、次に name の文字列順と仮定しました。" in said["ja"]
 
 
 def test_keys_with_leading_zeros_sort_as_text(world: World) -> None:
