@@ -58,7 +58,7 @@ class Answer:
         return {r["record"]: r["reason"] for r in self.exposures if r["table"] == table and r["grade"] == best[r["record"]]}
 
     @property
-    def people(self) -> tuple[int, int, int, int]:
+    def people(self) -> tuple[int, int, int, int | None]:
         """Confirmed, probable, possible, upper bound."""
         people = self.document["people"]
         return people["confirmed"], people["probable"], people["possible"], people["upper_bound"]
