@@ -25,7 +25,7 @@ types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
 
 tests: $(VENV)/.dev browser ## pytest, with a real browser and a real PostgreSQL
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 browser: ## Install Chromium from the distribution where there is none and we may
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
