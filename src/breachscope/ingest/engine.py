@@ -391,16 +391,16 @@ def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pat
         if rule.origin in frame.columns and name not in frame.columns:
             frame = frame.with_columns(pl.col(rule.origin).alias(name))
     written = [c for c, t in frame.schema.items() if t == pl.String and c not in _VERBATIM]
-    frame = frame.with_columns([_without_null_texts(frame[c]) for c in written])
-    if fmt.escapes and frame["text"].str.contains("\\", literal=True).any():
-        frame = frame.with_columns([unescape(frame[c]) for c in frame.columns if c in written or c in _ESCAPED])
+    frame = frame.with_columns(pl.when(~pl.col(c).is_in(NULL_TEXTS)).then(c).alias(c) for c in written)
+    if fmt.escapes:
+        frame = _unescaped(frame, [c for c in frame.columns if c in written or c in _ESCAPED])
     for whole, split in (("request", split_request), ("uri", split_uri)):
         if whole in frame.columns:
             frame = _with_parts(frame, split(frame[whole]))
     columns: dict[str, pl.Series] = {}
     faults: list[tuple[pl.Series, str]] = []
     for name in frame.columns:
-        if name in table and name not in columns and frame.schema[name] == pl.String and name not in _TIME_COLUMNS:
+        if name in table and frame.schema[name] == pl.String and name not in _TIME_COLUMNS:
             value, fault = _typed(frame[name], name, table, fmt.fields.get(name))
             columns[name] = value
             if fault is not None:
@@ -420,6 +420,15 @@ def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pat
         rows = rows.filter(~is_faulty)
     if len(rows):
         reading.events.append((table.name, fmt.id, rows))
+
+
+def _unescaped(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Undo the escapes of ``columns`` in the lines that have any."""
+    rows = frame["text"].str.contains("\\", literal=True).arg_true()
+    if not len(rows):
+        return frame
+    escaped = frame.select(columns)[rows]
+    return frame.with_columns([frame[c].scatter(rows, unescape(escaped[c])) for c in columns])
 
 
 def _with_parts(frame: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -445,11 +454,12 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
     if name == "duration_ms":
         text = text.set((text == "-1").fill_null(value=False), None)  # a timer that never ran
     number = _number(text, dtype, rule.scale if rule else None)
-    faulty = number.is_null() & text.is_not_null()
+    highest = _HIGHEST.get(name)
+    outside = pl.lit(value=False)
     if dtype.is_numeric():
-        faulty |= (number < 0).fill_null(value=False)
-        if name in _HIGHEST:
-            faulty |= (number > _HIGHEST[name]).fill_null(value=False)
+        outside = (pl.col("n") < 0) | (pl.col("n") > highest if highest is not None else False)
+    is_faulty = (pl.col("n").is_null() & pl.col("t").is_not_null()) | outside.fill_null(value=False)
+    faulty = pl.DataFrame([number.alias("n"), text.alias("t")]).select(is_faulty.alias("f"))["f"]
     return number.alias(name), faulty if faulty.any() else None
 
 

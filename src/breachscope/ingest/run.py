@@ -326,15 +326,22 @@ class _SourceReader:
     def _read_blocks(self, outputs: _Outputs) -> _BlockResult:
         totals = _BlockResult(0, {}, Counter(), Counter(), REJECTS.arrow.empty_table())
         before = 0
-        for result in self._results():
-            outputs.write(result)
-            totals.lines += result.lines
-            totals.formats += result.formats
-            totals.skipped += result.skipped
-            totals.strays += result.strays
-            totals.zoneless |= result.zoneless
-            self.progress.advance(self.stream.position - before, result.lines)
-            before = self.stream.position
+        # One block is written while the next ones are read.
+        with ThreadPoolExecutor(1) as writer:
+            written: Future[None] | None = None
+            for result in self._results():
+                if written:
+                    written.result()
+                written = writer.submit(outputs.write, result)
+                totals.lines += result.lines
+                totals.formats += result.formats
+                totals.skipped += result.skipped
+                totals.strays += result.strays
+                totals.zoneless |= result.zoneless
+                self.progress.advance(self.stream.position - before, result.lines)
+                before = self.stream.position
+            if written:
+                written.result()
         outputs.write_index(self.stream.index)
         return totals
 
@@ -385,7 +392,7 @@ class _SourceReader:
         for table, format_id, rows in reading.events:
             frames.setdefault(table, []).append(rows)
             formats[format_id] += len(rows)
-        events = {t: _to_arrow(_in_line_order(f), t) for t, f in frames.items()}
+        events = {t: _to_arrow(_in_line_order(f)) for t, f in frames.items()}
         zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
         return _BlockResult(len(lines.frame), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless)
 
@@ -450,8 +457,9 @@ def _in_line_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return rows if rows["event_id"].is_sorted() else rows.sort("event_id")
 
 
-def _to_arrow(rows: pl.DataFrame, table: str) -> pa.Table:
-    return rows.to_arrow().cast(EVENT_TABLES[table].arrow)
+def _to_arrow(rows: pl.DataFrame) -> pa.Table:
+    """Rows as Arrow without copying their text: Polars keeps it in views, which Parquet takes as they are."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 class _Outputs:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+import numpy as np
 import zstandard
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
@@ -45,6 +46,11 @@ class Block:
     offset: int
     data: bytes
     overlong_bytes: int | None = None
+
+
+def _count(data: bytes, byte: bytes) -> int:
+    """How often a byte occurs; several times faster than ``bytes.count`` where it occurs often."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte[0]))
 
 
 @dataclass
@@ -176,7 +182,8 @@ class Stream:
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Block]:
         """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone."""
-        pending = bytearray()
+        pending: list[bytes] = []
+        held = 0
         line, offset = 1, 0
         overlong = 0
         for chunk in chunks:
@@ -188,28 +195,33 @@ class Stream:
                     overlong += taken
                     start += taken
                     if end >= 0:
-                        yield self._block(line, offset, bytes(pending), overlong - 1)
+                        yield self._block(line, offset, b"".join(pending), overlong - 1)
                         line, offset = line + 1, offset + overlong
-                        pending.clear()
-                        overlong = 0
+                        pending, held, overlong = [], 0, 0
                     continue
-                taken = min(len(chunk) - start, self.block_bytes - len(pending) % self.block_bytes)
-                pending += chunk[start : start + taken]
+                taken = min(len(chunk) - start, self.block_bytes - held % self.block_bytes)
+                pending.append(chunk[start : start + taken])
+                held += taken
                 start += taken
-                if len(pending) % self.block_bytes:
+                if held % self.block_bytes:
                     continue
-                end = pending.rfind(self.newline) + 1
-                if end:
-                    block = self._block(line, offset, bytes(pending[:end]))
-                    yield block
-                    line, offset = line + block.data.count(self.newline), offset + end
-                    del pending[:end]
-                elif len(pending) >= self.max_line_bytes:
-                    overlong = len(pending)
-                    del pending[KEPT_OF_LONG_LINE:]
-        if pending:
-            self.lacks_final_newline = overlong > 0 or not pending.endswith(self.newline)
-            yield self._block(line, offset, bytes(pending), overlong or None)
+                last = pending.pop()
+                end = last.rfind(self.newline) + 1
+                if not end and pending:
+                    last, pending = b"".join((*pending, last)), []
+                    end = last.rfind(self.newline) + 1
+                data, rest = b"".join((*pending, last[:end])), last[end:]
+                pending, held = [rest], len(rest)
+                if data:
+                    yield self._block(line, offset, data)
+                    line, offset = line + _count(data, self.newline), offset + len(data)
+                elif held >= self.max_line_bytes:
+                    overlong = held
+                    pending = [rest[:KEPT_OF_LONG_LINE]]
+        if held:
+            data = b"".join(pending)
+            self.lacks_final_newline = overlong > 0 or not data.endswith(self.newline)
+            yield self._block(line, offset, data, overlong or None)
 
     def _block(self, line: int, offset: int, data: bytes, overlong: int | None = None) -> Block:
         self.index.append((line, offset))
