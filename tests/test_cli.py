@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
+from breachscope.hostile import width
 
 ROOT = Path(__file__).parents[1]
 SHOP = ROOT / "sample_logs/shop"
@@ -90,12 +95,23 @@ def lines_of(spans: str) -> set[int]:
     return found
 
 
-def test_the_summary_answers_in_ten_lines(shop_case: Path) -> None:
-    for lang, person in (("en", "people"), ("ja", "人")):
-        done = breachscope("scope", "--case", shop_case, "--lang", lang, cwd=shop_case.parent)
-        lines = done.stdout.splitlines()
-        assert len([line for line in lines if not line.startswith(" ")]) <= 10, "a long item may go on under its label"
-        assert f"398{' ' if lang == 'en' else ''}{person}" in lines[0]
+@pytest.mark.parametrize(("lang", "told"), [
+    ("en", ("398 people", "760 people", "753 people", "2,175", "no hole in the logs", "Unknown", "report/report.html", "breachscope trace --case")),
+    ("ja", ("398人", "760人", "753人", "2,175人", "欠落なし", "不明な点", "report/report.html", "breachscope trace --case")),
+])  # fmt: skip
+def test_the_summary_answers_in_ten_rows_of_a_terminal_with_100_columns(shop_case: Path, lang: str, told: Sequence[str]) -> None:
+    done = breachscope("scope", "--case", shop_case.name, "--lang", lang, cwd=shop_case.parent)
+    rows = [math.ceil(width(line) / 100) for line in done.stdout.splitlines()]
+    assert sum(rows) <= 10, done.stdout
+    assert [part for part in told if part not in done.stdout] == []
+    assert told[0] in done.stdout.splitlines()[0]
+
+
+def test_the_command_that_the_summary_tells_works_as_it_stands(shop_case: Path) -> None:
+    told = breachscope("scope", "--case", shop_case, "--lang", "en", cwd=shop_case.parent).stdout
+    command = re.search(r"'breachscope (trace --case .*)'", told)
+    assert command
+    assert breachscope(*shlex.split(command[1]), cwd=Path("/")).returncode == DONE
 
 
 def test_running_again_does_nothing_and_changes_nothing(shop_case: Path) -> None:

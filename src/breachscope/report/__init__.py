@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from breachscope.case import Case
@@ -18,7 +19,8 @@ REPORT_HTML = "report/report.html"
 
 def summarize(case: Case, lang: Language, map_given: bool) -> str:
     """The answer in ten lines of plain text without terminal codes; raises CaseError when detection or scope did not run."""
-    facts = read_facts(case, with_scope=map_given)
+    # The commands told here are there to be copied, so they name the case by its path; the page may travel and names it by its name.
+    facts = replace(read_facts(case, with_scope=map_given), case=str(case.path))
     report = case.path / REPORT_HTML
     return summary_of(facts, Words(lang, facts.offset_min), report if report.is_file() else None)
 

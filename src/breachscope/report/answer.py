@@ -40,7 +40,8 @@ class Answer:
     kinds: tuple[str, ...]
     sure: tuple[str, ...]
     unknown: tuple[str, ...]
-    next: str
+    next: tuple[str, ...]
+    """What to do, the first thing first."""
 
 
 def answer(facts: Facts, words: Words) -> Answer:
@@ -104,9 +105,10 @@ def _examined_headline(facts: Facts, words: Words) -> str:
         if not facts.serious_incidents:
             return words("headline.no_map_quiet")
         return words("headline.no_map", incidents=words.count(len(facts.serious_incidents), "incidents"))
-    counts = {"confirmed": words.count(people.confirmed, "people"), "most": most(people, words)}
+    counts = {"confirmed": words.count(people.confirmed, "people")}
     if people.upper_bound is None:
         return words("headline.unbounded_confirmed", **counts) if people.confirmed else words("headline.unbounded")
+    counts["bound"] = words.number(people.upper_bound)
     if people.confirmed:
         return words("headline.confirmed", **counts)
     if people.probable:
@@ -258,12 +260,10 @@ def _why_blind(blind: Sequence[Detector], words: Words) -> str:
     return words("listing.joint").join(told)
 
 
-def _next(facts: Facts, words: Words) -> str:
+def _next(facts: Facts, words: Words) -> tuple[str, ...]:
     if not facts.is_examined:
-        return words("answer.next_formats")
+        return (words("answer.next_formats"),)
     if facts.serious_incidents:
-        finding = {"case": facts.case_argument, "finding": _gravest(facts.serious_incidents[0]).id}
-        if facts.people is not None:
-            return words("answer.next_serious", **finding)
-        return words("listing.clause").join([words("answer.next_trace", **finding), words("answer.next_map")])
-    return words("answer.next_map") if facts.people is None else words("answer.next_quiet")
+        trace = words("answer.next_trace", case=facts.case_argument, finding=_gravest(facts.serious_incidents[0]).id)
+        return (trace,) if facts.people is not None else (trace, words("answer.next_map"))
+    return (words("answer.next_map") if facts.people is None else words("answer.next_quiet"),)

@@ -273,6 +273,7 @@ class Facts:
     """Everything a report tells about one case."""
 
     case: str
+    """What the case is called, or the path to it where commands are to be copied."""
     tool: str
     offset_min: int
     """UTC offset most events were written in, in minutes."""
@@ -303,7 +304,7 @@ class Facts:
 
     @property
     def case_argument(self) -> str:
-        """The case's name as a shell takes it."""
+        """``case`` as a shell takes it."""
         return shlex.quote(self.case)
 
     @property
