@@ -56,6 +56,9 @@ def complaints(folder: Path) -> list[str]:
         ("https://attack", "http://attack", "a reference must be an https:// address"),
         ("false_positives:", "false_positives: []\nnotes:", "false_positives must be a list with at least one entry"),
         ("title:\n  en:", "title:\n  fr:", "title has the languages en and ja, not 'fr'"),
+        ("false_positives:\n  - en: A", "false_positives:\n  - English only\n  - en: A", "false_positives.0.ja must be a sentence"),
+        ("next_steps:\n  - en: ", "next_steps:\n  - de: Nachsehen.\n    en: ", "next_steps.0 has the languages en and ja, not 'de'"),
+        ("    ja: 同じ送信元", "    jp: 同じ送信元", "next_steps.0.ja must be a sentence"),
     ],
 )
 def test_a_wrong_description_is_named_with_its_line(folder: Path, old: str, new: str, complaint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,12 @@ def test_every_threshold_default_is_named_in_the_description() -> None:
     }
     for detector in CATALOG.detectors:
         assert main[detector.id] in detector.description.en, detector.id
+
+
+def test_japanese_texts_are_not_left_in_english() -> None:
+    for detector in CATALOG.detectors:
+        for text in (detector.title, detector.description, detector.summary, *detector.false_positives, *detector.next_steps):
+            assert re.search("[\u3040-\u30ff\u4e00-\u9fff]", text.ja), f"{detector.id}: {text.ja}"
 
 
 def test_detectors_read_no_file_outside_their_folder() -> None:

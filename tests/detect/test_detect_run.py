@@ -60,9 +60,21 @@ def test_unknown_ids_and_parameters_are_errors(tmp_path: Path, catalog: Catalog,
 def test_missing_logs_and_missing_columns_are_a_result_with_a_reason(tmp_path: Path, catalog: Catalog) -> None:
     rows = [web(n, "192.0.2.9", "/", bytes_sent=None if n < 6 else 10) for n in range(10)]
     runs = {r.id: r for r in detect(make_case(tmp_path / "case", ("web", rows)), catalog).runs}
-    assert (runs["web/response-volume"].evaluable, runs["web/response-volume"].reason) == (False, "bytes_sent is missing in 6 of 10 requests")
-    assert (runs["net/port-scan"].evaluable, runs["net/port-scan"].reason) == (False, "no network events")
+    assert (runs["web/response-volume"].evaluable, str(runs["web/response-volume"].reason)) == (False, "bytes_sent is missing in 6 of 10 requests")
+    assert (runs["net/port-scan"].evaluable, str(runs["net/port-scan"].reason)) == (False, "no network events")
     assert runs["web/sqli"].evaluable
+    written = {d["id"]: (d["reason_code"], d["reason_facts"]) for d in json.loads((tmp_path / "case" / "detection.json").read_bytes())["detectors"]}
+    assert written["web/response-volume"] == ("column_missing", {"relation": "requests", "column": "bytes_sent", "missing": 6, "rows": 10})
+    assert written["net/port-scan"] == ("no_events", {"relation": "network"})
+    assert written["web/sqli"] == (None, {})
+
+
+def test_advice_is_written_in_both_languages(tmp_path: Path, catalog: Catalog) -> None:
+    detect(make_case(tmp_path / "case", ("auth", failures(20))), catalog, "auth/brute-force")
+    (written,) = json.loads((tmp_path / "case" / "detection.json").read_bytes())["detectors"]
+    for name in ("false_positives", "next_steps"):
+        assert {lang: len(texts) for lang, texts in written[name].items()} == {"en": 2, "ja": 2}
+    assert written["next_steps"]["ja"][0] == "同じ送信元からのログイン成功の有無を確認する（auth/fail-then-success）。"
 
 
 def test_rows_without_a_key_are_counted_as_skipped(tmp_path: Path, catalog: Catalog) -> None:

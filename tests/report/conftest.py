@@ -45,6 +45,8 @@ def _detector(id_: str, en: str, ja: str, **changes: Any) -> dict[str, Any]:
         "findings": 1,
         "evaluable": True,
         "reason": None,
+        "reason_code": None,
+        "reason_facts": {},
     } | changes
 
 
@@ -55,7 +57,14 @@ DETECTORS = [
     _detector("net/port-scan", "Port scan", "ポートスキャン", level="low"),
     _detector("web/bulk-export", "Bulk export", "一括エクスポート", level="critical"),
     _detector("web/object-enumeration", "Object enumeration", "連番アクセスによる列挙"),
-    _detector("web/sqli", "SQL injection", "SQLインジェクション", findings=0, evaluable=False, reason="the column duration_ms is empty in every web log"),
+    _detector(
+        *("web/sqli", "SQL injection", "SQLインジェクション"),
+        findings=0,
+        evaluable=False,
+        reason="status is missing in 5,000 of 7,200 requests",
+        reason_code="column_missing",
+        reason_facts={"relation": "requests", "column": "status", "missing": 5000, "rows": 7200},
+    ),
 ]
 
 # id, detector, level, stage, actor kind, actor, peer, first and last minute, measure, threshold, events, facts
@@ -363,7 +372,15 @@ def hostile_case(write_case: CaseWriter, scope: dict[str, Any], detectors: list[
     scope["map"]["name"] = MARKUP
     both = {"en": MARKUP, "ja": MARKUP}
     lists = {"en": [MARKUP], "ja": [MARKUP]}
-    texts = {"title": both, "description": both, "false_positives": lists, "next_steps": lists, "reason": MARKUP, "parameters": {MARKUP: MARKUP}}
+    texts = {
+        "title": both,
+        "description": both,
+        "false_positives": lists,
+        "next_steps": lists,
+        "reason": MARKUP,
+        "reason_code": MARKUP,
+        "parameters": {MARKUP: MARKUP},
+    }
 
     def poison(row: list[Any]) -> list[Any]:
         row[5] = MARKUP + "\u202e\x1b[2J"

@@ -123,8 +123,15 @@ def test_every_input_stands_with_its_digest_lines_and_doubts(write_case: CaseWri
 
 def test_a_detector_that_could_not_judge_is_named_with_its_reason(write_case: CaseWriter) -> None:
     text = page_of(write_case()).text
-    assert "not evaluable: the column duration_ms is empty in every web log" in text
-    assert "評価できない：the column duration_ms is empty in every web log" in text
+    assert "not evaluable: status is missing in 5,000 of 7,200 web requests" in text
+    assert "評価できない：Web要求 7,200件のうち5,000件で status がない" in text
+
+
+def test_a_detector_that_failed_is_told_in_both_languages(write_case: CaseWriter, detectors: list[dict[str, Any]]) -> None:
+    failed = {"evaluable": False, "reason": "failed: took too long", "reason_code": "failed", "reason_facts": {"message": "took too long"}}
+    text = page_of(write_case(detectors=[d | failed for d in detectors])).text
+    assert "it failed: took too long" in text
+    assert "実行に失敗（took too long）" in text
 
 
 def test_holes_of_the_logs_are_told(write_case: CaseWriter) -> None:
@@ -230,10 +237,8 @@ def test_a_login_route_is_told_in_words(write_case: CaseWriter, scope: dict[str,
     assert "login of customers" not in text
 
 
-def test_advice_that_exists_in_english_only_is_marked_in_japanese(write_case: CaseWriter, detectors: list[dict[str, Any]]) -> None:
-    english = [d | {"false_positives": ["a back office"], "next_steps": ["ask whose session it was"]} for d in detectors]
-    text = page_of(write_case(detectors=english), "ja").text
-    assert "ほかに考えられること（英語）" in text
-    assert "次の作業（英語）" in text
-    assert "Can also be(" not in text
-    assert "ほかに考えられること（英語）" not in page_of(write_case("both"), "ja").text
+def test_advice_on_findings_is_told_in_both_languages(write_case: CaseWriter) -> None:
+    text = page_of(write_case(), "ja").text
+    assert "ほかに考えられること多くのレコードを自動で読む管理業務" in text
+    assert "次の作業だれのセッションかを確かめる" in text
+    assert "Can also bea back office that reads many records by itself" in text

@@ -25,6 +25,10 @@ def headline_of(text: str) -> str:
     return (" " if rows[label].startswith("What ") else "").join(rows[:label])
 
 
+def no_events(relation: str) -> dict[str, Any]:
+    return {"reason": "some English", "reason_code": "no_events", "reason_facts": {"relation": relation}}
+
+
 @BOTH
 @pytest.mark.parametrize("map_given", [True, False])
 def test_the_answer_has_ten_rows_of_100_columns(write_case: CaseWriter, lang: Language, map_given: bool) -> None:
@@ -60,7 +64,7 @@ def test_a_list_that_does_not_fit_ends_between_items_and_an_item_too_long_is_cut
 ) -> None:
     scope["uncertainties"][0] |= {"en": "how good " * 30 + "the end", "ja": "証拠の強さ" * 30}
     scope["incidents"][0]["holes"] = []
-    seen = [d | {"evaluable": True, "reason": None} for d in detectors]
+    seen = [d | {"evaluable": True, "reason_code": None} for d in detectors]
     lines = summarize(write_case(scope=scope, detectors=seen), lang, True).splitlines()
     assert len(lines) == 10
     assert 98 <= width(lines[7]) <= 100
@@ -204,7 +208,7 @@ def quiet_scope(mapless_scope: dict[str, Any]) -> dict[str, Any]:
 def test_logs_of_which_no_line_could_be_examined_are_never_called_quiet(
     write_case: CaseWriter, quiet_scope: dict[str, Any], detectors: list[dict[str, Any]], lang: Language, skipped: int, rejected: int, headline: str
 ) -> None:
-    blind = [d | {"evaluable": False, "reason": "there are no requests"} for d in detectors]
+    blind = [d | {"evaluable": False, **no_events("requests")} for d in detectors]
     sources = _input(300, skipped=skipped, rejected=rejected)
     text = summarize(write_case(scope=quiet_scope, sources=sources, serious=False, scan=False, detectors=blind), lang, False)
     assert headline_of(text) == headline
@@ -216,7 +220,7 @@ def test_logs_of_which_no_line_could_be_examined_are_never_called_quiet(
 
 
 def test_events_that_no_detector_can_judge_are_never_called_quiet(write_case: CaseWriter, quiet_scope: dict[str, Any], detectors: list[dict[str, Any]]) -> None:
-    blind = [d | {"evaluable": False, "reason": "there are no logins"} for d in detectors]
+    blind = [d | {"evaluable": False, **no_events("logins")} for d in detectors]
     text = summarize(write_case(scope=quiet_scope, sources=_input(22), serious=False, scan=False, detectors=blind), "en", False)
     assert text.splitlines()[0] == "No detector could judge these logs: whether there was an incident is not known."
     assert "none looked for: no detector could judge these logs" in text
@@ -232,7 +236,7 @@ def test_the_headline_tells_of_unreadable_lines_beyond_a_tenth(write_case: CaseW
 @pytest.mark.parametrize(
     ("lang", "told"),
     [
-        ("en", "2 detectors could not be evaluated: no connections in the logs (net/egress-volume, net/port-scan)"),
+        ("en", "2 detectors could not judge: no connections in the logs (net/egress-volume, net/port-scan)"),
         ("ja", "検知規則2種を評価できない：通信の記録がログにない（net/egress-volume、net/port-scan）"),
     ],
 )
@@ -240,9 +244,11 @@ def test_detectors_that_could_not_judge_are_named_with_the_reason_in_words(
     write_case: CaseWriter, scope: dict[str, Any], detectors: list[dict[str, Any]], lang: Language, told: str
 ) -> None:
     scope["incidents"][0]["holes"] = []
-    reasons = {"net/egress-volume": "there are no network", "net/port-scan": "no network events"}
-    changed = [d | {"reason": reasons.get(d["id"]), "evaluable": d["id"] not in reasons} for d in detectors]
-    assert told in summarize(write_case(scope=scope, detectors=changed), lang, True)
+    changed = [d | (no_events("network") if d["id"].startswith("net/") else {"reason_code": None}) for d in detectors]
+    changed = [d | {"evaluable": d["reason_code"] is None} for d in changed]
+    case = write_case(scope=scope, detectors=changed)
+    assert told in write_html(case, lang).read_text(encoding="utf-8")
+    assert told[: told.index("net/")] in summarize(case, lang, True)
 
 
 @BOTH

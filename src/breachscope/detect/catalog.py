@@ -138,8 +138,8 @@ class Detector:
     requires: Mapping[str, tuple[str, ...]]
     """Relation → columns without which the detector cannot judge."""
     evidence: Evidence
-    false_positives: tuple[str, ...]
-    next_steps: tuple[str, ...]
+    false_positives: tuple[Text, ...]
+    next_steps: tuple[Text, ...]
     references: tuple[str, ...]
     cannot_see: str
     query: str
@@ -273,8 +273,8 @@ class _Lint:
             parameters=parameters,
             requires=_requires(yaml),
             evidence=evidence,
-            false_positives=_lines(yaml, "false_positives"),
-            next_steps=_lines(yaml, "next_steps"),
+            false_positives=_texts(yaml, "false_positives"),
+            next_steps=_texts(yaml, "next_steps"),
             references=_references(yaml),
             cannot_see=_line(yaml, "cannot_see") if "cannot_see" in yaml.data else "",
             query=_read_query(yaml, folder / QUERY),
@@ -396,26 +396,38 @@ def _line(yaml: YamlFile, *keys: Key) -> str:
     if isinstance(value, str) and value.strip():
         return " ".join(value.split())
     if keys[0] in yaml.data:
-        yaml.complain(f"{'.'.join(map(str, keys))} must be a sentence", *keys)
+        yaml.complain(f"{_dotted(keys)} must be a sentence", *keys)
     return ""
 
 
-def _text(yaml: YamlFile, key: str) -> Text:
-    value = yaml.data.get(key)
+def _text(yaml: YamlFile, *keys: Key) -> Text:
+    value = _at(yaml, *keys)
     if isinstance(value, Mapping):
-        for other in value.keys() - {"en", "ja"}:
-            yaml.complain(f"{key} has the languages en and ja, not {other!r}", key, other)
-    return Text(_line(yaml, key, "en"), _line(yaml, key, "ja"))
+        for other in sorted(value.keys() - {"en", "ja"}):
+            yaml.complain(f"{_dotted(keys)} has the languages en and ja, not {other!r}", *keys, other)
+    return Text(_line(yaml, *keys, "en"), _line(yaml, *keys, "ja"))
+
+
+def _texts(yaml: YamlFile, key: str) -> tuple[Text, ...]:
+    return tuple(_text(yaml, key, index) for index in range(_entries(yaml, key)))
+
+
+def _dotted(keys: Sequence[Key]) -> str:
+    return ".".join(map(str, keys))
 
 
 def _lines(yaml: YamlFile, key: str) -> tuple[str, ...]:
+    return tuple(_line(yaml, key, index) for index in range(_entries(yaml, key)))
+
+
+def _entries(yaml: YamlFile, key: str) -> int:
+    """How many entries the list ``key`` has; it must have one at least."""
     value = yaml.data.get(key)
-    if key not in yaml.data:
-        return ()
-    if not isinstance(value, list) or not value:
+    if isinstance(value, list) and value:
+        return len(value)
+    if key in yaml.data:
         yaml.complain(f"{key} must be a list with at least one entry", key)
-        return ()
-    return tuple(_line(yaml, key, index) for index in range(len(value)))
+    return 0
 
 
 def _choice(yaml: YamlFile, allowed: Sequence[T], *keys: Key) -> T:
@@ -424,7 +436,7 @@ def _choice(yaml: YamlFile, allowed: Sequence[T], *keys: Key) -> T:
         if value == option:
             return option
     if keys[0] in yaml.data:
-        yaml.complain(f"{'.'.join(map(str, keys))} is {value!r}, but must be one of {', '.join(allowed)}{did_you_mean(str(value), allowed)}", *keys)
+        yaml.complain(f"{_dotted(keys)} is {value!r}, but must be one of {', '.join(allowed)}{did_you_mean(str(value), allowed)}", *keys)
     return allowed[0]
 
 

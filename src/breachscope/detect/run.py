@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
 from breachscope.case import Case
 from breachscope.detect.allow import AllowList
-from breachscope.detect.catalog import RESULT_COLUMNS, Catalog, Detector, evidence_sql
+from breachscope.detect.catalog import RESULT_COLUMNS, Catalog, Detector, Text, evidence_sql
 from breachscope.detect.incidents import Incident, LinkOptions, link_findings
 from breachscope.detect.sandbox import MEMORY_LIMIT, TIME_LIMIT_SECONDS, Relations, Sandbox, Scalar, open_sandbox
 from breachscope.errors import DetectorError, did_you_mean
@@ -33,6 +34,27 @@ _LEVEL_RANK = "list_position([" + ", ".join(f"'{level}'" for level in LEVELS) + 
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why a detector could not judge: a stable code and the facts that a sentence in any language needs.
+
+    ``no_events``: the case has no row of ``relation``. ``column_missing``: ``column`` of ``relation`` is empty in ``missing`` of
+    ``rows`` rows. ``failed``: its query did, with DuckDB's or the sandbox's ``message``.
+    """
+
+    code: Literal["no_events", "column_missing", "failed"]
+    facts: Mapping[str, str | int]
+
+    def __str__(self) -> str:
+        """In English."""
+        if self.code == "failed":
+            return f"failed: {self.facts['message']}"
+        relation = str(self.facts["relation"])
+        if self.code == "no_events":
+            return f"no {_EVENTS_IN_WORDS.get(relation, relation.replace('_', ' '))}"
+        return f"{self.facts['column']} is missing in {self.facts['missing']:,} of {self.facts['rows']:,} {relation.replace('_', ' ')}"
+
+
+@dataclass(frozen=True)
 class DetectorRun:
     """What one detector did: its parameters as used, and why it could not judge, where it could not."""
 
@@ -41,13 +63,16 @@ class DetectorRun:
     level: str
     parameters: Mapping[str, str]
     findings: int
-    evaluable: bool
-    reason: str | None
+    reason: Reason | None
     """Why it is not evaluable, or None."""
     skipped_null_keys: Mapping[str, int]
     """relation.column → rows that had no value there, and so formed no group."""
     suppressed: int
     """Findings dropped because every event behind them is allowed."""
+
+    @property
+    def evaluable(self) -> bool:
+        return self.reason is None
 
 
 @dataclass(frozen=True)
@@ -105,7 +130,7 @@ def run_detectors(
             for rows in sandbox.stream(evidence, _HERE):
                 writer.write_table(rows.cast(EVIDENCE.arrow))
     for run in runs:
-        if run.reason and run.reason.startswith("failed"):
+        if run.reason and run.reason.code == "failed":
             progress.warn(f"{run.id}: {run.reason}")
     detection = Detection(tuple(runs), table, incidents)
     case.write_parquet("findings.parquet", table)
@@ -157,7 +182,8 @@ def _create_collections(sandbox: Sandbox) -> None:
 
 
 def _run_one(sandbox: Sandbox, relations: Relations, number: int, detector: Detector, parameters: Mapping[str, str]) -> DetectorRun:
-    findings, reason = 0, None
+    findings = 0
+    reason: Reason | None
     skipped: Mapping[str, int] = {}
     try:
         relations.need(detector.use.relations | {detector.evidence.relation, "addresses"} | frozenset(detector.requires))
@@ -166,22 +192,22 @@ def _run_one(sandbox: Sandbox, relations: Relations, number: int, detector: Dete
             values = {p.name: p.value(parameters[p.name]) for p in detector.parameters}
             findings = _find(sandbox, number, detector, values)
     except DetectorError as error:
-        reason = f"failed: {error.text}"
-    return DetectorRun(detector.id, detector.version, detector.level, parameters, findings, reason is None, reason, skipped, 0)
+        reason = Reason("failed", {"message": error.text})
+    return DetectorRun(detector.id, detector.version, detector.level, parameters, findings, reason, skipped, 0)
 
 
-def _judge(sandbox: Sandbox, detector: Detector) -> tuple[str | None, Mapping[str, int]]:
+def _judge(sandbox: Sandbox, detector: Detector) -> tuple[Reason | None, Mapping[str, int]]:
     """Say why the detector cannot judge this case, if so, and count the rows that lack a needed column."""
     skipped = {}
     for relation, columns in detector.requires.items():
         counts = ", ".join(f'count("{c}")' for c in columns)
         rows, *filled = sandbox.count(f"SELECT count(*){', ' if counts else ''}{counts} FROM {relation}")
         if rows == 0:
-            return f"no {_EVENTS_IN_WORDS.get(relation, relation.replace('_', ' '))}", {}
+            return Reason("no_events", {"relation": relation}), {}
         for column, present in zip(columns, filled, strict=True):
             missing = rows - present
             if missing > MOSTLY_NULL * rows:
-                return f"{column} is missing in {missing:,} of {rows:,} {relation.replace('_', ' ')}", {}
+                return Reason("column_missing", {"relation": relation, "column": column, "missing": missing, "rows": rows}), {}
             if missing:
                 skipped[f"{relation}.{column}"] = missing
     return None, skipped
@@ -282,20 +308,26 @@ def _merge_sql(detector: Detector) -> str:
     """
 
 
+def _by_language(texts: Sequence[Text]) -> dict[str, list[str]]:
+    return {"en": [t.en for t in texts], "ja": [t.ja for t in texts]}
+
+
 def _run_json(run: DetectorRun, detector: Detector) -> dict[str, object]:
     """What was run and in which words it was described: a report on the case must not depend on the detectors of another day."""
     return {
         "id": run.id,
         "title": asdict(detector.title),
         "description": asdict(detector.description),
-        "false_positives": list(detector.false_positives),
-        "next_steps": list(detector.next_steps),
+        "false_positives": _by_language(detector.false_positives),
+        "next_steps": _by_language(detector.next_steps),
         "version": run.version,
         "level": run.level,
         "parameters": dict(run.parameters),
         "findings": run.findings,
         "suppressed": run.suppressed,
         "evaluable": run.evaluable,
-        "reason": run.reason,
+        "reason": str(run.reason) if run.reason else None,
+        "reason_code": run.reason.code if run.reason else None,
+        "reason_facts": dict(run.reason.facts) if run.reason else {},
         "skipped_null_keys": dict(run.skipped_null_keys),
     }

@@ -72,8 +72,9 @@ def show_detector(detector: Detector, lang: str) -> str:
         lines += ["", "parameters"] + [f"  {p.name} = {p.default} ({p.type}): {p.meaning}" for p in detector.parameters]
     if detector.requires:
         lines += ["", "needs"] + [f"  {relation}: {', '.join(columns)}" for relation, columns in detector.requires.items()]
-    for heading, items in (("false positives", detector.false_positives), ("next steps", detector.next_steps), ("references", detector.references)):
-        lines += ["", heading] + [f"  - {item}" for item in items]
+    for heading, texts in (("false positives", detector.false_positives), ("next steps", detector.next_steps)):
+        lines += ["", heading] + [f"  - {text.in_language(lang)}" for text in texts]
+    lines += ["", "references"] + [f"  - {address}" for address in detector.references]
     if detector.cannot_see:
         lines += ["", "cannot see", f"  {detector.cannot_see}"]
     return "\n".join([*lines, "", detector.query.rstrip(), ""])
@@ -107,7 +108,7 @@ def _check_log(detector: Detector, log: Path, formats_dirs: Sequence[Path]) -> L
             detection = run_detectors(case, Catalog((detector,)), progress=Silent())
         rejected = sum(source.rejected for source in case.sources())
     run = detection.runs[0]
-    return LogTest(log, log.name.startswith("fires"), run.findings, rejected, run.reason)
+    return LogTest(log, log.name.startswith("fires"), run.findings, rejected, str(run.reason) if run.reason else None)
 
 
 def new_detector(detector_id: str, directory: Path, template: str = "auth/brute-force") -> Path:

@@ -127,8 +127,6 @@ class Detector:
     description: Mapping[Language, str]
     false_positives: Mapping[Language, Sequence[str]]
     next_steps: Mapping[Language, Sequence[str]]
-    is_advice_english: bool
-    """The two lists above exist in English only."""
     version: str
     findings: int
     is_evaluable: bool

@@ -256,19 +256,22 @@ def _summary_in(lang: Language, text: str, actor: str) -> str:
     return f"{actor}：{text.removeprefix(f'{actor} – ')}" if text.startswith(f"{actor} – ") else text
 
 
-_NO_ROWS = re.compile(r"(?:there are )?no ([a-z ]+?)(?: events)?")
-_NO_COLUMN = re.compile(r"(\w+) is missing in ([\d,]+) of ([\d,]+) ([a-z ]+?)(?: events)?")
-
-
-def _reason(text: str) -> Mapping[Language, str]:
-    """Why a detector could not judge, in the report's words where they are known; a program's own message stays as it is."""
-    both = {lang: Words(lang) for lang in LANGUAGES}
-    if told := _NO_ROWS.fullmatch(text):
-        return {lang: words("reason.no_rows", relation=words.label("relation", told[1])) for lang, words in both.items()}
-    if told := _NO_COLUMN.fullmatch(text):
-        counts = {"column": told[1], "missing": told[2], "rows": told[3]}
-        return {lang: words("reason.no_column", relation=words.label("relation", told[4]), **counts) for lang, words in both.items()}
-    return dict.fromkeys(LANGUAGES, text)
+def _reason(record: Mapping[str, Any]) -> Mapping[Language, str]:
+    """Why a detector could not judge; the English sentence of detection.json where its code is not known here."""
+    code, facts = record["reason_code"], record["reason_facts"]
+    told: dict[Language, str] = {}
+    for lang in LANGUAGES:
+        words = Words(lang)
+        if code == "no_events":
+            told[lang] = words("reason.no_events", relation=words.label("relation", facts["relation"]))
+        elif code == "column_missing":
+            counts = {name: words.number(facts[name]) for name in ("missing", "rows")}
+            told[lang] = words("reason.column_missing", relation=words.label("relation", facts["relation"]), column=facts["column"], **counts)
+        elif code == "failed":
+            told[lang] = words("reason.failed", message=facts["message"])
+        else:
+            told[lang] = record["reason"] or ""
+    return told
 
 
 _YEARS = (
@@ -303,13 +306,12 @@ def _read_detector(record: Mapping[str, Any]) -> Detector:
         id=record["id"],
         title=_detector_text(record["title"]),
         description=_detector_text(record["description"]),
-        false_positives=_both(record["false_positives"]),
-        next_steps=_both(record["next_steps"]),
-        is_advice_english=not isinstance(record["false_positives"], Mapping),
+        false_positives={lang: record["false_positives"][lang] for lang in LANGUAGES},
+        next_steps={lang: record["next_steps"][lang] for lang in LANGUAGES},
         version=record["version"],
         findings=record["findings"],
         is_evaluable=record["evaluable"],
-        reason=_reason(record["reason"] or ""),
+        reason=_reason(record),
         parameters={name: _shown_fact(value) for name, value in record["parameters"].items()},
     )
 
