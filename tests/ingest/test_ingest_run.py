@@ -417,6 +417,7 @@ def test_bad_inputs_are_told_and_the_others_ingested(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\x7fELF" + random.Random(1).randbytes(5_000))
     (tmp_path / "cut.log.gz").write_bytes(gzip.compress(b"".join(web(n).encode() + b"\n" for n in range(100)))[:-20])
     (tmp_path / "garbage.gz").write_bytes(b"\x1f\x8b garbage")
+    (tmp_path / "twice.gz").write_bytes(gzip.compress(gzip.compress("\n".join(web(n) for n in range(500)).encode())))
     case = new_case(tmp_path / "case")
     result = read(case, tmp_path, tmp_path / "absent.log")
     told = {Path(e.path or "").name: e.text for e in result.errors}
@@ -425,6 +426,7 @@ def test_bad_inputs_are_told_and_the_others_ingested(tmp_path: Path) -> None:
         "absent.log": "does not exist; check the path",
         "binary": "is not a text log but binary data; nothing was read from it",
         "garbage.gz": "the gzip stream is cut or damaged after 0 bytes of content; what follows is not known; nothing could be read",
+        "twice.gz": "holds a further gzip stream; nothing was read from it: decompress it once and give the result",
     }
     by_name = {s.name: s for s in case.sources()}
     assert by_name["empty.log"].notes == by_name["empty.gz"].notes == ("is empty",)

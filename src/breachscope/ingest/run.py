@@ -36,7 +36,7 @@ from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.engine import Context, Reading, read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
 from breachscope.ingest.lines import Lines, split_lines
-from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, content_digests, find_inputs
+from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, compression_of, content_digests, find_inputs
 from breachscope.progress import Progress
 from breachscope.schema import EVENT_TABLES, REJECTS
 from breachscope.timestamps import YearTimeline, Zone, has_yearless_times, infer_years
@@ -279,7 +279,7 @@ class _SourceReader:
         self.stream = Stream(plan.path, block_bytes=options.block_bytes)
         self.confidence = 0.0
         self.years: YearTimeline | None = None
-        self.is_binary = False
+        self.unreadable: str | None = None
         self._years_lock = threading.Lock()
         self._years_sought = False
 
@@ -352,7 +352,7 @@ class _SourceReader:
             for number, block in enumerate(self.stream.blocks()):
                 if number == 0:
                     self._lock_on(block)
-                if self.is_binary:
+                if self.unreadable:
                     continue
                 pending.append(pool.submit(self._read_block, block))
                 while len(pending) > threads:
@@ -366,7 +366,10 @@ class _SourceReader:
         sample = lines if len(lines) <= _SAMPLE_LINES else lines.gather_every(len(lines) // _SAMPLE_LINES).head(_SAMPLE_LINES)
         chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else ())
         self.fmt = self.fmt or chosen
-        self.is_binary = chosen is None and _looks_binary(block.data)
+        if chosen is None and _looks_binary(block.data):
+            inner = compression_of(block.data)
+            what = f"holds a further {inner} stream" if inner != "none" else "is not a text log but binary data"
+            self.unreadable = f"{what}; nothing was read from it" + ("" if inner == "none" else ": decompress it once and give the result")
 
     def _context_for(self, fmt: Format, texts: pl.Series) -> Context:
         """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
@@ -422,26 +425,26 @@ class _SourceReader:
         )
 
     def _problem(self, totals: _BlockResult) -> str | None:
-        if self.is_binary:
-            return "is not a text log but binary data; nothing was read from it"
+        if self.unreadable:
+            return self.unreadable
         if self.stream.problem and not totals.lines:
             return f"{self.stream.problem}; nothing could be read"
         return self.stream.problem
 
     def _notes(self, totals: _BlockResult) -> tuple[str, ...]:
         notes = []
-        if not totals.lines and not self.is_binary:
+        if not totals.lines and not self.unreadable:
             notes.append("is empty")
         if totals.strays:
             told = "neither UTF-8 nor CP932; they were read as Latin-1" if self.stream.encoding == "cp932" else "not UTF-8; they were read as CP932 or Latin-1"
             notes.append(f"{totals.strays:,} lines are {told}")
-        if self.fmt is None and totals.lines and not self.is_binary:
+        if self.fmt is None and totals.lines and not self.unreadable:
             notes.append("no known format reads it; its lines are in rejects; write a format with --formats DIR")
         elif self.confidence < _LOW_CONFIDENCE and totals.lines:
             notes.append(f"only {self.confidence:.0%} of its sampled lines are in the best format found ({self.fmt.id if self.fmt else 'none'})")
         if totals.zoneless and not self.zone.is_given:
             notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
-        if self.stream.lacks_final_newline:
+        if self.stream.lacks_final_newline and not self.unreadable:
             notes.append("ends inside a line: it was cut there, or was still being written")
         return tuple(notes)
 

@@ -91,7 +91,7 @@ class Stream:
         with _open(self.path) as handle:
             stored = self._stored = _HashingReader(handle, is_hashed=self.is_hashed)
             head = self._read_stored(stored)
-            self.compression = _compression(head)
+            self.compression = compression_of(head)
             content_hash = stored.digest if self.compression == "none" else hashlib.sha256()
             chunks = self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
             if self.compression != "none" and self.is_hashed:
@@ -109,7 +109,7 @@ class Stream:
         with _open(self.path) as handle:
             stored = _HashingReader(handle, is_hashed=False)
             head = self._read_stored(stored)
-            self.compression = _compression(head)
+            self.compression = compression_of(head)
             yield from self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
 
     def _read_stored(self, stored: _HashingReader, length: int = _STORED_BYTES) -> bytes:
@@ -303,7 +303,8 @@ def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
         yield chunk
 
 
-def _compression(magic: bytes) -> str:
+def compression_of(magic: bytes) -> str:
+    """Name of the compression that begins with these bytes; ``none`` for any others."""
     return next((name for start, name in _MAGIC if magic.startswith(start)), "none")
 
 
