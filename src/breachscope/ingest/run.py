@@ -366,10 +366,11 @@ class _SourceReader:
         sample = lines if len(lines) <= _SAMPLE_LINES else lines.gather_every(len(lines) // _SAMPLE_LINES).head(_SAMPLE_LINES)
         chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else ())
         self.fmt = self.fmt or chosen
-        if chosen is None and _looks_binary(block.data):
-            inner = compression_of(block.data)
-            what = f"holds a further {inner} stream" if inner != "none" else "is not a text log but binary data"
-            self.unreadable = f"{what}; nothing was read from it" + ("" if inner == "none" else ": decompress it once and give the result")
+        inner = compression_of(block.data)
+        if chosen is None and inner != "none":
+            self.unreadable = f"holds a further {inner} stream; nothing was read from it: decompress it once and give the result"
+        elif chosen is None and _looks_binary(block.data):
+            self.unreadable = "is not a text log but binary data; nothing was read from it"
 
     def _context_for(self, fmt: Format, texts: pl.Series) -> Context:
         """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
