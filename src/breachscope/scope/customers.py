@@ -14,7 +14,7 @@ The staged table ``rows_<i>`` has one row per row of the source::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ import pyarrow as pa
 from breachscope.errors import BreachscopeError, ContentErrors, TableError, did_you_mean
 from breachscope.scope.database import Database
 from breachscope.scope.datamap import DataMap, MapTable, OrderTerm, Route
-from breachscope.scope.sizes import Layout
+from breachscope.scope.sizes import Layout, quotes_sql
 from breachscope.scope.tables import SourceFacts, TableReader, open_table
 from breachscope.scope.templates import quote
 
@@ -177,18 +177,15 @@ def _stage(database: Database, index: int, table: MapTable, routes: Sequence[Rou
         [table.key, *(c for c in (table.person, table.created, table.deleted) if c), *compared, *sorted(orders), *(c for lay in layouts for c in lay.columns)]
     )
     columns = list(needed)
-    staging = f"staging_{index}"
     # DuckDB takes "ID" and "id" for the same column, so that the columns come in under names of our own.
     names = {column: f"i{n}" for n, column in enumerate(columns)}
-    schema = pa.schema([pa.field(name, pa.string()) for name in names.values()])
-    renamed = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in reader.batches(columns))
-    # Numbering the rows of a stream takes one thread; what is worked out of them can then take all.
-    database.create_from_batches(f"raw_{index}", schema, renamed, "SELECT row_number() OVER () - 1 AS row_id, * FROM incoming")
+    schema = pa.schema([pa.field("row_id", pa.int64()), *(pa.field(name, pa.string()) for name in names.values())])
     database.run(f"SET TimeZone = {quote(table.tz)}")
-    database.run(f"CREATE TEMP TABLE {staging} AS SELECT {', '.join(_staged(table, names, compared, sorted(orders), layouts))} FROM raw_{index}")
+    database.create_from_batches(f"rows_{index}", schema, _numbered(reader.batches(columns), schema), _staged(table, names, compared, sorted(orders), layouts))
     database.run("SET TimeZone = 'UTC'")
-    database.run(f"DROP TABLE raw_{index}")
-    _add_units(database, index, staging)
+    counts = _counts(database, index)
+    if counts.duplicate_keys:
+        _tie_units(database, index)
     typed = {column: _order_type(database, index, f"o{i}") for i, column in enumerate(sorted(orders))}
     sort_sql = {}
     notes = {}
@@ -201,7 +198,7 @@ def _stage(database: Database, index: int, table: MapTable, routes: Sequence[Rou
             sort_sql[route.order_by] = ", ".join(terms)
             notes[route.order_by] = tuple(OrderedBy(t.column, _ORDER_NAMES[typed[t.column]], t.descending) for t in route.order_by)
     numbers = {layout: k for layout, (k, _) in layouts.items()}
-    return Customers(index, table, reader.facts, _counts(database, index), compared, numbers, sort_sql, notes)
+    return Customers(index, table, reader.facts, counts, compared, numbers, sort_sql, notes)
 
 
 def _needed_sizes(table: MapTable, routes: Sequence[Route]) -> Mapping[Layout, tuple[int, frozenset[str]]]:
@@ -216,13 +213,23 @@ def _needed_sizes(table: MapTable, routes: Sequence[Route]) -> Mapping[Layout, t
     return {layout: (k, frozenset(sizes)) for k, (layout, sizes) in enumerate(needed.items())}
 
 
+def _numbered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Put the number of each row in front; counted here, for DuckDB numbers a stream with one thread only."""
+    done = 0
+    for batch in batches:
+        row_ids = pa.array(np.arange(done, done + batch.num_rows, dtype=np.int64))
+        yield pa.RecordBatch.from_arrays([row_ids, *batch.columns], schema=schema)
+        done += batch.num_rows
+
+
 def _staged(
     table: MapTable, names: Mapping[str, str], compared: Mapping[str, str], orders: Sequence[str], layouts: Mapping[Layout, tuple[int, frozenset[str]]]
-) -> list[str]:
+) -> str:
+    """Return the SELECT that makes the staged table, each row a unit of its own."""
     person = names[table.person] if table.person else "NULL::VARCHAR"
     if table.person and table.population:
         person = f"{quote(table.population + ':')} || {person}"
-    selected = ["row_id", f"{person} AS person"]
+    selected = ["row_id", "row_id AS unit", f"{person} AS person"]
     for name, column in (("since", table.created), ("until", table.deleted)):
         text = names[column] if column else "NULL::VARCHAR"
         selected.append(f"{_instant_sql(text, ends_day=name == 'until') if column else 'NULL::BIGINT'} AS {name}_read")
@@ -233,8 +240,15 @@ def _staged(
     for layout, (k, sizes) in layouts.items():
         for size, sql in (("smallest", layout.smallest_sql), ("likely", layout.likely_sql), ("largest", layout.largest_sql)):
             if size in sizes:
-                selected.append(f"({sql(names)})::BIGINT AS {size}_{k}")
-    return selected
+                selected.append(f"({sql(names, 'may_quote')})::BIGINT AS {size}_{k}")
+    # Few rows hold anything to quote: one look at the whole row spares the others a look at every value, for each layout.
+    whole = f"concat({', '.join(names.values())})"
+    incoming = f"SELECT *, {quotes_sql(whole)} AS may_quote FROM incoming"
+    return f"""
+        SELECT * EXCLUDE (since_read, since_given, until_read, until_given), coalesce(key, 'row:' || (row_id + 1)) AS record,
+               coalesce(since_read, {NEVER_BEFORE}) AS since, since_given AND since_read IS NULL AS since_unreadable,
+               coalesce(until_read, {NEVER_AFTER}) AS until, until_given AND until_read IS NULL AS until_unreadable
+        FROM (SELECT {", ".join(selected)} FROM ({incoming}))"""
 
 
 def _plain_sql(text: str) -> str:
@@ -259,21 +273,17 @@ def _instant_sql(text: str, *, ends_day: bool) -> str:
 
 
 def _is_zoneless_sql(text: str) -> str:
-    plain = _plain_sql(text)
-    return f"NOT regexp_matches({plain}, '(:\\d\\d([.]\\d+)?\\s*(Z|z|[+-]\\d\\d(:?\\d\\d)?| ?[A-Z][A-Za-z]*(/[A-Za-z_]+)*))$|^\\d{{9,}}([.]\\d+)?$')"
+    zoned = f"regexp_matches({text}, ':\\d\\d[+-]\\d\\d:\\d\\d$')"
+    zone = "(:\\d\\d([.]\\d+)?\\s*(Z|z|[+-]\\d\\d(:?\\d\\d)?| ?[A-Z][A-Za-z]*(/[A-Za-z_]+)*))$|^\\d{9,}([.]\\d+)?$"
+    # The most usual form needs not be made plain first.
+    return f"CASE WHEN {zoned} THEN false ELSE NOT regexp_matches({_plain_sql(text)}, '{zone}') END"
 
 
-def _add_units(database: Database, index: int, staging: str) -> None:
-    """Name records, and tie rows that agree in record and person together."""
-    duplicated = database.value(f"SELECT count(key) > count(DISTINCT key) FROM {staging}")
-    unit = "min(row_id) OVER (PARTITION BY key, person)" if duplicated else "row_id"
+def _tie_units(database: Database, index: int) -> None:
+    """Tie rows that agree in record and person together."""
     database.run(f"""
-        CREATE TEMP TABLE rows_{index} AS
-        SELECT *, coalesce(since_read, {NEVER_BEFORE}) AS since, since_given AND since_read IS NULL AS since_unreadable,
-               coalesce(until_read, {NEVER_AFTER}) AS until, until_given AND until_read IS NULL AS until_unreadable,
-               coalesce(key, 'row:' || (row_id + 1)) AS record, CASE WHEN key IS NULL THEN row_id ELSE {unit} END AS unit
-        FROM {staging}""")
-    database.run(f"DROP TABLE {staging}")
+        CREATE OR REPLACE TEMP TABLE rows_{index} AS
+        SELECT * REPLACE (CASE WHEN key IS NULL THEN row_id ELSE min(row_id) OVER (PARTITION BY key, person) END AS unit) FROM rows_{index}""")
 
 
 _AS_WHOLE = "CAST({} AS BIGINT)"
@@ -285,12 +295,14 @@ _ORDER_NAMES = {_AS_WHOLE: "whole_number", _AS_NUMBER: "number", _AS_TIME: "time
 
 def _order_type(database: Database, index: int, column: str) -> str:
     """Find how a column sorts: as a number only if every value is one, written without leading zeros."""
-    whole, number, time = database.rows(f"""
-        SELECT bool_and(regexp_full_match({column}, '-?(0|[1-9]\\d{{0,17}})')),
-               bool_and(regexp_full_match({column}, '-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?')),
-               bool_and(try_cast({column} AS TIMESTAMPTZ) IS NOT NULL)
-        FROM rows_{index} WHERE {column} IS NOT NULL""")[0]
-    return _AS_WHOLE if whole else _AS_NUMBER if number else _AS_TIME if time else _AS_TEXT
+    for kind, condition in (
+        (_AS_WHOLE, "regexp_full_match({}, '-?(0|[1-9]\\d{{0,17}})')"),
+        (_AS_NUMBER, "regexp_full_match({}, '-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?')"),
+        (_AS_TIME, "try_cast({} AS TIMESTAMPTZ) IS NOT NULL"),
+    ):
+        if database.value(f"SELECT bool_and({condition.format(column)}) FROM rows_{index} WHERE {column} IS NOT NULL"):
+            return kind
+    return _AS_TEXT
 
 
 def _counts(database: Database, index: int) -> TableCounts:

@@ -24,6 +24,8 @@ class Database:
             config={
                 "memory_limit": MEMORY_LIMIT,
                 "temp_directory": str(spill),
+                # Temporary tables are short-lived: checkpoints would only spend time on compressing them.
+                "checkpoint_threshold": "1TB",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             }

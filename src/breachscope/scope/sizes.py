@@ -35,31 +35,35 @@ class Layout:
         names = [f'"{c.replace(chr(34), chr(34) * 2)}"' if any(x in c for x in ',"\r\n') else c for c in self.columns]
         return bom + len((",".join(names) + self.newline).encode(codec, "replace"))
 
-    def smallest_sql(self, names: Mapping[str, str]) -> str:
-        """Size of a row in its tightest form; ``names`` maps a column to its SQL name."""
+    def smallest_sql(self, names: Mapping[str, str], may_quote: str = "true") -> str:
+        """Size of a row in its tightest form; ``names`` maps a column to its SQL name.
+
+        ``may_quote`` is a cheap condition that is true for every row with a value that CSV quotes (:func:`quotes_sql`).
+        """
         if self.form == "csv":
-            return self._csv_sql(names, self.encoding)
+            return self._csv_sql(names, may_quote, self.encoding)
         if self.form in ("json", "jsonl"):
             return self._json_sql(names, tight=True)
         return _sum(f"coalesce(length({names[c]}), 0)" for c in self.columns)
 
-    def likely_sql(self, names: Mapping[str, str]) -> str:
+    def likely_sql(self, names: Mapping[str, str], may_quote: str = "true") -> str:
         if self.form in ("json", "jsonl"):
             return self._json_sql(names, tight=True)
-        return self._csv_sql(names, self.encoding if self.form == "csv" else "utf-8")
+        return self._csv_sql(names, may_quote, self.encoding if self.form == "csv" else "utf-8")
 
-    def largest_sql(self, names: Mapping[str, str]) -> str:
+    def largest_sql(self, names: Mapping[str, str], may_quote: str = "true") -> str:
         """Size of a row in its widest usual form: JSON with spaces and escaped characters, where JSON is possible."""
-        return self._csv_sql(names, self.encoding) if self.form == "csv" else self._json_sql(names, tight=False)
+        return self._csv_sql(names, may_quote, self.encoding) if self.form == "csv" else self._json_sql(names, tight=False)
 
-    def _csv_sql(self, names: Mapping[str, str], encoding: str) -> str:
-        fields = []
+    def _csv_sql(self, names: Mapping[str, str], may_quote: str, encoding: str) -> str:
+        sizes, quotings = [], []
         for column in self.columns:
             name = names[column]
             size = f"(2 * length({name}) - {_count(name, _ONE_BYTE_IN_CP932)})" if encoding == "cp932" else f"strlen({name})"
-            quoting = f"(CASE WHEN regexp_matches({name}, '[,\"\\r\\n]') THEN 2 + {_count(name, _QUOTE)} ELSE 0 END)"
-            fields.append(f"coalesce({size} + {quoting}, {2 if len(self.columns) == 1 else 0})")
-        return f"{_sum(fields)} + {max(0, len(self.columns) - 1) + len(self.newline)}"
+            sizes.append(f"coalesce({size}, {2 if len(self.columns) == 1 else 0})")
+            quotings.append(f"(CASE WHEN {quotes_sql(name)} THEN 2 + strlen({name}) - strlen(replace({name}, '\"', '')) ELSE 0 END)")
+        quoting = f"CASE WHEN {may_quote} THEN {_sum(quotings)} ELSE 0 END"
+        return f"{_sum(sizes)} + {quoting} + {max(0, len(self.columns) - 1) + len(self.newline)}"
 
     def _json_sql(self, names: Mapping[str, str], *, tight: bool) -> str:
         fields = []
@@ -79,9 +83,13 @@ class Layout:
 _ONE_BYTE_IN_CP932 = r"\x00-\x7F｡-ﾟ"
 _NOT_ASCII = r"^\x00-\x7F"
 _BEYOND_BMP = r"^\x00-\x{FFFF}"
-_QUOTE = '"'
 _ESCAPED = r'"\\'
 _CONTROL = r"\x00-\x1F"
+
+
+def quotes_sql(text: str) -> str:
+    """Whether a value, or one of several put together, is quoted in CSV."""
+    return f"(contains({text}, ',') OR contains({text}, '\"') OR contains({text}, chr(13)) OR contains({text}, chr(10)))"
 
 
 def _count(name: str, characters: str) -> str:
