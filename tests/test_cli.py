@@ -160,6 +160,22 @@ def test_verify_passes_and_then_names_a_changed_result(shop_case: Path, tmp_path
     assert "scope.json" in done.stdout
 
 
+def copy_of(case: Path, folder: Path) -> Path:
+    subprocess.run(["cp", "-a", str(case), str(folder / "copy")], check=True)
+    return folder / "copy"
+
+
+@pytest.mark.parametrize(("name", "command"), [("scope.json", "scope"), ("incidents.json", "detect"), ("detection.json", "detect")])
+@pytest.mark.parametrize("content", ["{", "{}", "[1]", "\udcff"])
+def test_a_damaged_result_is_one_sentence_with_its_file_and_what_to_run(shop_case: Path, tmp_path: Path, name: str, command: str, content: str) -> None:
+    case = copy_of(shop_case, tmp_path)
+    (case / name).write_bytes(content.encode(errors="surrogateescape"))
+    for arguments in (["report"], ["scope"]):
+        done = breachscope(*arguments, "--case", case, cwd=tmp_path)
+        assert done.returncode == FAILED
+        one_sentence(done, f"{name}: is damaged (", f"run 'breachscope {command} --case {case}")
+
+
 def test_web_logs_alone_give_a_first_look(tmp_path: Path) -> None:
     done = breachscope("run", SHOP / "logs/web", "--lang", "en", "--case", "case", cwd=tmp_path)
     assert done.returncode == DONE

@@ -564,6 +564,8 @@ def _source_summary(source: Source) -> dict[str, object]:
 def _print_findings(case: Case) -> None:
     import pyarrow.parquet as pq
 
+    from breachscope.report import open_result
+
     rows = pq.read_table(case.path / "findings.parquet", columns=["level", "detector", "actor", "first_ts", "events", "incident_id"]).to_pylist()
     for row in rows:
         click.echo(
@@ -571,11 +573,16 @@ def _print_findings(case: Case) -> None:
                 f"{row['level']:13} {row['detector']:26} {row['actor']:40} {row['first_ts']:%Y-%m-%d %H:%M:%SZ} {row['events']:>8,} events {row['incident_id']}"
             )
         )
-    click.echo(f"{len(rows)} findings, {len(json.loads((case.path / 'incidents.json').read_bytes())['incidents'])} incidents", err=True)
+    with open_result(case, "incidents.json") as told:
+        click.echo(f"{len(rows)} findings, {len(told['incidents'])} incidents", err=True)
 
 
 def _print_file(case: Case, name: str) -> None:
-    click.echo((case.path / name).read_text(encoding="utf-8"), nl=False)
+    from breachscope.report import open_result
+
+    with open_result(case, name):
+        text = (case.path / name).read_text(encoding="utf-8")
+    click.echo(text, nl=False)
 
 
 def _complain(error: BreachscopeError) -> None:

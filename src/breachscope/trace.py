@@ -46,8 +46,8 @@ def _event_id(identifier: str) -> int:
 
 
 def _trace_finding(case: Case, identifier: str) -> tuple[list[dict[str, str]], list[int]]:
-    path = case.path / "findings.parquet"
-    if not path.is_file():
+    path, evidence_path = case.path / "findings.parquet", case.path / "evidence.parquet"
+    if not (path.is_file() and evidence_path.is_file()):
         raise UsageError(f"the case has no findings yet; run 'breachscope detect --case {case.path}' first")
     findings = pq.read_table(path)
     rows = findings.filter(pc.field("finding_id") == identifier).to_pylist()
@@ -61,7 +61,7 @@ def _trace_finding(case: Case, identifier: str) -> tuple[list[dict[str, str]], l
         "actor": f"{row['actor_kind']} {row['actor']}",
         "measure": f"{row['measure']:,.12g} (threshold {row['threshold']:,.12g})",
     }
-    evidence = pq.read_table(case.path / "evidence.parquet", columns=["event_id", "finding_id"], filters=[("finding_id", "=", identifier)])
+    evidence = pq.read_table(evidence_path, columns=["event_id", "finding_id"], filters=[("finding_id", "=", identifier)])
     return [reason], sorted(evidence["event_id"].to_pylist())
 
 

@@ -142,17 +142,62 @@ def test_fewer_people_behind_keys_written_differently_are_told(write_case: CaseW
     assert told in " ".join(summarize(write_case(scope=scope), "en", True).split())
 
 
-@pytest.mark.parametrize("name", ["scope.json", "incidents.json", "detection.json"])
-def test_a_missing_or_damaged_result_is_one_clear_error(write_case: CaseWriter, name: str) -> None:
+RESULTS = pytest.mark.parametrize(("name", "command"), [("scope.json", "scope"), ("incidents.json", "detect"), ("detection.json", "detect")])
+
+
+@RESULTS
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "null", "{}", '{"incidents": [{}], "detectors": [{}], "people": {}}', '{"incidents": 1, "detectors": "x", "people": 3}']
+)
+def test_a_damaged_result_is_one_sentence_with_its_file_and_the_command_that_makes_it_again(
+    write_case: CaseWriter, name: str, command: str, content: str
+) -> None:
     case = write_case()
-    (case.path / name).write_text("{", encoding="utf-8")
-    with pytest.raises(CaseError, match=f"{name}: is damaged"):
-        summarize(case, "en", True)
-    (case.path / name).write_text('{"incidents": [{}], "detectors": [{}], "people": {}}', encoding="utf-8")
-    with pytest.raises(CaseError, match="results that the report cannot read"):
-        summarize(case, "en", True)
+    (case.path / name).write_text(content, encoding="utf-8")
+    for ask in (lambda: summarize(case, "en", True), lambda: write_html(case, "ja")):
+        with pytest.raises(CaseError) as caught:
+            ask()
+        message = str(caught.value)
+        assert message.startswith(f"{case.path / name}: is damaged (")
+        assert message.endswith(f"; run 'breachscope {command} --case {case.path}' again")
+        assert "\n" not in message
+
+
+@RESULTS
+def test_a_missing_result_is_one_sentence_with_the_command_that_makes_it(write_case: CaseWriter, name: str, command: str) -> None:
+    case = write_case()
     (case.path / name).unlink()
-    with pytest.raises(CaseError, match=f"{name}: is missing; run"):
+    with pytest.raises(CaseError, match=f"{name}: is missing; run 'breachscope {command} --case"):
+        summarize(case, "en", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "what"),
+    [
+        ("scope.json", '"upper_bound": 52001', '"upper_bound": "many"', "upper_bound is 'many'"),
+        ("scope.json", '"key": "customer_id"', '"kay": "customer_id"', "it lacks 'key'"),
+        ("incidents.json", '"level": "critical"', '"level": 5', "level"),
+        ("incidents.json", '"attack": [', '"attack": 7, "x": [', "'int' object is not iterable"),
+        ("detection.json", '"id": "auth/spray"', '"id": "auth/spry"', "it lacks 'auth/spray'"),
+        ("detection.json", '"findings": 1', '"findings": null', "findings is None"),
+    ],
+)
+def test_one_wrong_value_in_a_result_is_named(write_case: CaseWriter, name: str, old: str, new: str, what: str) -> None:
+    case = write_case()
+    text = (case.path / name).read_text(encoding="utf-8")
+    assert old in text
+    (case.path / name).write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(CaseError) as caught:
+        summarize(case, "en", True)
+    assert f"{name}: is damaged (" in str(caught.value)
+    assert what in str(caught.value)
+
+
+def test_scope_with_a_map_is_made_again_with_a_map(write_case: CaseWriter) -> None:
+    case = write_case()
+    (case.path / "datamap.toml").write_text("", encoding="utf-8")
+    (case.path / "scope.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(CaseError, match=r"run 'breachscope scope --case \S+ --map MAP' again"):
         summarize(case, "en", True)
 
 

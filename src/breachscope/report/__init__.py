@@ -7,11 +7,11 @@ from pathlib import Path
 
 from breachscope.case import Case
 from breachscope.report.page import render_page
-from breachscope.report.reading import read_facts
+from breachscope.report.reading import open_result, read_facts
 from breachscope.report.terminal import summary_of
 from breachscope.report.words import Language, Words
 
-__all__ = ["REPORT_HTML", "Language", "summarize", "write_html"]
+__all__ = ["REPORT_HTML", "Language", "open_result", "summarize", "write_html"]
 
 REPORT_HTML = "report/report.html"
 """Where :func:`write_html` writes, relative to the case."""

@@ -8,10 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from pathlib import PurePath
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import polars as pl
 
@@ -63,21 +67,22 @@ _ACTOR_CELLS = 64
 
 
 def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
-    """Everything the report tells. Raises CaseError when a result file is missing or damaged.
+    """Everything the report tells. Raises CaseError naming the result file that is missing or damaged, and the command that makes it again.
 
     ``with_scope=False`` leaves records and people out, as when no data map was given.
     """
     sources = case.sources()
     names = _distinct_names(sources)
     log_span = _span_around(_source_span(s) for s in sources)
-    incidents_file = _read_json(case, INCIDENTS, "detect")
-    detection_file = _read_json(case, DETECTION, "detect")
-    scope_file = _read_json(case, SCOPE, "scope")
-    try:
-        incidents = _read_incidents(case, incidents_file["incidents"])
-        detectors = tuple(_read_detector(record) for record in detection_file["detectors"])
-        scope = scope_file if with_scope and scope_file.get("people") is not None else {}
-        return Facts(
+    with open_result(case, INCIDENTS) as incidents_file:
+        incidents = _fitting(_read_incidents(case, incidents_file["incidents"]), tuple[Incident, ...])
+    with open_result(case, DETECTION) as detection_file:
+        detectors = _fitting(tuple(_read_detector(record) for record in detection_file["detectors"]), tuple[Detector, ...])
+        if unknown := {f.detector for i in incidents for f in i.findings} - {d.id for d in detectors}:
+            raise KeyError(min(unknown))
+    with open_result(case, SCOPE) as scope_file:
+        scope = scope_file if with_scope and scope_file["people"] is not None else {}
+        facts = Facts(
             case=case.path.resolve().name,
             tool=f"breachscope {__version__}",
             offset_min=_usual_offset(case),
@@ -103,19 +108,55 @@ def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
             inputs=tuple(_input_of(s, names[s.id]) for s in sources),
             files=tuple((name, sha256_file(case.path / name)) for name in _RESULTS if (case.path / name).is_file()),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        what = f"holds results that the report cannot read ({type(error).__name__}: {error})"
-        raise CaseError(f"{what}; run 'breachscope detect' and 'breachscope scope' again", path=case.path) from error
+        return _fitting(facts, Facts)
 
 
-def _read_json(case: Case, name: str, command: str) -> Any:
+@contextmanager
+def open_result(case: Case, name: str) -> Iterator[Any]:
+    """Yield what the result file ``name`` holds; what goes wrong while it is taken apart is the file's fault and raised as CaseError."""
     path = case.path / name
+    command = f"breachscope {'scope' if name == SCOPE else 'detect'} --case {case.path}"
     try:
-        return json.loads(path.read_bytes())
+        yield json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise CaseError(f"is missing; run 'breachscope {command} --case {case.path}' first", path=path) from error
-    except ValueError as error:
-        raise CaseError(f"is damaged ({error}); run 'breachscope {command} --case {case.path}' again", path=path) from error
+        if error.filename not in (str(path), path):
+            raise
+        raise CaseError(f"is missing; run '{command}' first", path=path) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Scope without a map would take the place of an answer with one.
+        again = f"{command} --map MAP" if name == SCOPE and (case.path / "datamap.toml").is_file() else command
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise CaseError(f"is damaged ({what}); run '{again}' again", path=path) from error
+
+
+T = TypeVar("T")
+
+
+def _fitting(value: T, hint: Any, what: str = "it") -> T:
+    """``value``, which must be what ``hint`` says, through all records and lists in it. Raises TypeError with what is not."""
+    if get_origin(hint) in (Union, UnionType):
+        if any(isinstance(value, _PLAIN.get(kind, ())) for kind in get_args(hint)):
+            return value
+        hint = get_args(hint)[0]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if is_dataclass(hint):
+        for name, kind in get_type_hints(hint).items():
+            _fitting(getattr(value, name), kind, name)
+    elif origin is Mapping and isinstance(value, Mapping):
+        for key, entry in value.items():
+            _fitting(entry, arguments[1], f"{what} of {key!r}")
+    elif origin in (tuple, Sequence) and isinstance(value, Sequence) and not isinstance(value, str):
+        kinds = repeat(arguments[0]) if arguments[-1] is ... or origin is Sequence else arguments
+        for entry, kind in zip(value, kinds, strict=False):
+            _fitting(entry, kind, what)
+    elif not isinstance(value, _PLAIN.get(hint, origin or hint)):
+        raise TypeError(f"{what} is {clipped(repr(value), _QUOTED_CELLS)}")
+    return value
+
+
+_QUOTED_CELLS = 40
+_PLAIN: Mapping[Any, Any] = {str: str, int: int, float: int | float, NoneType: NoneType}
+"""What a value of each plain kind may be: JSON writes a whole number without its point."""
 
 
 def _moment(text: str) -> datetime:
@@ -177,7 +218,7 @@ def _both(value: Any) -> Mapping[Language, Any]:
 
 def _read_incidents(case: Case, records: Sequence[Mapping[str, Any]]) -> tuple[Incident, ...]:
     rows = pl.read_parquet(case.path / FINDINGS).sort("first_ts", "finding_id")
-    spans = {r["id"]: _known_span(r) for r in records}
+    spans = {_fitting(r["id"], str, "id"): _known_span(r) for r in records}
     own_events = _count_own_events(case, spans)
     incidents = []
     for record in records:
