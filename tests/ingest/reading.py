@@ -10,7 +10,9 @@ from typing import Any
 import polars as pl
 
 from breachscope.ingest import FormatCatalog, load_formats
-from breachscope.ingest.engine import Context, read_lines
+from breachscope.ingest.engine import Context, Reading, read_block, read_lines
+from breachscope.ingest.lines import split_lines
+from breachscope.ingest.sources import Block
 from breachscope.timestamps import Zone
 
 SHOP_FORMATS = Path(__file__).parents[2] / "sample_logs" / "shop" / "formats"
@@ -21,11 +23,23 @@ Event = Mapping[str, Any]
 
 
 def engine_reads(lines: Sequence[str], fmt: str, catalog: FormatCatalog = CATALOG, zone: Zone | None = None) -> list[Event | None]:
-    """What the engine makes of each line, without empty columns; None where it refuses or skips the line."""
+    """What the engine makes of each line, without empty columns; None where it refuses or skips the line.
+
+    Read twice: as rows of text, and as the block of bytes that a file would give, which takes a faster way.
+    """
     frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
-    reading = read_lines(frame, catalog[fmt], catalog, Context(source=1, zone=zone or Zone()))
-    assert reading.event_lines + reading.skipped.total() + len(reading.rejects()) == len(lines)
-    found: list[Event | None] = [None] * len(lines)
+    context = Context(source=1, zone=zone or Zone())
+    found = _by_line(read_lines(frame, catalog[fmt], catalog, context), len(lines))
+    data = "".join(f"{line}\n" for line in lines).encode()
+    if not any({"\n", "\r", "\0", "\ufeff"} & set(line) for line in lines) and data:
+        padded = split_lines(Block(1, 0, data + b"\n" * 16), "utf-8", b"\n")
+        assert _by_line(read_block(padded, catalog[fmt], catalog, context), len(padded))[: len(lines)] == found
+    return found
+
+
+def _by_line(reading: Reading, lines: int) -> list[Event | None]:
+    assert reading.event_lines + reading.skipped.total() + len(reading.rejects()) == lines
+    found: list[Event | None] = [None] * lines
     for _, _, rows in reading.events:
         for row in rows.iter_rows(named=True):
             assert found[row["line"] - 1] is None, "one line became two events"

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, split_request, split_uri, unescape
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern
+from breachscope.ingest.lines import Lines
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
 from breachscope.timestamps import TimeForm, YearTimeline, Zone, parse_times
 
@@ -78,12 +79,12 @@ class Reading:
         if len(lines):
             self.rejected.append(pl.DataFrame([lines.alias("line"), pl.repeat(reason, len(lines), eager=True).alias("reason")]))
 
-    def refused(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def refused(self, lines: Lines) -> pl.DataFrame:
         """Those of ``lines`` that became neither event nor skipped."""
-        if not self.rejected:
+        if not any(map(len, self.rejected)):
             return self.unread
         refused = pl.concat([self.unread["line"], *(r["line"] for r in self.rejected)]).unique()
-        return lines.filter(pl.col("line").is_in(refused.implode()))
+        return lines.frame.filter(pl.col("line").is_in(refused.implode()))
 
     def absorb(self, other: Reading) -> None:
         """Add what another format found in the lines that were refused so far; a line keeps the first reason given for it."""
@@ -121,6 +122,21 @@ def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
         _read_syslog(lines, fmt, catalog, context, reading)
     else:
         reading.unread = _read_patterns(lines, fmt, context, reading)
+    return reading
+
+
+def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
+    """As :func:`read_lines`, for the lines of a whole block; fields that are quoted at the end of lines are cut off before any expression is tried."""
+    first = fmt.patterns[0] if fmt.kind == "regex" and fmt.patterns else None
+    if first is None or not first.quoted_tail:
+        return read_lines(lines.frame, fmt, catalog, context)
+    cut, is_cut = lines.without_tail(first.quoted_tail)
+    matched, unmatched = _match(cut, first.head)
+    if not len(matched):
+        return read_lines(lines.frame, fmt, catalog, context)
+    is_cut[unmatched["line"].to_numpy() - lines.first_line] = False
+    reading = Reading() if is_cut.all() else read_lines(lines.take(np.flatnonzero(~is_cut)), fmt, catalog, context)
+    _to_events(matched, fmt, first.table or fmt.table or "", first, context, reading)
     return reading
 
 

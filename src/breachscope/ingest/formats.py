@@ -43,7 +43,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -78,6 +78,10 @@ _SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "expect": "a table", "skip": 
 _NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 _SPECIAL_GROUPS = {"time", "request", "uri"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
+
+
+_QUOTED_FIELD = r' "\(\?P<(\w+)>\[\^"\\\\\]\*\)"'
+"""As written in an expression: a space and a quoted group of anything but quotes and backslashes."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,17 @@ class Pattern:
     def groups(self) -> tuple[str, ...]:
         """Names of the regular expression's groups, in order."""
         return tuple(re.findall(r"\(\?P<(\w+)>", self.regex or ""))
+
+    @cached_property
+    def quoted_tail(self) -> tuple[str, ...]:
+        """Groups of the plainly quoted fields that the expression ends in: they can be found by their quotes alone."""
+        tail = re.search(rf"(?:{_QUOTED_FIELD})+\$$", self.regex or "")
+        return tuple(re.findall(_QUOTED_FIELD, tail[0])) if tail and not _has_top_alternatives(self.regex or "") else ()
+
+    @cached_property
+    def head(self) -> Pattern:
+        """The pattern of what stands before the quoted tail."""
+        return replace(self, regex=re.sub(rf"(?:{_QUOTED_FIELD})+\$$", "$", self.regex or ""))
 
     @cached_property
     def prefix(self) -> str:

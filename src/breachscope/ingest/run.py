@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from breachscope import __version__
 from breachscope.case import MANIFEST, Case, Manifest, Source, sha256_file
 from breachscope.errors import BreachscopeError, InputError
-from breachscope.ingest.engine import Context, Reading, read_lines, sniff
+from breachscope.ingest.engine import Context, Reading, read_block, read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, compression_of, content_digests, find_inputs
@@ -372,15 +372,15 @@ class _SourceReader:
         elif chosen is None and _looks_binary(block.data):
             self.unreadable = "is not a text log but binary data; nothing was read from it"
 
-    def _context_for(self, fmt: Format, texts: pl.Series) -> Context:
+    def _context_for(self, fmt: Format, lines: Lines) -> Context:
         """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
-        if not (fmt.lacks_year and (self._years_sought or has_yearless_times(texts))):
+        if not (fmt.lacks_year and (self._years_sought or has_yearless_times(lines.frame["text"]))):
             return Context(self.plan.id, self.zone)
         with self._years_lock:
             if not self._years_sought:
                 scan = Stream(self.plan.path, is_hashed=False, block_bytes=self.options.block_bytes)
-                lines = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
-                self.years = infer_years(lines, reference=self.plan.reference, year=self.options.year, file_name=self.plan.path.name)
+                chunks = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
+                self.years = infer_years(chunks, reference=self.plan.reference, year=self.options.year, file_name=self.plan.path.name)
                 self._years_sought = True
         return Context(self.plan.id, self.zone, self.years)
 
@@ -390,7 +390,7 @@ class _SourceReader:
             row = {"source": self.plan.id, "line": block.first_line, "reason": reason, "raw": block.data[:KEPT_OF_LONG_LINE], "raw_bytes": block.overlong_bytes}
             return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
-        reading = self._read_as_formats(lines.frame)
+        reading = self._read_as_formats(lines)
         frames: dict[str, list[pl.DataFrame]] = {}
         formats: Counter[str] = Counter()
         for table, format_id, rows in reading.events:
@@ -398,17 +398,18 @@ class _SourceReader:
             formats[format_id] += len(rows)
         events = {t: _to_arrow(_in_line_order(f)) for t, f in frames.items()}
         zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
-        return _BlockResult(len(lines.frame), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless)
+        return _BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless)
 
-    def _read_as_formats(self, lines: pl.DataFrame) -> Reading:
+    def _read_as_formats(self, lines: Lines) -> Reading:
         """Read with the file's format; what it refuses is tried with the others, for logs are mixed and change mid-file."""
-        reading = Reading(unread=lines)
-        others = [f for f in self.catalog.whole_lines if f is not self.fmt and self.options.only_format is None]
-        for fmt in [self.fmt, *others] if self.fmt else others:
+        reading = Reading(unread=lines.frame) if self.fmt is None else read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines))
+        for fmt in self.catalog.whole_lines if self.options.only_format is None else ():
+            if fmt is self.fmt:
+                continue
             left = reading.refused(lines)
             if not len(left):
                 break
-            reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, left["text"])))
+            reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines)))
         return reading
 
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
