@@ -141,7 +141,7 @@ class _Answer:
             self._uncertain.append(Uncertain("no_incident"))
         people = count_people(database, self._customers) if self._map else None
         records = {name: count_records(database, c) for name, c in self._customers.items()}
-        kinds = tuple(count_kinds(database, self._customers)) if self._map else ()
+        kinds = tuple(count_kinds(database)) if self._map else ()
         self._note_tables(people)
         self._note_sources()
         self._holes = _holes_by_incident(self._streams)

@@ -16,6 +16,8 @@ from breachscope.scope.templates import loose_sql, quote
 
 _MOST_BITS = 62
 """Bits of a BIGINT that are surely positive."""
+_EXPOSING = range(EXCLUDED)
+"""The grades of what was given away."""
 _KIND_BITS = {kind: bit for bit, kind in enumerate(KINDS)}
 
 
@@ -56,11 +58,19 @@ class KindCounts:
 
 
 def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str, Customers], gives: Gives) -> None:
-    """Make ``exposed`` (one row per incident, unit and grade), ``facts`` about them, ``record_grades`` and ``person_grades``."""
-    # Nearly all entries stand alone for their record and grade: only the others are gathered into lists.
+    """Make ``exposed`` (one row per incident, unit and grade), ``facts`` about them, ``record_grades`` and ``people``.
+
+    The row of ``exposed`` that gives a record its grade ``leads``.
+    """
+    # Most records have a single entry: only the others are gathered and compared.
+    database.run("""
+        CREATE TEMP TABLE records AS
+        SELECT table_index, unit, count(*) AS entries, min(incident_no) AS incident_no, min(grade) AS grade, min(ref) AS ref
+        FROM entries GROUP BY table_index, unit""")
     database.run("""
         CREATE TEMP TABLE grouped AS
-        SELECT incident_no, table_index, unit, grade, min(ref) AS ref, max(ref) AS last_ref FROM entries GROUP BY incident_no, table_index, unit, grade""")
+        SELECT incident_no, table_index, unit, grade, min(ref) AS ref, max(ref) AS last_ref
+        FROM entries SEMI JOIN (FROM records WHERE entries > 1) r USING (table_index, unit) GROUP BY incident_no, table_index, unit, grade""")
     database.run("""
         CREATE TEMP TABLE several AS
         SELECT incident_no, table_index, unit, grade, list_sort(list_distinct(list(ref))) AS ref_list
@@ -71,7 +81,8 @@ def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str
         SELECT row_number() OVER (ORDER BY ref, ref_list) - 1 AS fact, *
         FROM (SELECT NULL::BIGINT AS ref, * FROM ({merged_refs_sql("several")})
               UNION ALL
-              SELECT ref, NULL, reason, gives, first_ts, last_ts, events, sample FROM refs WHERE ref IN (SELECT ref FROM grouped WHERE ref = last_ref))""")
+              SELECT ref, NULL, reason, gives, first_ts, last_ts, events, sample FROM refs
+              WHERE ref IN (SELECT ref FROM records WHERE entries = 1 UNION ALL SELECT ref FROM grouped WHERE ref = last_ref))""")
     database.run("""
         CREATE TEMP TABLE gathered AS
         SELECT g.incident_no, g.table_index, g.unit, g.grade, m.fact FROM grouped g JOIN merged m ON m.ref = g.ref WHERE g.ref = g.last_ref
@@ -81,7 +92,7 @@ def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str
     # What merged evidence gives away: the union of its column sets, as columns and as a bit per kind.
     database.run("""
         CREATE TEMP TABLE facts AS
-        SELECT m.fact, m.reason, m.first_ts, m.last_ts, m.events, list_transform(m.sample, lambda s: s.event_id) AS event_ids,
+        SELECT m.fact, m.ref, m.reason, m.first_ts, m.last_ts, m.events, list_transform(m.sample, lambda s: s.event_id) AS event_ids,
                g.columns, g.kinds, dense_rank() OVER (ORDER BY g.columns) AS column_set
         FROM merged m JOIN (
             SELECT fact, list_sort(list_distinct(flatten(list(columns)))) AS columns, bit_or(kinds) AS kinds
@@ -93,24 +104,41 @@ def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str
     # Weaker evidence for the same record adds nothing where stronger evidence already covers its columns.
     database.run(f"""
         CREATE TEMP TABLE exposed AS
-        SELECT incident_no, table_index, unit, grade, fact, kinds
+        SELECT incident_no, table_index, unit, grade, fact, kinds, leads
         FROM (
             SELECT g.incident_no, g.table_index, g.unit, g.grade, f.fact, f.kinds, c.supersets,
-                   lag(f.column_set, 1) OVER better AS better_1, lag(f.column_set, 2) OVER better AS better_2
+                   lag(f.column_set, 1) OVER better AS better_1, lag(f.column_set, 2) OVER better AS better_2,
+                   row_number() OVER (PARTITION BY g.table_index, g.unit ORDER BY g.grade, g.incident_no) = 1 AS leads
             FROM gathered g JOIN facts f USING (fact) JOIN column_sets c USING (column_set)
             WINDOW better AS (PARTITION BY g.incident_no, g.table_index, g.unit ORDER BY g.grade))
         WHERE better_1 IS NULL
-           OR (grade < {EXCLUDED} AND NOT list_contains(supersets, better_1) AND (better_2 IS NULL OR NOT list_contains(supersets, better_2)))""")
-    for name in ("grouped", "several", "gathered", "merged", "given", "column_sets"):
+           OR (grade < {EXCLUDED} AND NOT list_contains(supersets, better_1) AND (better_2 IS NULL OR NOT list_contains(supersets, better_2)))
+        UNION ALL
+        SELECT r.incident_no, r.table_index, r.unit, r.grade, f.fact, f.kinds, true FROM records r JOIN facts f USING (ref) WHERE r.entries = 1""")
+    for name in ("records", "grouped", "several", "gathered", "merged", "given", "column_sets"):
         database.run(f"DROP TABLE {name}")
-    database.run("CREATE TEMP TABLE record_grades AS SELECT table_index, unit, min(grade) AS grade FROM exposed GROUP BY ALL")
-    people = " UNION ALL ".join(
-        f"SELECT n.person, g.grade FROM record_grades g JOIN {c.rows} n ON n.row_id = g.unit WHERE g.table_index = {c.index} AND n.person IS NOT NULL"
-        for c in customers.values()
+    database.run("CREATE TEMP VIEW record_grades AS SELECT table_index, unit, grade FROM exposed WHERE leads")
+    _gather_people(database, customers)
+
+
+def _gather_people(database: Database, customers: Mapping[str, Customers]) -> None:
+    """Make ``people``: grade, exposed records, and bits of tables, of kinds given away under each grade or a better one, and of incidents."""
+    about = " UNION ALL ".join(
+        f"SELECT n.person, {1 << bit} AS table_bit, e.grade, e.leads, e.kinds, e.incident_no, e.fact "
+        f"FROM exposed e JOIN {customers[name].rows} n ON n.row_id = e.unit WHERE e.table_index = {customers[name].index} AND n.person IS NOT NULL"
+        for bit, name in enumerate(sorted(customers))
     )
+    kinds = ", ".join(f"coalesce(bit_or(a.kinds) FILTER (a.grade <= {g}), 0) AS kinds_{g}" for g in _EXPOSING)
+    incidents = "bit_or(1::BIGINT << a.incident_no)" if _has_bit_per_incident(database) else "list(DISTINCT a.incident_no)"
     database.run(f"""
-        CREATE TEMP TABLE person_grades AS
-        SELECT person, min(grade) AS grade, count(*) FILTER (grade < {EXCLUDED}) AS records FROM ({people}) GROUP BY person""")
+        CREATE TEMP TABLE people AS
+        SELECT a.person, min(a.grade) AS grade, count(*) FILTER (a.leads AND a.grade < {EXCLUDED}) AS records, bit_or(a.table_bit) AS tables, {kinds},
+               {incidents} FILTER (a.grade < {EXCLUDED}) AS incidents, min(f.first_ts) AS first_ts, max(f.last_ts) AS last_ts
+        FROM ({about}) a JOIN facts f USING (fact) GROUP BY a.person""")
+
+
+def _has_bit_per_incident(database: Database) -> bool:
+    return int(database.value("SELECT count(*) FROM incidents")) <= _MOST_BITS
 
 
 def _given(datamap: DataMap, gives: Gives) -> pa.Table:
@@ -147,33 +175,18 @@ def exposure_batches(database: Database, customers: Mapping[str, Customers]) -> 
 
 def people_batches(database: Database, customers: Mapping[str, Customers]) -> Iterator[pa.RecordBatch]:
     """Stream the rows of ``people.parquet``, by grade and key."""
-    names = sorted(customers)
-    about = " UNION ALL ".join(
-        f"SELECT n.person, {1 << names.index(c.table.name)} AS table_bit, e.grade, e.kinds, e.incident_no, e.fact "
-        f"FROM exposed e JOIN {c.rows} n ON n.row_id = e.unit WHERE e.table_index = {c.index} AND n.person IS NOT NULL"
-        for c in customers.values()
-    )
-    numbered = int(database.value("SELECT count(*) FROM incidents"))
-    as_bits = numbered <= _MOST_BITS
-    incidents = "bit_or(1::BIGINT << a.incident_no)" if as_bits else "list(DISTINCT a.incident_no)"
+    key = f"tables, kinds_{POSSIBLE}, incidents"
     database.run(f"""
-        CREATE TEMP TABLE told AS
-        SELECT a.person, bit_or(a.table_bit) AS tables, coalesce(bit_or(a.kinds) FILTER (a.grade < {EXCLUDED}), 0) AS kinds,
-               {incidents} FILTER (a.grade < {EXCLUDED}) AS incidents,
-               min(f.first_ts) AS first_ts, max(f.last_ts) AS last_ts
-        FROM ({about}) a JOIN facts f USING (fact) GROUP BY a.person""")
-    database.run("""
-        CREATE TEMP TABLE sets AS
-        SELECT row_number() OVER (ORDER BY tables, kinds, incidents) - 1 AS set_no, * FROM (SELECT DISTINCT tables, kinds, incidents FROM told)""")
+        CREATE TEMP TABLE sets AS SELECT row_number() OVER (ORDER BY {key}) - 1 AS set_no, * FROM (SELECT DISTINCT {key} FROM people)""")
     by_bit = "list_filter(ids, lambda id, i: (incidents >> (i - 1)::BIGINT) & 1 = 1)"
-    chosen = by_bit if as_bits else "list_sort(list_transform(incidents, lambda n: ids[n + 1]))"
+    chosen = by_bit if _has_bit_per_incident(database) else "list_sort(list_transform(incidents, lambda n: ids[n + 1]))"
     sets = database.arrow(f"""
-        SELECT {_bit_names_sql("tables", names)} AS tables, {_kind_names_sql("kinds")} AS data_kinds, coalesce({chosen}, []) AS incidents
+        SELECT {_bit_names_sql("tables", sorted(customers))} AS tables, {_kind_names_sql(f"kinds_{POSSIBLE}")} AS data_kinds,
+               coalesce({chosen}, []) AS incidents
         FROM sets, (SELECT list(incident_id ORDER BY incident_no) AS ids FROM incidents) ORDER BY set_no""").combine_chunks()
-    for batch in database.batches("""
-        SELECT t.person, g.grade, g.records, s.set_no, t.first_ts, t.last_ts
-        FROM told t JOIN sets s ON s.tables = t.tables AND s.kinds = t.kinds AND s.incidents IS NOT DISTINCT FROM t.incidents
-        JOIN person_grades g USING (person) ORDER BY g.grade, t.person"""):
+    same = " AND ".join(f"s.{column} IS NOT DISTINCT FROM p.{column}" for column in key.split(", "))
+    for batch in database.batches(f"""
+        SELECT p.person, p.grade, p.records, s.set_no, p.first_ts, p.last_ts FROM people p JOIN sets s ON {same} ORDER BY p.grade, p.person"""):
         told = sets.take(batch["set_no"])
         given = {name: batch[name] for name in ("person", "records", "first_ts", "last_ts")}
         yield _batch(PEOPLE.arrow, grade=_GRADE_NAMES.take(batch["grade"]), **given, **{name: told[name] for name in sets.column_names})
@@ -204,24 +217,25 @@ def _bit_names_sql(bits: str, names: Sequence[str]) -> str:
 
 def count_people(database: Database, customers: Mapping[str, Customers]) -> PeopleCounts:
     """Count people over the whole case."""
-    grades = _grade_counts(database, "person_grades")
+    grades = _grade_counts(database, "people")
     nameless = sum(_count_nameless(database, c, "record_grades") for c in customers.values())
-    least = int(database.value(f"SELECT count(DISTINCT {loose_sql('person')}) FROM person_grades WHERE grade < {EXCLUDED}"))
+    least = int(database.value(f"SELECT count(DISTINCT {loose_sql('person')}) FROM people WHERE grade < {EXCLUDED}"))
     is_bounded = bool(database.value("SELECT count(*) FROM incidents"))
     return PeopleCounts(grades, grades.exposed + nameless + _count_unknown(database, customers) if is_bounded else None, least)
 
 
 def count_people_of(database: Database, customers: Mapping[str, Customers], incident: str) -> PeopleCounts:
     """Count people over one incident's own exposures."""
-    database.run(f"""
-        CREATE OR REPLACE TEMP TABLE own AS
-        SELECT table_index, unit, min(grade) AS grade FROM exposed JOIN incidents USING (incident_no) WHERE incident_id = {quote(incident)} GROUP BY ALL""")
-    people = " UNION ALL ".join(
-        f"SELECT n.person, o.grade FROM own o JOIN {c.rows} n ON n.row_id = o.unit WHERE o.table_index = {c.index} AND n.person IS NOT NULL"
-        for c in customers.values()
-    )
-    grades = _grade_counts(database, f"(SELECT person, min(grade) AS grade FROM ({people}) GROUP BY person)")
-    nameless = sum(_count_nameless(database, c, "own") for c in customers.values())
+    own = f"(SELECT e.* FROM exposed e JOIN incidents USING (incident_no) WHERE incident_id = {quote(incident)})"
+    if database.value(f"SELECT count(*) FROM {own}") == database.value("SELECT count(*) FROM exposed"):
+        grades = _grade_counts(database, "people")
+    else:
+        people = " UNION ALL ".join(
+            f"SELECT n.person, o.grade FROM {own} o JOIN {c.rows} n ON n.row_id = o.unit WHERE o.table_index = {c.index} AND n.person IS NOT NULL"
+            for c in customers.values()
+        )
+        grades = _grade_counts(database, f"(SELECT person, min(grade) AS grade FROM ({people}) GROUP BY person)")
+    nameless = sum(_count_nameless(database, c, own) for c in customers.values())
     return PeopleCounts(grades, grades.exposed + nameless + _count_unknown(database, customers, f"incident_id = {quote(incident)}"), None)
 
 
@@ -253,27 +267,17 @@ def count_records(database: Database, customers: Customers) -> GradeCounts:
     return _grade_counts(database, f"({own})")
 
 
-def count_kinds(database: Database, customers: Mapping[str, Customers]) -> list[KindCounts]:
+def count_kinds(database: Database) -> list[KindCounts]:
     """Count people per kind of data, in the order of KINDS, kinds that concern somebody only."""
-    used = int(database.value("SELECT coalesce(bit_or(kinds), 0) FROM exposed"))
-    bits = [bit for bit in _KIND_BITS.values() if used >> bit & 1]
-    if not bits:
-        return []
-    people = " UNION ALL ".join(
-        f"SELECT n.person, e.grade, e.kinds FROM exposed e JOIN {c.rows} n ON n.row_id = e.unit WHERE e.table_index = {c.index} AND n.person IS NOT NULL"
-        for c in customers.values()
-    )
-    masks = ", ".join(f"coalesce(bit_or(kinds) FILTER (grade <= {g}), 0) AS upto_{g}" for g in range(POSSIBLE + 1))
-    sums = ", ".join(f"coalesce(sum(((upto_{g} >> {bit}) & 1) * people), 0)::BIGINT" for bit in bits for g in range(POSSIBLE + 1))
+    sums = ", ".join(f"coalesce(sum(((kinds_{g} >> {bit}) & 1) * people), 0)::BIGINT" for bit in _KIND_BITS.values() for g in _EXPOSING)
     # Most people share a few patterns of what was given away: the bits are summed over the patterns.
-    patterns = f"SELECT upto_0, upto_1, upto_2, count(*) AS people FROM (SELECT person, {masks} FROM ({people}) GROUP BY person) GROUP BY ALL"
+    patterns = f"SELECT {', '.join(f'kinds_{g}' for g in _EXPOSING)}, count(*) AS people FROM people GROUP BY ALL"
     totals = database.rows(f"SELECT {sums} FROM ({patterns})")[0]
-    kinds = list(_KIND_BITS)
     found = []
-    for i, bit in enumerate(bits):
-        confirmed, probable, possible = totals[3 * i : 3 * i + 3]
+    for kind, bit in _KIND_BITS.items():
+        confirmed, probable, possible = totals[3 * bit : 3 * bit + 3]
         if possible:
-            found.append(KindCounts(kinds[bit], GradeCounts(confirmed, probable - confirmed, possible - probable, 0)))
+            found.append(KindCounts(kind, GradeCounts(confirmed, probable - confirmed, possible - probable, 0)))
     return found
 
 
