@@ -24,7 +24,7 @@ from breachscope.scope.reasons import counted
 from breachscope.scope.requests import count_requests, create_evidence, match_requests, told_requests
 from breachscope.scope.seen import SeenTemplate, all_templates
 from breachscope.scope.tables import TableReader, open_table_file
-from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, TemplateError, parse_template, quote
+from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, UNUSUAL_PATH_SQL, TemplateError, parse_template, quote
 
 _SAMPLE_ROWS = 1000
 _TEMPLATES = 200
@@ -311,7 +311,7 @@ def _owner(database: Database, files: Sequence[Path], method: str, path: str, ta
         SELECT DISTINCT {template.slot_sql("id")}[1] AS id FROM (
             SELECT *, {NORMAL_PATH_SQL} AS normal_path, {ARGUMENTS_SQL} AS arguments FROM (
                 SELECT DISTINCT method, path, query FROM {parquet_files_sql(files)}
-                WHERE upper(method) = {quote(method)} AND {template.candidate_sql()} AND status BETWEEN 200 AND 299))
+                WHERE upper(method) = {quote(method)} AND ({template.candidate_sql()} OR {UNUSUAL_PATH_SQL}) AND status BETWEEN 200 AND 299))
         WHERE {template.match_sql()} ORDER BY id LIMIT {_URLS}""")
     total, length = database.rows("SELECT count(*), coalesce(avg(length(id)), 0) FROM ids")[0]
     shares = []

@@ -17,7 +17,7 @@ from pathlib import Path
 from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import Route
 from breachscope.scope.reasons import counted
-from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, Template, quote
+from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, UNUSUAL_PATH_SQL, Template, quote
 
 SAME_REQUEST = " AND ".join(f"r.{c} IS NOT DISTINCT FROM e.{c}" for c in ("method", "path", "query", "vhost"))
 """Condition that an event ``e`` is an instance of the request ``r``."""
@@ -34,7 +34,7 @@ def load_evidence(database: Database, evidence: Path) -> None:
 def match_requests(database: Database, files: Sequence[Path], routes: Sequence[Route]) -> None:
     """Make the tables of this module from the web event files."""
     templates = [(r, r.template) for r in routes if r.template is not None]
-    candidate = " OR ".join(dict.fromkeys(t.candidate_sql() for _, t in templates)) or "false"
+    candidate = " OR ".join([*dict.fromkeys(t.candidate_sql() for _, t in templates), UNUSUAL_PATH_SQL]) if templates else "false"
     events = parquet_files_sql(files) if files else None
     empty = """
         SELECT 0::INTEGER AS source, '' AS method, '' AS path, '' AS query, '' AS vhost, 0::SMALLINT AS status, 0::BIGINT AS bytes_sent, 0::BIGINT AS requests

@@ -23,6 +23,9 @@ CASE WHEN regexp_matches(path, '[%;]|//|./$') THEN
 """
 """Column ``path`` as a server reads it: decoded once, an encoded slash kept apart, without ``;parameters``, doubled or trailing slashes."""
 
+UNUSUAL_PATH_SQL = "(contains(path, '%') OR contains(path, '//') OR contains(path, ';'))"
+"""Whether column ``path`` is written with escapes, doubled slashes or parameters, and may match though it begins differently."""
+
 ARGUMENTS_SQL = """
 list_transform(
     list_filter(CASE WHEN query IS NULL THEN [] ELSE string_split(query, '&') END, lambda argument: argument <> ''),
@@ -71,11 +74,8 @@ class Template:
         return tuple(s for s in self.slots if not s.startswith("_"))
 
     def candidate_sql(self) -> str:
-        """Return a cheap condition on the raw columns, true for every request that may match.
-
-        A path that is written unusually (escapes, doubled slashes, parameters) is always a candidate.
-        """
-        return f"(starts_with(path, {quote(self.path_prefix)}) OR contains(path, '%') OR contains(path, '//') OR contains(path, ';'))"
+        """Return a cheap condition on the raw columns, true for every request that may match and whose path is no :data:`UNUSUAL_PATH_SQL`."""
+        return f"starts_with(path, {quote(self.path_prefix)})"
 
     def match_sql(self, optional_slots: frozenset[str] = frozenset()) -> str:
         """Return the condition on ``method``, ``normal_path`` and ``arguments`` of a request.
