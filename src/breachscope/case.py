@@ -333,6 +333,13 @@ class Case:
             recorded |= outputs if isinstance(outputs, dict) else {}
         return recorded
 
+    def changed(self, names: Sequence[str]) -> list[str]:
+        """Those of ``names`` that are there, but not as a command last recorded them. Raises CaseError when the chain is missing or was edited."""
+        if not (self.path / CUSTODY).is_file():
+            raise CaseError("is missing: who did what with this case can no longer be told", path=self.path / CUSTODY)
+        recorded = self.recorded_outputs()
+        return [name for name in names if (path := self.path / name).is_file() and sha256_file(path) != recorded.get(name)]
+
     def _read_custody(self) -> list[dict[str, object]]:
         """Custody records; a last line cut by a crash is left out, for it was never completed."""
         path = self.path / CUSTODY
