@@ -176,6 +176,51 @@ def test_a_damaged_result_is_one_sentence_with_its_file_and_what_to_run(shop_cas
         one_sentence(done, f"{name}: is damaged (", f"run 'breachscope {command} --case {case}")
 
 
+def warnings_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in done.stderr.splitlines() if "is not as breachscope recorded it; run 'breachscope verify --case" in line]
+
+
+def test_a_result_changed_behind_the_back_is_told_where_it_is_used(shop_case: Path, tmp_path: Path) -> None:
+    case = copy_of(shop_case, tmp_path)
+    for arguments in (["scope"], ["scope", "--json"], ["trace", "event", "1:1"], ["report"]):
+        assert breachscope(*arguments, "--case", case, cwd=tmp_path).stderr == ""
+    (case / "scope.json").write_text((case / "scope.json").read_text().replace('"confirmed": 398', '"confirmed": 3'))
+    for arguments in (["scope"], ["scope", "--json"], ["report"]):
+        done = breachscope(*arguments, "--case", case, cwd=tmp_path)
+        assert done.returncode == DONE
+        (told,) = warnings_of(done)
+        assert told.startswith(f"breachscope: {case / 'scope.json'}: ")
+    assert breachscope("trace", "event", "1:1", "--case", case, cwd=tmp_path).stderr == "", "an event's line does not depend on scope.json"
+
+
+def test_a_changed_table_is_told_by_the_trace_that_reads_it(shop_case: Path, tmp_path: Path) -> None:
+    case = copy_of(shop_case, tmp_path)
+    sql = "SELECT finding_id FROM findings ORDER BY 1 LIMIT 1"
+    finding = breachscope("query", sql, "--case", case, "--format", "csv", cwd=tmp_path).stdout.splitlines()[1]
+    with (case / "evidence.parquet").open("r+b") as handle:
+        handle.seek(4)
+        byte = handle.read(1)
+        handle.seek(4)
+        handle.write(bytes([byte[0] ^ 1]))
+    assert [str(case / "evidence.parquet") in line for line in warnings_of(breachscope("trace", "finding", finding, "--case", case, cwd=tmp_path))] == [True]
+    assert warnings_of(breachscope("trace", "event", "1:1", "--case", case, cwd=tmp_path)) == []
+
+
+def test_an_edited_chain_is_told_and_does_not_stop_a_reader(shop_case: Path, tmp_path: Path) -> None:
+    case = copy_of(shop_case, tmp_path)
+    (case / "custody.jsonl").write_text("nothing\n" + (case / "custody.jsonl").read_text())
+    done = breachscope("scope", "--case", case, cwd=tmp_path)
+    assert done.returncode == DONE
+    one_sentence(done, "custody.jsonl:1: is not a record", f"run 'breachscope verify --case {case}'")
+
+
+def test_a_stage_makes_its_changed_outputs_again(shop_case: Path, tmp_path: Path) -> None:
+    case = copy_of(shop_case, tmp_path)
+    (case / "incidents.json").write_text("{}")
+    assert breachscope("detect", "--case", case, cwd=tmp_path).returncode == DONE
+    assert (case / "incidents.json").read_bytes() == (shop_case / "incidents.json").read_bytes()
+
+
 def test_web_logs_alone_give_a_first_look(tmp_path: Path) -> None:
     done = breachscope("run", SHOP / "logs/web", "--lang", "en", "--case", "case", cwd=tmp_path)
     assert done.returncode == DONE

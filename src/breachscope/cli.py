@@ -18,7 +18,7 @@ import click
 
 from breachscope import __version__
 from breachscope.console import choose_progress, harmless, make_private, print_table
-from breachscope.errors import BreachscopeError, ContentErrors, UsageError, did_you_mean
+from breachscope.errors import BreachscopeError, CaseError, ContentErrors, UsageError, did_you_mean
 from breachscope.hostile import visible
 from breachscope.progress import Progress
 from breachscope.schema import LEVELS
@@ -180,11 +180,17 @@ def detect(case_path: Path, fail_on: str | None, as_json: bool, **options: Any) 
 def scope(case_path: Path, map_path: Path | None, lang: Lang, as_json: bool) -> None:
     """Measure which records and people the incidents exposed. Without --map, the map of the last run is used."""
     from breachscope import pipeline
-    from breachscope.case import Case
+    from breachscope.case import MANIFEST, Case
+    from breachscope.detect import OUTPUTS
     from breachscope.report import summarize
 
     case = Case.open(case_path)
-    if map_path or not (case.path / "scope.json").is_file():
+    made_before = [MANIFEST, *OUTPUTS]
+    used = made_before if map_path else ["scope.json"] if as_json else [*made_before, "scope.json"]
+    changed = _changed_results(case, used)
+    # An answer that was made without a map can be made again; one that was made with a map must not give way to one without.
+    is_lost = not (case.path / "scope.json").is_file() or ("scope.json" in changed and not (case.path / "datamap.toml").is_file())
+    if map_path or is_lost:
         _require(case, "incidents.json", "detect")
         pipeline.measure_scope(case, _load_map(map_path), choose_progress())
     if as_json:
@@ -199,10 +205,12 @@ def scope(case_path: Path, map_path: Path | None, lang: Lang, as_json: bool) -> 
 def report(case_path: Path, lang: Lang) -> None:
     """Write the HTML report of the case and print where it is."""
     from breachscope import pipeline
-    from breachscope.case import Case
+    from breachscope.case import MANIFEST, Case
+    from breachscope.detect import OUTPUTS
 
     case = Case.open(case_path)
     _require(case, "scope.json", "scope")
+    _changed_results(case, [MANIFEST, *OUTPUTS, *pipeline.SCOPE_FILES])
     click.echo(str(pipeline.write_report(case, lang)))
 
 
@@ -214,10 +222,11 @@ def report(case_path: Path, lang: Lang) -> None:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many raw lines.")
 def trace(kind: str, identifier: str, case_path: Path, as_json: bool, limit: int) -> None:
     """Show the raw lines behind a person, a record (TABLE:KEY), a finding or an event."""
-    from breachscope.case import Case
-    from breachscope.trace import trace_events, trace_reasons
+    from breachscope.case import MANIFEST, Case
+    from breachscope.trace import FILES_READ, trace_events, trace_reasons
 
     case = Case.open(case_path)
+    _changed_results(case, [MANIFEST, *FILES_READ[kind]])
     reasons, event_ids = trace_reasons(case, kind, identifier)
     lines = trace_events(case, event_ids[:limit])
     if as_json:
@@ -546,6 +555,19 @@ def _finish(case: Case, errors: Iterable[BreachscopeError], fail_on: str | None 
 def _require(case: Case, name: str, command: str) -> None:
     if not (case.path / name).is_file():
         raise UsageError(f"the case has no {name} yet; run 'breachscope {command} --case {case.path}' first")
+
+
+def _changed_results(case: Case, names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that were changed since they were recorded in custody, each with a warning: they are used all the same."""
+    progress = choose_progress()
+    try:
+        changed = case.changed(names)
+    except CaseError as error:
+        progress.warn(f"{error}; run 'breachscope verify --case {case.path}'")
+        return []
+    for name in changed:
+        progress.warn(f"{case.path / name}: is not as breachscope recorded it; run 'breachscope verify --case {case.path}' before you rely on it")
+    return changed
 
 
 def _told(source: Source) -> str:

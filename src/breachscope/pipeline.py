@@ -45,7 +45,7 @@ def detect_incidents(case: Case, options: DetectOptions, progress: Progress) -> 
     versions = {d.id: d.version for d in options.catalog.detectors}
     key = _key(sha256_file(case.path / MANIFEST), versions, options.only, parameters, repr(options.allow))
     with case.lock():
-        if case.is_current("detect", key, DETECTION_FILES):
+        if _is_done(case, "detect", key, DETECTION_FILES):
             return False
         run_detectors(case, options.catalog, parameters=parameters, only=options.only, allow=options.allow, progress=progress)
         case.record("detect", DETECTION_FILES, {"only": list(options.only), "parameters": parameters})
@@ -59,7 +59,7 @@ def measure_scope(case: Case, datamap: DataMap | None, progress: Progress) -> bo
         tables = {name: reader.facts.sha256 for name, reader in open_checked(datamap, scratch).items()} if datamap else {}
         inputs = {name: sha256_file(case.path / name) for name in (MANIFEST, *DETECTION_FILES)}
         key = _key(inputs, datamap.sha256 if datamap else None, tables)
-        if None not in tables.values() and case.is_current("scope", key, SCOPE_FILES):
+        if None not in tables.values() and _is_done(case, "scope", key, SCOPE_FILES):
             return False
         compute_scope(case, datamap, progress)
         outputs = list(SCOPE_FILES)
@@ -76,11 +76,16 @@ def write_report(case: Case, lang: Language) -> Path:
     inputs = {name: sha256_file(case.path / name) for name in (MANIFEST, *DETECTION_FILES, *SCOPE_FILES)}
     key = _key(inputs, lang)
     with case.lock():
-        if not case.is_current("report", key, REPORT_FILES):
+        if not _is_done(case, "report", key, REPORT_FILES):
             write_html(case, lang)
             case.record("report", REPORT_FILES, {"lang": lang})
             case.mark_current("report", key)
     return case.path / REPORT_FILES[0]
+
+
+def _is_done(case: Case, stage: str, key: str, outputs: Sequence[str]) -> bool:
+    """Whether ``stage`` was completed with the same inputs and its outputs are as it left them: what was changed is made again."""
+    return case.is_current(stage, key, outputs) and not case.changed(outputs)
 
 
 def _key(*parts: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -11,6 +11,14 @@ from breachscope.case import Case
 from breachscope.errors import UsageError
 from breachscope.ingest import RawLine, read_raw_line
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR
+
+FILES_READ: Mapping[str, tuple[str, ...]] = {
+    "person": ("exposures.parquet",),
+    "record": ("exposures.parquet",),
+    "finding": ("findings.parquet", "evidence.parquet"),
+    "event": (),
+}
+"""Which results each kind of question reads, besides the manifest."""
 
 
 def trace_reasons(case: Case, kind: str, identifier: str) -> tuple[list[dict[str, str]], list[int]]:
