@@ -237,6 +237,33 @@ def test_a_pipe_is_read_kept_and_traceable(tmp_path: Path) -> None:
     assert breachscope("trace", "event", "1:1", "--case", "case", cwd=tmp_path).stdout.rstrip("\n").endswith(GOOD.rstrip("\n"))
 
 
+@pytest.mark.parametrize("given", ["logs", "../{here}/logs", "logs/*.log"])
+def test_inputs_that_are_gone_from_their_folder_are_told_and_keep_their_events(tmp_path: Path, given: str) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for n in range(9):
+        (logs / f"{n}.log").write_text(GOOD.replace("/a", f"/{n}") * (n + 1))
+    (tmp_path / "other.log").write_text(GOOD)
+    given = given.format(here=tmp_path.name)
+    first = breachscope("ingest", given, "other.log", "--case", "case", cwd=tmp_path)
+    assert (first.returncode, first.stderr) == (DONE, "")
+    for n in (1, 2):
+        (logs / f"{n}.log").unlink()
+    (tmp_path / "other.log").unlink()
+    (logs / "3.log").rename(logs / "renamed.log")
+    done = breachscope("ingest", given, "--case", "case", cwd=tmp_path)
+    assert done.returncode == DONE
+    told = [line.rpartition("/")[2] for line in done.stderr.splitlines()]
+    assert told == [f"{n}.log: was read earlier and is gone now; its {n + 1} events stay in the case" for n in (1, 2)]
+    counted = breachscope("query", "SELECT count(*) AS n FROM web", "--case", "case", "--format", "csv", cwd=tmp_path)
+    assert counted.stdout.splitlines() == ["n", "46"]
+    for n in (0, 4, 5, 6, 7):
+        (logs / f"{n}.log").unlink()
+    told = breachscope("ingest", given, "--case", "case", cwd=tmp_path).stderr.splitlines()
+    assert len(told) == 6
+    assert "and 2 more inputs" in told[-1]
+
+
 def bad_inputs(folder: Path) -> Mapping[str, tuple[Path, str]]:
     (folder / "empty.log").touch()
     (folder / "binary.log").write_bytes(bytes(range(256)) * 400)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from breachscope import __version__
-from breachscope.case import MANIFEST, Case, sha256_file
+from breachscope.case import MANIFEST, Case, Source, sha256_file
 from breachscope.detect import OUTPUTS as DETECTION_FILES
 from breachscope.detect import AllowList, Catalog, run_detectors
 from breachscope.ingest import IngestOptions, IngestResult, ingest
@@ -21,6 +22,7 @@ from breachscope.scope.customers import open_checked
 SCOPE_FILES = ("exposures.parquet", "people.parquet", "scope.json")
 REPORT_FILES = ("report/report.html",)
 _DATAMAP = "datamap.toml"
+_MOST_VANISHED = 5
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,26 @@ class DetectOptions:
 
 
 def ingest_logs(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
-    """Add logs to the case."""
+    """Add logs to the case. Inputs that are gone from the folders and globs given keep their events, each with a warning."""
     with case.lock():
-        return ingest(case, paths, options, progress)
+        result = ingest(case, paths, options, progress)
+    gone = _vanished(case, paths)
+    for source in gone[:_MOST_VANISHED]:
+        progress.warn(f"{source.path}: was read earlier and is gone now; its {source.event_lines:,} events stay in the case")
+    if len(gone) > _MOST_VANISHED:
+        progress.warn(f"and {len(gone) - _MOST_VANISHED:,} more inputs that were read earlier are gone; 'breachscope verify --case {case.path}' names them all")
+    return result
+
+
+def _vanished(case: Case, paths: Sequence[str | Path]) -> list[Source]:
+    """Inputs of the case that stood where ``paths`` look and are not there any more; a copy of another input is no loss."""
+    given = [Path(os.path.abspath(path)) for path in paths if not Path(path).is_file()]  # noqa: PTH100 - without the dots, but links as they are
+    found = []
+    for source in case.sources():
+        path = Path(os.path.abspath(source.path))  # noqa: PTH100 - as above
+        if source.duplicate_of is None and any(path.is_relative_to(place) or path.match(str(place)) for place in given) and not path.exists():
+            found.append(source)
+    return found
 
 
 def detect_incidents(case: Case, options: DetectOptions, progress: Progress) -> bool:
