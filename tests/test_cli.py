@@ -346,6 +346,36 @@ def test_wrong_usage_has_its_own_exit_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "suggestion"),
+    [
+        (["run", "good.log", "--only", "web/sqly"], "did you mean 'web/sqli'"),
+        (["run", "good.log", "--format", "combind"], "did you mean 'combined'"),
+        (["run", "good.log", "--map", "datamp.toml"], "did you mean 'datamap.toml'"),
+        (["run", "good.log", "--map", "."], "is a folder; --map wants a data map"),
+        (["run", "good.log", "--set", "web/foo=3"], "such as auth/spray.accounts=20"),
+        (["run", "good.log", "--set", "web/sqly=3"], "such as web/sqli.capacity=10"),
+        (["run", "good.log", "--set", "auth/spray=3"], "such as auth/spray.accounts=10"),
+        (["run", "good.log", "--set", "web/sqly.payloads=3"], "did you mean 'web/sqli'"),
+        (["run", "good.log", "--set", "web/sqli.payload=3"], "did you mean 'payloads'"),
+        (["run", "good.log", "--set", "web/sqli.payloads=many"], "must be a whole number"),
+        (["run", "good.log", "--settings", "breachscop.toml"], "did you mean 'breachscope.toml'"),
+        (["detectors", "show", "web/sqly"], "did you mean 'web/sqli'"),
+        (["detectors", "test", "web/sqly"], "did you mean 'web/sqli'"),
+        (["formats", "show", "combind"], "did you mean 'combined'"),
+        (["map", "check", "datamp.toml"], "did you mean 'datamap.toml'"),
+    ],
+)
+def test_a_wrong_name_is_wrong_usage_with_a_suggestion(tmp_path: Path, arguments: Sequence[str], suggestion: str) -> None:
+    (tmp_path / "good.log").write_text(GOOD)
+    for name in ("datamap.toml", "breachscope.toml"):
+        (tmp_path / name).touch()
+    done = breachscope(*arguments, cwd=tmp_path)
+    assert done.returncode == USAGE, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    one_sentence(done, suggestion)
+
+
+@pytest.mark.parametrize(
     ("query", "message"),
     [
         ("SELECT 1; SELECT 2", "exactly one"),

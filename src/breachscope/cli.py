@@ -455,6 +455,7 @@ def map_check(map_path: Path, case_path: Path, as_json: bool) -> None:
     from breachscope.case import Case
     from breachscope.scope import check_map, load_datamap
 
+    _require_file(map_path, "'breachscope map init' drafts a data map")
     check = check_map(Case.open(case_path), load_datamap(map_path))
     click.echo(json.dumps(check.as_json(), ensure_ascii=False, indent=2, sort_keys=True) if as_json else harmless(check.text()))
 
@@ -511,6 +512,8 @@ def _detection(options: Mapping[str, Any]) -> DetectOptions:
 
     catalog = load_catalog(options["detectors_dirs"])
     path: Path | None = options["settings_path"] or (SETTINGS if SETTINGS.is_file() else None)
+    if path:
+        _require_file(path, "--settings wants a TOML file")
     settings = read_settings(path, catalog) if path else Settings()
     for name in options["only"]:
         if name not in catalog:
@@ -518,11 +521,19 @@ def _detection(options: Mapping[str, Any]) -> DetectOptions:
     return DetectOptions(catalog, tuple(options["only"]), merge_parameters(catalog, settings, options["settings"]), settings.allow)
 
 
+def _require_file(path: Path, wanted: str) -> None:
+    """Raise UsageError, with the nearest name beside it, when ``path`` is no file."""
+    if path.is_dir():
+        raise UsageError(f"is a folder; {wanted}", path=path)
+    if not path.is_file():
+        names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UsageError(f"does not exist{did_you_mean(path.name, names)}; {wanted}", path=path)
+
+
 def _load_map(path: Path | None) -> DataMap | None:
     if path is None:
         return None
-    if not path.is_file():
-        raise UsageError("does not exist; --map wants a data map, which 'breachscope map init' drafts", path=path)
+    _require_file(path, "--map wants a data map, which 'breachscope map init' drafts")
     from breachscope.scope import load_datamap
 
     return load_datamap(path)

@@ -10,7 +10,7 @@ import pytest
 
 from breachscope.detect import Catalog, check_detector, find_detector, list_detectors, load_catalog, new_detector, show_detector
 from breachscope.detect.catalog import Parameter, builtin_directory, load_folder
-from breachscope.errors import ContentErrors, DetectorError, UsageError
+from breachscope.errors import ContentErrors, UsageError
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_a_log_that_does_what_it_must_not_fails_the_check(folder: Path) -> None:
 
 
 def test_an_unknown_detector_is_answered_with_the_nearest(catalog: Catalog) -> None:
-    with pytest.raises(DetectorError, match="did you mean 'auth/spray'"):
+    with pytest.raises(UsageError, match="did you mean 'auth/spray'"):
         find_detector(catalog, "auth/spay")
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,21 @@ def merge_parameters(catalog: Catalog, settings: Settings, command_line: Sequenc
         name, equals, text = argument.partition("=")
         detector_id, dot, parameter = name.rpartition(".")
         if not equals or not dot:
-            raise UsageError(f"parameter {argument!r} must read DETECTOR.NAME=VALUE, as in auth/spray.accounts=20")
+            raise UsageError(f"--set {argument!r} must read DETECTOR.NAME=VALUE, {_example(catalog, name)}")
         try:
             parse_parameter(catalog[detector_id], parameter, text)
         except DetectorError as error:
             raise UsageError(error.text) from error
         merged.setdefault(detector_id, {})[parameter] = text
     return merged
+
+
+def _example(catalog: Catalog, name: str) -> str:
+    """What ``name`` may have been meant to be."""
+    near = [d for d in catalog.detectors if d.id in (name, *get_close_matches(name, [d.id for d in catalog.detectors], n=1))]
+    if near and near[0].parameters:
+        return f"such as {near[0].id}.{near[0].parameters[0].name}={near[0].parameters[0].default}"
+    return "such as auth/spray.accounts=20; see 'breachscope detectors list'"
 
 
 def _read_parameters(toml: TomlFile, catalog: Catalog, errors: list[BreachscopeError]) -> Parameters:

@@ -12,7 +12,7 @@ from pathlib import Path
 from breachscope.case import Case
 from breachscope.detect.catalog import DESCRIPTION, QUERY, Catalog, Detector, builtin_directory, load_folder
 from breachscope.detect.run import run_detectors
-from breachscope.errors import UsageError
+from breachscope.errors import DetectorError, UsageError
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.progress import Silent
 
@@ -81,9 +81,14 @@ def show_detector(detector: Detector, lang: str) -> str:
 
 
 def find_detector(catalog: Catalog, name: str) -> Detector:
-    """The detector in folder ``name``, or of id ``name``. Raises ContentErrors or DetectorError."""
+    """The detector in folder ``name``, or of id ``name``. Raises ContentErrors, or UsageError with the nearest id."""
     folder = Path(name)
-    return load_folder(folder) if (folder / DESCRIPTION).is_file() else catalog[name]
+    if (folder / DESCRIPTION).is_file():
+        return load_folder(folder)
+    try:
+        return catalog[name]
+    except DetectorError as error:
+        raise UsageError(f"{error.text}; see 'breachscope detectors list'") from error
 
 
 def find_logs(detector: Detector) -> list[Path]:
