@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -384,7 +385,7 @@ def test_a_wrong_name_is_wrong_usage_with_a_suggestion(tmp_path: Path, arguments
 )
 def test_a_bad_detector_is_refused_with_its_place(tmp_path: Path, query: str, message: str) -> None:
     (tmp_path / "good.log").write_text(GOOD)
-    assert breachscope("detectors", "new", "web/mine", "--detectors", "mine", cwd=tmp_path).returncode == DONE
+    shutil.copytree(ROOT / "detectors/web/sqli", tmp_path / "mine/web/mine")
     (tmp_path / "mine/web/mine/query.sql").write_text(f"-- one row = nothing\n{query}\n")
     done = breachscope("run", "good.log", "--detectors", "mine", "--case", "case", cwd=tmp_path)
     assert done.returncode == FAILED

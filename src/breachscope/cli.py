@@ -415,10 +415,12 @@ def detectors_test(names: Sequence[str], detectors_dirs: tuple[Path, ...], forma
 @click.argument("identifier", metavar="FAMILY/NAME")
 @click.option("--detectors", "directory", type=click.Path(path_type=Path), default=Path("detectors"), show_default=True, help="Folder to make it in.")
 def detectors_new(identifier: str, directory: Path) -> None:
-    """Make the folder of a new detector that passes lint and its own two logs."""
+    """Make the folder of a new detector: a query that works on its two logs, and texts that say what to write."""
     from breachscope.detect import new_detector
 
-    click.echo(str(new_detector(identifier, directory)))
+    folder = new_detector(identifier, directory)
+    click.echo(str(folder))
+    click.echo(f"replace what begins with REPLACE: in {folder / 'detector.yaml'}; 'breachscope detectors test {folder}' names what is left", err=True)
 
 
 @cli.group("map")

@@ -15,8 +15,12 @@ from breachscope.errors import ContentErrors, UsageError
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A user's detector, made from one that works."""
-    return new_detector("auth/mine", tmp_path / "detectors")
+    """A user's detector, a copy of one that works."""
+    return copy_as(tmp_path / "detectors/auth/mine")
+
+
+def copy_as(folder: Path) -> Path:
+    return shutil.copytree(builtin_directory() / "auth/brute-force", folder)
 
 
 def edit(path: Path, old: str, new: str) -> int:
@@ -102,7 +106,7 @@ def test_columns_must_have_their_types(folder: Path) -> None:
 
 
 def test_all_mistakes_of_all_detectors_come_at_once(folder: Path) -> None:
-    other = new_detector("web/other", folder.parents[1])
+    other = copy_as(folder.parents[1] / "web/other")
     edit(folder / "detector.yaml", "level: medium", "level: severe")
     edit(folder / "query.sql", "FROM login_parties", "FROM read_csv('x')")
     edit(other / "detector.yaml", "stage: entry", "stage: enter")
@@ -148,9 +152,27 @@ def test_a_users_detector_replaces_the_built_in_one_of_the_same_id(tmp_path: Pat
     assert len([d for d in loaded.detectors if d.id == "auth/spray"]) == 1
 
 
-def test_a_new_detector_passes_lint_and_its_own_logs(folder: Path) -> None:
+def test_a_new_detector_says_what_to_write_and_lint_names_each_place(tmp_path: Path) -> None:
+    folder = new_detector("auth/mine", tmp_path / "detectors")
+    description = folder / "detector.yaml"
+    places = [n for n, line in enumerate(description.read_text(encoding="utf-8").splitlines(), 1) if '"REPLACE: ' in line]
+    found = complaints(folder)
+    assert [c.split(":")[1] for c in found] == [str(n) for n in places]
+    assert all("is still what 'detectors new' put there: write " in c for c in found)
+    named = " ".join(found)
+    for key in ("title.en", "title.ja", "attack.0", "summary.ja", "parameters.window.meaning", "false_positives.0.ja", "next_steps.0.en", "references.0"):
+        assert key in named
+
+
+def test_a_new_detector_whose_texts_are_written_passes_lint_and_its_own_logs(tmp_path: Path) -> None:
+    folder = new_detector("auth/mine", tmp_path / "detectors")
+    description = folder / "detector.yaml"
+    text = description.read_text(encoding="utf-8").replace("REPLACE: https://… ", "https://example.org/").replace('["REPLACE: technique', '[T1190] # ["')
+    description.write_text(text.replace("REPLACE: ", ""), encoding="utf-8")
     results = check_detector(load_folder(folder))
     assert [(r.log.name, r.passed) for r in results] == [("fires.log", True), ("quiet.log", True)]
+    lines = [(folder / name).read_text(encoding="utf-8").count("\n") for name in ("fires.log", "quiet.log")]
+    assert lines == [3, 2], "one event at the threshold makes the difference"
 
 
 @pytest.mark.parametrize("wrong", ["mine", "../x/y", "a/b/c", "A/b", "a/b.c", ""])

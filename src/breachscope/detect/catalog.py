@@ -54,6 +54,8 @@ _BYTE_UNITS = {"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "KiB": 1 << 10, "MB": 10
 T = TypeVar("T", bound=str)
 
 DESCRIPTION = "detector.yaml"
+PLACEHOLDER = "REPLACE:"
+"""How a text begins that stands in a new detector to say what to write."""
 QUERY = "query.sql"
 
 
@@ -393,6 +395,9 @@ def _at(yaml: YamlFile, *keys: Key) -> Value:
 
 def _line(yaml: YamlFile, *keys: Key) -> str:
     value = _at(yaml, *keys)
+    if isinstance(value, str) and value.startswith(PLACEHOLDER):
+        yaml.complain(f"{_dotted(keys)} is still what 'detectors new' put there: write {value.removeprefix(PLACEHOLDER).strip()}", *keys)
+        return ""
     if isinstance(value, str) and value.strip():
         return " ".join(value.split())
     if keys[0] in yaml.data:

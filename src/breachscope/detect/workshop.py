@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 
 from breachscope.case import Case
-from breachscope.detect.catalog import DESCRIPTION, QUERY, Catalog, Detector, builtin_directory, load_folder
+from breachscope.detect.catalog import DESCRIPTION, QUERY, Catalog, Detector, load_folder
 from breachscope.detect.run import run_detectors
 from breachscope.errors import DetectorError, UsageError
 from breachscope.ingest import IngestOptions, ingest
@@ -116,15 +117,18 @@ def _check_log(detector: Detector, log: Path, formats_dirs: Sequence[Path]) -> L
     return LogTest(log, log.name.startswith("fires"), run.findings, rejected, str(run.reason) if run.reason else None)
 
 
-def new_detector(detector_id: str, directory: Path, template: str = "auth/brute-force") -> Path:
-    """Make ``directory/<id>`` from a detector that works, and return it. Raises UsageError when the id is no id or is taken."""
+def new_detector(detector_id: str, directory: Path) -> Path:
+    """Make ``directory/<id>`` from the template, and return it.
+
+    Its query and logs work; its texts say what to write, and lint complains of each until it is written.
+    Raises UsageError when the id is no id or is taken.
+    """
     if not _ID.fullmatch(detector_id):
         raise UsageError(f"{detector_id!r} is no detector id: write <family>/<name> in small letters, digits and hyphens")
     folder = directory / detector_id
     if folder.exists():
         raise UsageError(f"{folder} exists already; choose another id or remove it")
     folder.mkdir(parents=True)
-    source = builtin_directory() / template
     for name in (DESCRIPTION, QUERY, "fires.log", "quiet.log"):
-        (folder / name).write_bytes((source / name).read_bytes())
+        (folder / name).write_bytes(files(__package__).joinpath("template", name).read_bytes())
     return folder
