@@ -13,7 +13,8 @@ from breachscope.errors import BreachscopeError
 from breachscope.scope.templates import identifier, quote
 
 MEMORY_LIMIT = "500MB"
-BATCH_ROWS = 1 << 17
+BATCH_ROWS = 60 << 11
+"""The size in which DuckDB streams with several threads: with one, batches are the same only where no more is asked for."""
 
 
 class Database:
