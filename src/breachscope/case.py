@@ -93,6 +93,8 @@ class Source:
     """Bytes after decompression."""
     reference_date: str | None = None
     """The day that no event of it is later than: the one given, else the day on which its content was first read."""
+    nul_runs: tuple[tuple[int, int, int], ...] = ()
+    """(first line, last line, bytes) where NUL bytes stand behind the beginning of the content: what was written there is lost."""
     reading: str = ""
     """Digest of the options and formats it was read with: other ones make the next ingest read it again."""
 
@@ -425,7 +427,8 @@ class Case:
 
 def _source_from_json(data: dict[str, Any]) -> Source:
     known = {f.name for f in fields(Source)}
-    values: dict[str, Any] = {k: tuple(v) if k == "notes" else v for k, v in data.items() if k in known}
+    values: dict[str, Any] = {k: v for k, v in data.items() if k in known}
+    values |= {"notes": tuple(data.get("notes", ())), "nul_runs": tuple((a, b, n) for a, b, n in data.get("nul_runs", ()))}
     return Source(**values)
 
 

@@ -436,6 +436,26 @@ def test_bad_inputs_are_told_and_the_others_ingested(tmp_path: Path) -> None:
     assert good.exists()
 
 
+def test_nul_bytes_in_the_middle_are_told_with_their_place(tmp_path: Path) -> None:
+    crashed: list[str | bytes] = [
+        bytes(5_000) + web(1).encode(),
+        web(2),
+        web(3)[:40].encode() + bytes(4_096) + web(4).encode(),
+        bytes(100),
+        web(5),
+        bytes(63) + web(6).encode(),
+    ]
+    case = new_case(tmp_path / "case")
+    for block_bytes in (100, 1 << 24):
+        source = only(read(case, write(tmp_path / f"{block_bytes}.log", [*crashed, str(block_bytes)]), block_bytes=block_bytes))
+        # Line 1 holds what rotation by copy and truncate leaves; 63 bytes are too few for a block that was never written.
+        assert source.nul_runs == ((3, 4, 4_196),)
+        assert "holds 9,196 NUL bytes, first in line 1: what was written there is not in this file" in source.notes
+        assert source.skipped == {"blank": 1}
+    assert case.sources()[-1].nul_runs == ((3, 4, 4_196),)
+    assert [e["path"] for e in events(case) if e["source"] == 1] == ["/o/1", "/o/2", "/o/5", "/o/6"]
+
+
 def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     """Root may read anything, so this runs as nobody where the tests run as root."""
     write(tmp_path / "logs" / "secret.log", [web(1)]).chmod(0)

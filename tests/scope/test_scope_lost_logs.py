@@ -105,6 +105,18 @@ def test_many_blank_lines_in_a_row_are_a_hole(world: World) -> None:
     assert [u["count"] for u in answer.document["uncertainties"] if u["code"] == "lines_rejected"] == [30]
 
 
+def test_nul_bytes_where_lines_should_stand_are_a_hole(world: World) -> None:
+    world.map_text += ITEM
+    world.web("10:00", "/api/customers/3")
+    world.web("10:01", "/api/customers/3")
+    world.web("10:09", "/api/customers/3")
+    world.source(1, "/logs/web.log", nul_runs=((3, 3, 4096),))
+    answer = world.scope()
+    assert answer.people == (1, 0, 9, 10)
+    (hole,) = answer.document["incidents"][0]["holes"]
+    assert (hole["why"], hole["first_ts"][11:16], hole["last_ts"][11:16]) == ("rejected", "10:01", "10:09")
+
+
 def test_a_pause_that_a_regular_log_never_made_is_a_hole(world: World) -> None:
     world.map_text += ITEM
     for minute in range(2880):

@@ -19,6 +19,7 @@ from tests.scope.conftest import PASSWORD, PostgresServer
 from tests.scope.world import CUSTOMERS, ITEM, World
 
 from breachscope.errors import BreachscopeError, ContentErrors, TableError
+from breachscope.scope.database import BATCH_ROWS, Database
 from breachscope.scope.datamap import MapTable, load_datamap
 from breachscope.scope.tables import open_table
 
@@ -359,3 +360,12 @@ def test_the_map_is_read_relative_to_itself(world: World, monkeypatch: pytest.Mo
     monkeypatch.chdir(elsewhere)
     assert world.scope().grades() == {"1": "confirmed"}
     assert load_datamap(world.folder / "datamap.toml").tables["customers"].source == "customers.csv"
+
+
+def test_results_stream_in_batches_of_one_size(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    batches = list(database.batches("SELECT i FROM range(300000) r(i) WHERE i % 7 <> 0"))
+    assert [b.num_rows for b in batches] == [BATCH_ROWS, 257_142 - BATCH_ROWS]
+    assert [i for b in batches for i in b["i"].to_pylist()] == [i for i in range(300_000) if i % 7]
+    assert list(database.batches("SELECT 1 WHERE false")) == []
+    database.close()

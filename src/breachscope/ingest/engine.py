@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, split_request, split_uri, unescape
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern
-from breachscope.ingest.lines import Lines
+from breachscope.ingest.lines import LEAST_NULS, Lines
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
 from breachscope.timestamps import TimeForm, YearTimeline, Zone, parse_times
 
@@ -116,6 +116,10 @@ def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
         if comments.any():
             reading.skipped["comment"] += int(comments.sum())
             lines = lines.filter(~comments)
+    is_broken = lines["text"].str.contains("\0" * LEAST_NULS, literal=True)
+    if is_broken.any():
+        reading.reject(lines["line"].filter(is_broken), "NUL bytes within the line: the records before and after them have run together")
+        lines = lines.filter(~is_broken)
     if fmt.kind == "json":
         _read_json(lines, fmt, context, reading)
     elif fmt.kind == "envelope":

@@ -18,6 +18,8 @@ from breachscope.ingest.sources import Block
 
 _BOM = "\ufeff"
 _NEWLINE, _RETURN, _SPACE, _QUOTE, _BACKSLASH = b'\n\r "\\'
+LEAST_NULS = 64
+"""No program writes so many NUL bytes in a row into a log: a system that crashed before it had written the block leaves them."""
 _VIEW_BYTES = 12
 """As many bytes of text find room in a string view itself (Arrow columnar format, variable-size binary view layout)."""
 _FIRST_BYTES = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], np.dtype("<u4"))
@@ -110,6 +112,17 @@ class Lines:
             views[short, place + 1] = words[starts[short] + 4 * place] & _FIRST_BYTES[np.clip(lengths[short] - 4 * place, 0, 4)]
         array = pa.Array.from_buffers(pa.string_view(), len(starts), [None, pa.py_buffer(views), pa.py_buffer(self.data)])
         return pl.Series(pl.from_arrow(array))
+
+    def nul_runs(self) -> list[tuple[int, int]]:
+        """(line, bytes) of every run of at least :data:`LEAST_NULS` NUL bytes."""
+        if bytes(LEAST_NULS) not in self.data:
+            return []
+        nuls = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 0)
+        begins = np.flatnonzero(np.diff(nuls, prepend=-2) != 1)
+        lengths = np.diff(begins, append=len(nuls))
+        long = lengths >= LEAST_NULS
+        rows = np.searchsorted(self.starts, nuls[begins[long]], side="right") - 1
+        return list(zip((rows + self.first_line).tolist(), lengths[long].tolist(), strict=True))
 
     def raw(self, line: int) -> bytes:
         """The bytes of a line as they stand in the (decompressed) input, without the line end."""

@@ -48,6 +48,7 @@ _ROWS_IN_A_GROUP = 1 << 16
 _COMMIT_SECONDS = 1.0
 _LOW_CONFIDENCE = 0.5
 _LEAST_BINARY_BYTES = 512
+_MOST_NUL_RUNS = 1_000
 """Less is listed line by line in rejects, whatever it is."""
 _INDEX_SCHEMA = pa.schema([("line", pa.int64()), ("offset", pa.int64())])
 
@@ -267,6 +268,7 @@ class _BlockResult:
     rejects: pa.Table
     strays: int = 0
     zoneless: bool = False
+    nul_runs: Sequence[tuple[int, int]] = ()
 
 
 class _SourceReader:
@@ -280,6 +282,7 @@ class _SourceReader:
         self.confidence = 0.0
         self.years: YearTimeline | None = None
         self.unreadable: str | None = None
+        self.nul_runs: list[tuple[int, int, int]] = []
         self._years_lock = threading.Lock()
         self._years_sought = False
 
@@ -321,6 +324,8 @@ class _SourceReader:
             files=outputs.files,
             problem=self._problem(totals),
             notes=self._notes(totals),
+            # At the beginning they are what copy-and-truncate rotation leaves: the lines stand in the rotated copy.
+            nul_runs=tuple(r for r in self.nul_runs if r[0] > 1),
         )
 
     def _read_blocks(self, outputs: _Outputs) -> _BlockResult:
@@ -338,12 +343,22 @@ class _SourceReader:
                 totals.skipped += result.skipped
                 totals.strays += result.strays
                 totals.zoneless |= result.zoneless
+                self._note_nuls(result.nul_runs)
                 self.progress.advance(self.stream.position - before, result.lines)
                 before = self.stream.position
             if written:
                 written.result()
         outputs.write_index(self.stream.index)
         return totals
+
+    def _note_nuls(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Keep where NUL bytes stand; runs of neighbouring lines are one, and the last of very many holds the rest."""
+        for line, count in runs:
+            if self.nul_runs and (line <= self.nul_runs[-1][1] + 1 or len(self.nul_runs) == _MOST_NUL_RUNS):
+                first, _, before = self.nul_runs[-1]
+                self.nul_runs[-1] = (first, line, before + count)
+            else:
+                self.nul_runs.append((line, line, count))
 
     def _results(self) -> Iterator[_BlockResult]:
         threads = self.options.threads or os.cpu_count() or 1
@@ -398,7 +413,7 @@ class _SourceReader:
             formats[format_id] += len(rows)
         events = {t: _to_arrow(_in_line_order(f)) for t, f in frames.items()}
         zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
-        return _BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless)
+        return _BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless, lines.nul_runs())
 
     def _read_as_formats(self, lines: Lines) -> Reading:
         """Read with the file's format; what it refuses is tried with the others, for logs are mixed and change mid-file."""
@@ -444,6 +459,9 @@ class _SourceReader:
             notes.append("no known format reads it; its lines are in rejects; write a format with --formats DIR")
         elif self.confidence < _LOW_CONFIDENCE and totals.lines:
             notes.append(f"only {self.confidence:.0%} of its sampled lines are in the best format found ({self.fmt.id if self.fmt else 'none'})")
+        if self.nul_runs:
+            nuls = sum(count for _, _, count in self.nul_runs)
+            notes.append(f"holds {nuls:,} NUL bytes, first in line {self.nul_runs[0][0]:,}: what was written there is not in this file")
         if totals.zoneless and not self.zone.is_given:
             notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
         if self.stream.lacks_final_newline and not self.unreadable:

@@ -191,6 +191,7 @@ def find_holes(database: Database, case: Case, streams: Sequence[Stream], window
         stream.holes = [h for h in stream.holes if h in broken or not any(b.first_ts <= h.first_ts and h.last_ts <= b.last_ts for b in broken)]
         _add_rejected(database, case, stream, windows, routes)
         _add_blank(database, case, stream, windows)
+        _add_nuls(database, case, stream, windows)
         stream.holes.sort(key=lambda h: (h.first_ts, h.last_ts, h.why))
 
 
@@ -401,6 +402,23 @@ def _add_blank(database: Database, case: Case, stream: Stream, windows: Sequence
             SELECT lag(ts) OVER by_line AS before, ts AS after, line - lag(line) OVER by_line AS step
             FROM ({lines} UNION ALL {ends}) WINDOW by_line AS (ORDER BY line)"""
         for before, after in database.rows(f"SELECT before, after FROM ({jumps}) WHERE step > {LINES_LOST} ORDER BY ALL"):
+            swapped = before is not None and after is not None and before > after
+            first, last = (after, before) if swapped else (before, after)
+            _add_hole(stream, windows, first, last, "rejected", (source.id,), margin=TOUCHING)
+
+
+def _add_nuls(database: Database, case: Case, stream: Stream, windows: Sequence[Window]) -> None:
+    """Add holes where NUL bytes stand instead of lines: between the events before and after them."""
+    files = {_source_of(f): f for f in case.event_files(stream.table)}
+    for source in stream.sources:
+        if source.id not in files or not source.nul_runs:
+            continue
+        runs = ", ".join(f"({first_line}, {last_line})" for first_line, last_line, _ in source.nul_runs)
+        lines = f"(SELECT line, epoch_us(ts) AS ts FROM {parquet_files_sql([files[source.id]])} WHERE ts IS NOT NULL)"
+        around = database.rows(f"""
+            SELECT b.ts, a.ts FROM (VALUES {runs}) r(first_line, last_line)
+            ASOF LEFT JOIN {lines} b ON r.first_line > b.line ASOF LEFT JOIN {lines} a ON r.last_line <= a.line ORDER BY r.first_line""")
+        for before, after in around:
             swapped = before is not None and after is not None and before > after
             first, last = (after, before) if swapped else (before, after)
             _add_hole(stream, windows, first, last, "rejected", (source.id,), margin=TOUCHING)

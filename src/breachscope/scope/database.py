@@ -13,8 +13,7 @@ from breachscope.errors import BreachscopeError
 from breachscope.scope.templates import identifier, quote
 
 MEMORY_LIMIT = "500MB"
-BATCH_ROWS = 60 << 11
-"""The size in which DuckDB streams with several threads: with one, batches are the same only where no more is asked for."""
+BATCH_ROWS = 1 << 17
 
 
 class Database:
@@ -55,8 +54,21 @@ class Database:
         return self._connection.sql(sql).to_arrow_table()
 
     def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
-        """Stream a result; read it to its end before the next statement."""
-        yield from self._connection.sql(sql).to_arrow_reader(BATCH_ROWS)
+        """Stream a result; read it to its end before the next statement.
+
+        Every batch but the last has BATCH_ROWS rows, whatever the number of threads: files are cut where batches are.
+        """
+        waiting: list[pa.RecordBatch] = []
+        missing = BATCH_ROWS
+        for batch in self._connection.sql(sql).to_arrow_reader(BATCH_ROWS):
+            while batch.num_rows >= missing:
+                yield pa.concat_batches([*waiting, batch.slice(0, missing)])
+                batch, waiting, missing = batch.slice(missing), [], BATCH_ROWS
+            if batch.num_rows:
+                waiting.append(batch)
+                missing -= batch.num_rows
+        if waiting:
+            yield pa.concat_batches(waiting)
 
     def create_from_batches(self, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], select: str) -> None:
         """Create ``table`` from a stream of batches, seen by ``select`` as ``incoming``.
