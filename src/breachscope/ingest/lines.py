@@ -75,7 +75,7 @@ class Lines:
         """Cut lines before the quoted fields at their end: ``head "field" "field"``. No text is copied.
 
         Returns the lines that end so, with line, text (the head) and a column per field, and which those are. Lines with
-        a backslash are not among them, for it may escape a quote.
+        a backslash in these fields are not among them, for it may escape a quote.
         """
         starts, ends = self.starts[:-1], self.starts[1:].copy()
         if self.decoded is not None or self.newline != b"\n" or b"\0" in self.data or self._has_mark or not self.data:
@@ -83,15 +83,15 @@ class Lines:
         data = np.frombuffer(self.data, np.uint8)
         ends -= data[ends - 1] == _NEWLINE
         ends -= data[np.maximum(ends - 1, 0)] == _RETURN
-        marks = np.flatnonzero(data == _QUOTE)
-        last = np.searchsorted(marks, ends) - 1  # the line's last quote
+        marks = np.flatnonzero((data == _QUOTE) | (data == _BACKSLASH))
+        last = np.searchsorted(marks, ends) - 1  # the line's last mark
         needed = 2 * len(fields)
         quote = [marks[np.maximum(last - n, 0)] if len(marks) else np.zeros_like(last) for n in reversed(range(needed))]
         is_cut = (last >= needed - 1) & (quote[0] > starts) & (quote[-1] == ends - 1) & (data[quote[0] - 1] == _SPACE)
+        for position in quote:
+            is_cut &= data[position] == _QUOTE
         for closing, opening in zip(quote[1:-1:2], quote[2::2], strict=True):
             is_cut &= (opening == closing + 2) & (data[closing + 1] == _SPACE)
-        if b"\\" in self.data:
-            is_cut[np.searchsorted(starts, np.flatnonzero(data == _BACKSLASH), side="right") - 1] = False
         is_cut &= quote[-1] + _VIEW_BYTES <= len(data)  # a view is made of words that begin up to here
         rows = np.flatnonzero(is_cut)
         cut = [self._numbers(rows), self._slices(starts[rows], quote[0][rows] - 1).alias("text")]
