@@ -295,6 +295,8 @@ def open_sandbox(
     Times in every relation are UTC without a zone, so that windows need no calendar.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
+        # Tables made here are short-lived: checkpoints would only spend time on compressing them.
+        "checkpoint_threshold": "1TB",
         "memory_limit": memory_limit,
         "temp_directory": str(scratch),
         "autoload_known_extensions": False,
