@@ -128,7 +128,7 @@ def run_detectors(
         table, evidence, incidents = link_findings(sandbox, relations, detectors, links or LinkOptions())
         with case.open_parquet("evidence.parquet", EVIDENCE.arrow) as writer:
             for rows in sandbox.stream(evidence, _HERE):
-                writer.write_table(rows.cast(EVIDENCE.arrow))
+                writer.write(rows.cast(EVIDENCE.arrow))
     for run in runs:
         if run.reason and run.reason.code == "failed":
             progress.warn(f"{run.id}: {run.reason}")

@@ -28,10 +28,9 @@ from typing import Self
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from breachscope import __version__
-from breachscope.case import MANIFEST, Case, Manifest, Source, sha256_file
+from breachscope.case import MANIFEST, Case, Manifest, ParquetFile, Source, sha256_file
 from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.engine import Context, Reading, read_block, read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
@@ -331,23 +330,16 @@ class _SourceReader:
     def _read_blocks(self, outputs: _Outputs) -> _BlockResult:
         totals = _BlockResult(0, {}, Counter(), Counter(), REJECTS.arrow.empty_table())
         before = 0
-        # One block is written while the next ones are read.
-        with ThreadPoolExecutor(1) as writer:
-            written: Future[None] | None = None
-            for result in self._results():
-                if written:
-                    written.result()
-                written = writer.submit(outputs.write, result)
-                totals.lines += result.lines
-                totals.formats += result.formats
-                totals.skipped += result.skipped
-                totals.strays += result.strays
-                totals.zoneless |= result.zoneless
-                self._note_nuls(result.nul_runs)
-                self.progress.advance(self.stream.position - before, result.lines)
-                before = self.stream.position
-            if written:
-                written.result()
+        for result in self._results():
+            outputs.write(result)
+            totals.lines += result.lines
+            totals.formats += result.formats
+            totals.skipped += result.skipped
+            totals.strays += result.strays
+            totals.zoneless |= result.zoneless
+            self._note_nuls(result.nul_runs)
+            self.progress.advance(self.stream.position - before, result.lines)
+            before = self.stream.position
         outputs.write_index(self.stream.index)
         return totals
 
@@ -497,7 +489,7 @@ class _Outputs:
         self.last_ts: str | None = None
         self._span: list[datetime] = []
         self._stack = ExitStack()
-        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._writers: dict[str, ParquetFile] = {}
         self._waiting: dict[str, list[pa.Table]] = {}
 
     def __enter__(self) -> Self:
@@ -510,6 +502,8 @@ class _Outputs:
                 raise error  # inside, so that every file stays as it was
             for name in sorted(self._waiting):
                 self._flush(name)
+            for writer in self._writers.values():
+                writer.flush()  # before any of the files takes the place of an older one
         for table in EVENT_TABLES:
             self._drop_stale(f"events/{table}/{self.source}.parquet")
         self._drop_stale(f"rejects/{self.source}.parquet")
@@ -549,5 +543,5 @@ class _Outputs:
             return
         if name not in self._writers:
             self._writers[name] = self._stack.enter_context(self.case.open_parquet(name, waiting[0].schema))
-        self._writers[name].write_table(pa.concat_tables(waiting), row_group_size=1 << 20)
+        self._writers[name].write(pa.concat_tables(waiting), row_group_size=1 << 20)
         waiting.clear()

@@ -241,7 +241,7 @@ class _Answer:
             with self._case.open_parquet(name, schema) as writer:
                 if self._map is not None:
                     for batch in batches(self._database, self._customers):
-                        writer.write_batch(batch)
+                        writer.write(batch)
 
     def _document(self, scope: Scope) -> dict[str, Any]:
         database = self._database
