@@ -134,20 +134,24 @@ class Finding:
 class ParquetFile:
     """A Parquet file being written: rows are encoded on a thread of their own while the caller makes the next ones."""
 
-    def __init__(self, writer: pq.ParquetWriter, thread: Executor) -> None:
+    def __init__(self, path: Path, writer: pq.ParquetWriter, thread: Executor) -> None:
+        self._path = path
         self._writer = writer
         self._thread = thread
         self._written: Future[None] | None = None
 
     def write(self, rows: pa.Table | pa.RecordBatch, *, row_group_size: int | None = None) -> None:
-        """Hand rows over, at most one piece ahead of the disk. An error of the piece before is raised here, or at the end."""
+        """Hand rows over, at most one piece ahead of the disk. Raises CaseError when the piece before could not be written."""
         self.flush()
         self._written = self._thread.submit(self._writer.write, rows, row_group_size)
 
     def flush(self) -> None:
-        """Wait until all rows are written."""
+        """Wait until all rows are written. Raises CaseError when they could not be."""
         if self._written is not None:
-            self._written.result()
+            try:
+                self._written.result()
+            except OSError as error:
+                raise _cannot_write(self._path, error) from error
 
 
 class Case:
@@ -282,7 +286,7 @@ class Case:
             partial.replace(target)
             _fsync_folder(target.parent)
         except OSError as error:
-            raise CaseError(f"cannot be written ({error.strerror or error}); free space or choose another --case, then run again", path=target) from error
+            raise _cannot_write(target, error) from error
         finally:
             partial.unlink(missing_ok=True)
 
@@ -309,7 +313,7 @@ class Case:
             ) as writer,
             ThreadPoolExecutor(1) as thread,
         ):
-            file = ParquetFile(writer, thread)
+            file = ParquetFile(self.path / name, writer, thread)
             yield file
             file.flush()
 
@@ -454,6 +458,10 @@ class Case:
         """Number and hash of the last custody record: noted elsewhere, it shows whether the end of the chain was cut off later."""
         records = self._read_custody()
         return (len(records), str(records[-1]["hash"])) if records else (0, _GENESIS)
+
+
+def _cannot_write(path: Path, error: OSError) -> CaseError:
+    return CaseError(f"cannot be written ({error.strerror or error}); free space or choose another --case, then run again", path=path)
 
 
 def _source_from_json(data: dict[str, Any]) -> Source:
