@@ -48,7 +48,7 @@ class Sizes:
     trace_gb: float
 
 
-FULL = Sizes(5_000_000, 5, 2_000_000, (1_000_000, 10_000_000), (1_000_000, 10_000_000), 1_000_000, 0.0)
+FULL = Sizes(5_000_000, 5, 2_000_000, (1_000_000, 10_000_000), (1_000_000, 10_000_000), 1_000_000, 5.0)
 QUICK = Sizes(600_000, 3, 200_000, (200_000, 600_000), (200_000,), 100_000, 0.0)
 
 
@@ -173,7 +173,7 @@ def measure_trace(sizes: Sizes) -> list[Figure]:
     """Measure how long it takes to show the raw line of one of the last events of a large log."""
     if not sizes.trace_gb:
         return []
-    piece = load(10_000_000 if sizes.trace_gb >= 2 else 1_000_000, 20_000) / "logs/web/shop-access.log"
+    piece = load(10_000_000 if sizes.trace_gb >= 2 else 1_000_000, sizes.customers) / "logs/web/shop-access.log"
     log = WORK / "trace.log"
     copies = max(1, round(sizes.trace_gb * 1e9 / piece.stat().st_size))
     if not log.exists() or log.stat().st_size != copies * piece.stat().st_size:

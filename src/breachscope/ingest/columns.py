@@ -32,10 +32,9 @@ def canonical_addresses(texts: pl.Series) -> pl.Series:
     plain = texts.str.contains(_PLAIN_IPV4)
     if plain.all():
         return texts
-    odd = texts.filter(~plain).unique()
-    replacements = pl.DataFrame({"a": odd, "b": pl.Series([_canonical_address(t) for t in odd.to_list()], dtype=pl.String)})
-    joined = texts.alias("a").to_frame().join(replacements, on="a", how="left", maintain_order="left")
-    return joined.select(pl.coalesce("b", "a"))["b"]
+    odd = texts.filter(~plain).unique().to_list()
+    respelt = {text: canonical for text in odd if (canonical := _canonical_address(text)) != text}
+    return texts.replace(respelt) if respelt else texts
 
 
 @lru_cache(maxsize=1 << 16)
