@@ -10,10 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 MIB = 1 << 20
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ def run(command: Sequence[str | Path], *, accept: Sequence[int] = (0,), stdout: 
         tail = errors.read_text(encoding="utf-8", errors="replace")[-2_000:]
         raise CommandFailedError(f"{' '.join(arguments)} ended with {process.returncode}:\n{tail}")
     return Cost(seconds, usage.ru_maxrss * 1024)
+
+
+def apart(function: Callable[..., R], *arguments: object) -> R:
+    """Call a function in a process of its own: a measured process would count the memory of the one that starts it as its peak."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from benchmarks.accuracy import Accuracy, judge
-from benchmarks.measure import MIB, CommandFailedError, Cost, machine, pair, product, run
+from benchmarks.measure import MIB, CommandFailedError, Cost, apart, machine, pair, product, run
 from benchmarks.simulate import load_plan, simulate
 from benchmarks.simulator.plan import Plan
 
@@ -69,7 +70,7 @@ def simulation(name: str, plan: Plan) -> Path:
     if not told.exists() or told.read_text(encoding="utf-8") != wanted:
         print(f"simulating {name} …", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
-        simulate(plan, folder, suffix="parquet", rotate=False, truth=True)
+        apart(partial(simulate, plan, folder, suffix="parquet", rotate=False, truth=True))
         told.write_text(wanted, encoding="utf-8")
     return folder
 
@@ -149,7 +150,7 @@ def measure_runs(sizes: Sizes) -> list[Figure]:
         cost = run([product(), "run", folder / "logs", *options])
         bar = "< 60 s" if web_lines == 10_000_000 else ""
         title = f"{web_lines:,} web events, {sizes.customers:,} customers"
-        accuracy = judge(case, folder)
+        accuracy = apart(judge, case, folder)
         figures += [
             Figure(f"whole run, {title}", f"{cost.seconds:.1f} s, peak {cost.peak_bytes / MIB:,.0f} MiB", bar),
             Figure(f"detection, {title}", f"precision {accuracy.precision:.4f}, recall {accuracy.recall:.4f} of {accuracy.attacker_events:,} attacker events"),

@@ -29,10 +29,7 @@ def canonical_addresses(texts: pl.Series) -> pl.Series:
 
     A text that is no address (a host name where the log resolves names) is kept as it is.
     """
-    plain = texts.str.contains(_PLAIN_IPV4)
-    if plain.all():
-        return texts
-    odd = texts.filter(~plain).unique().to_list()
+    odd = texts.to_frame("a").select_seq(pl.col("a").filter(~pl.col("a").str.contains(_PLAIN_IPV4)).unique())["a"].to_list()
     respelt = {text: canonical for text in odd if (canonical := _canonical_address(text)) != text}
     return texts.replace(respelt) if respelt else texts
 
@@ -66,7 +63,7 @@ def unescape(texts: pl.Series) -> pl.Series:
     >>> unescape(pl.Series(['a\\x22b', 'c\\\\x41', '\\xE3\\x81\\x82', 'bad\\xff']) ).to_list()
     ['a"b', 'c\\x41', 'あ', 'bad\\xff']
     """
-    escaped = texts.str.contains("\\", literal=True).fill_null(value=False)
+    escaped = texts.to_frame("t").select_seq(pl.col("t").str.contains("\\", literal=True).fill_null(value=False))["t"]
     if not escaped.any():
         return texts
     array = pa.array(texts.filter(escaped), type=pa.large_string())

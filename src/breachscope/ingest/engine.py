@@ -196,16 +196,15 @@ def _match_regex(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, p
     else:
         groups = lines["text"].str.extract_groups(pattern.regex or "").struct.unnest()
         # An unmatched line has null in every group, a matched one only in groups that took no part.
-        is_match = groups[groups.columns[0]].is_not_null()
-        if not is_match.all():
-            is_match = groups.select(pl.any_horizontal(pl.all().is_not_null()))[:, 0]
-        if is_match.all():
+        if not groups[:, 0].null_count():
             matched, rest = lines.hstack(_named(groups, lines)), lines.clear()
-        elif not is_match.any():
-            return lines.clear(), lines
         else:
-            matched, rest = lines.filter(is_match), lines.filter(~is_match)
-            matched = matched.hstack(_named(groups.filter(is_match), matched))
+            is_match = groups.select_seq(pl.any_horizontal(pl.all().is_not_null()))[:, 0]
+            rest = lines.filter(~is_match)
+            if len(rest) == len(lines):
+                return lines.clear(), lines
+            matched = lines.hstack(_named(groups, lines))
+            matched = matched.filter(is_match) if len(rest) else matched
     if pattern.keys:
         matched = matched.with_columns(_key_values(matched["text"], pattern.keys, pattern.separator))
     return matched, rest
@@ -403,15 +402,15 @@ def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pat
         if form is None:
             raise AssertionError(f"{fmt.path}: no [time]")
         frame = _with_times(frame, form, context)
-        bad_time = frame["ts"].is_null()
-        if bad_time.any():
+        if frame["ts"].null_count():
+            bad_time = frame["ts"].is_null()
             reading.reject(frame["line"].filter(bad_time), "time cannot be read")
             frame = frame.filter(~bad_time)
     for name, rule in fmt.fields.items():
         if rule.origin in frame.columns and name not in frame.columns:
             frame = frame.with_columns(pl.col(rule.origin).alias(name))
     written = [c for c, t in frame.schema.items() if t == pl.String and c not in _VERBATIM]
-    frame = frame.with_columns(pl.when(~pl.col(c).is_in(NULL_TEXTS)).then(c).alias(c) for c in written)
+    frame = frame.with_columns_seq(pl.when(~pl.col(c).is_in(NULL_TEXTS)).then(c).alias(c) for c in written)
     if fmt.escapes:
         frame = _unescaped(frame, [c for c in frame.columns if c in written or c in _ESCAPED])
     for whole, split in (("request", split_request), ("uri", split_uri)):
@@ -473,14 +472,17 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         return (canonical_addresses(text) if name.endswith("_ip") else text).alias(name), None
     if name == "duration_ms":
         text = text.set((text == "-1").fill_null(value=False), None)  # a timer that never ran
-    number = _number(text, dtype, rule.scale if rule else None)
-    highest = _HIGHEST.get(name)
-    outside = pl.lit(value=False)
-    if dtype.is_numeric():
-        outside = (pl.col("n") < 0) | (pl.col("n") > highest if highest is not None else False)
+    number = _number(text, dtype, rule.scale if rule else None).alias(name)
+    least, most, highest = number.min(), number.max(), _HIGHEST.get(name)
+    is_negative = isinstance(least, (int, float)) and least < 0
+    is_too_high = highest is not None and isinstance(most, (int, float)) and most > highest
+    if number.null_count() == text.null_count() and not is_negative and not is_too_high:
+        return number, None
+    outside = pl.col("n") < 0 if dtype.is_numeric() else pl.lit(value=False)
+    if highest is not None:
+        outside |= pl.col("n") > highest
     is_faulty = (pl.col("n").is_null() & pl.col("t").is_not_null()) | outside.fill_null(value=False)
-    faulty = pl.DataFrame([number.alias("n"), text.alias("t")]).select(is_faulty.alias("f"))["f"]
-    return number.alias(name), faulty if faulty.any() else None
+    return number, pl.DataFrame([number.alias("n"), text.alias("t")]).select_seq(is_faulty.alias("f"))["f"]
 
 
 def _edited(text: pl.Series, rule: FieldRule) -> pl.Series:
@@ -525,7 +527,7 @@ def _assembled(frame: pl.DataFrame, columns: Mapping[str, pl.Series], table: Tab
         **{c: frame[c] for c in _TIME_COLUMNS},
         **columns,
     }
-    return frame.select([_column(made.get(c.name), c.name, _POLARS_TYPES[c.type]) for c in table.columns])
+    return frame.select_seq([_column(made.get(c.name), c.name, _POLARS_TYPES[c.type]) for c in table.columns])
 
 
 def _column(made: pl.Series | pl.Expr | None, name: str, dtype: pl.DataType) -> pl.Expr:
