@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.encoding import Encoding, first_fit
-from breachscope.ingest.sources import Block
+from breachscope.ingest.sources import Block, find_bytes
 
 _BOM = "\ufeff"
 _NEWLINE, _RETURN, _SPACE, _QUOTE, _BACKSLASH = b'\n\r "\\'
@@ -83,7 +83,7 @@ class Lines:
         data = np.frombuffer(self.data, np.uint8)
         ends -= data[ends - 1] == _NEWLINE
         ends -= data[np.maximum(ends - 1, 0)] == _RETURN
-        marks = np.flatnonzero((data == _QUOTE) | (data == _BACKSLASH))
+        marks = find_bytes(self.data, _QUOTE, _BACKSLASH)
         last = np.searchsorted(marks, ends) - 1  # the line's last mark
         needed = 2 * len(fields)
         quote = [marks[np.maximum(last - n, 0)] if len(marks) else np.zeros_like(last) for n in reversed(range(needed))]
@@ -146,7 +146,7 @@ def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
 
 def _line_starts(data: bytes, newline: bytes) -> npt.NDArray[np.int64]:
     """Offset of every line, and the end of the last one."""
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == newline[0])
+    ends = find_bytes(data, newline[0])
     starts = np.zeros(len(ends) + 1 + (not data.endswith(newline)), np.int64)
     starts[1 : len(ends) + 1] = ends + 1
     starts[-1] = len(data)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 import zstandard
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
@@ -32,6 +33,7 @@ _STORED_BYTES = 64 << 10
 _PIECE_BYTES = 128 << 10
 """Decompressed at a time: a damaged stream loses less than this before the damage, and a small bomb cannot fill the memory."""
 _ZSTD_STORED_BYTES = 8 << 10
+_CACHED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,16 @@ class Block:
     overlong_bytes: int | None = None
 
 
-def _count(data: bytes, byte: bytes) -> int:
-    """How often a byte occurs; several times faster than ``bytes.count`` where it occurs often."""
-    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte[0]))
+def find_bytes(data: bytes, *wanted: int) -> npt.NDArray[np.int64]:
+    """Offsets at which one of the ``wanted`` bytes stands. Searched piece by piece, so that what is made on the way stays in the cache."""
+    found = []
+    for begin in range(0, len(data), _CACHED_BYTES):
+        piece = np.frombuffer(data, np.uint8, min(_CACHED_BYTES, len(data) - begin), begin)
+        is_wanted = piece == wanted[0]
+        for byte in wanted[1:]:
+            is_wanted |= piece == byte
+        found.append(np.flatnonzero(is_wanted) + begin)
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 @dataclass
@@ -214,7 +223,7 @@ class Stream:
                 pending, held = [rest], len(rest)
                 if data:
                     yield self._block(line, offset, data)
-                    line, offset = line + _count(data, self.newline), offset + len(data)
+                    line, offset = line + int(np.count_nonzero(np.frombuffer(data, np.uint8) == self.newline[0])), offset + len(data)
                 elif held >= self.max_line_bytes:
                     overlong = held
                     pending = [rest[:KEPT_OF_LONG_LINE]]
