@@ -42,6 +42,7 @@ _ESCAPED = ("path", "query", "request", "uri", "message")
 _IS_JSON = "_is_json"
 _HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
+_FIRST_LINES = 1_000
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 _MOST_REPEATS = 10_000
 """Syslog daemons fold identical neighbours, some hundreds at the most; a larger number is the word of whoever wrote the message."""
@@ -297,11 +298,12 @@ def _json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
     """
     paths: list[str] = []
     columns = []
+    # Every path costs; most alternatives name keys that no line of a log has.
+    present = _occurring(texts, {_first_key(path) for alternatives in fmt.json_paths.values() for path in alternatives})
     for name, alternatives in fmt.json_paths.items():
         told = []
         for path in alternatives:
-            # Every path costs; most alternatives name keys that no line of a log has.
-            if texts.str.contains(_first_key(path), literal=True).any():
+            if _first_key(path) in present:
                 paths.append(path)
                 told.append(f"told(v[{len(paths)}])")
         columns.append(f'coalesce({", ".join([*told, "NULL::VARCHAR"])}) AS "{name}"')
@@ -313,6 +315,16 @@ def _json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
         extracted = f"SELECT CASE WHEN json_valid(text) THEN json_extract_string(text, [{wanted}]::VARCHAR[]) END AS v FROM lines"
         query = f'SELECT CASE WHEN v IS NOT NULL THEN 1 END AS "{_IS_JSON}", {", ".join(columns)} FROM ({extracted})'
         return pl.DataFrame(pl.from_arrow(connection.sql(query).to_arrow_table()))
+
+
+def _occurring(texts: pl.Series, wanted: set[str]) -> set[str]:
+    """Those of ``wanted`` that stand in one of the texts; most that do stand in the first ones."""
+    first = texts.head(_FIRST_LINES)
+    found = {text for text in wanted if first.str.contains(text, literal=True).any()}
+    others = sorted(wanted - found)
+    if others and texts.str.contains_any(others).any():
+        found |= {text for text in others if texts.str.contains(text, literal=True).any()}
+    return found
 
 
 def _first_key(path: str) -> str:
