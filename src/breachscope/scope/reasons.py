@@ -123,7 +123,7 @@ UNCERTAINTIES: Mapping[str, Text] = MappingProxyType(
             "{table}：{count}件は304応答ですが、最初の送信がログにありません。ログ以前、または別のクライアントで取得された可能性があります。",
         ),
         "unmapped_responses": Text(
-            "{count} 2xx answers to the actors match no route of the map: what they gave is unknown.",
+            "{count} 2xx answers to the actors match no route of the map: content unknown.",
             "攻撃者への成功応答{count}件はマップのどの経路にも該当せず、内容は不明です。",
         ),
         "unmapped_but_keys_match": Text(
