@@ -456,6 +456,12 @@ def test_nul_bytes_in_the_middle_are_told_with_their_place(tmp_path: Path) -> No
     assert [e["path"] for e in events(case) if e["source"] == 1] == ["/o/1", "/o/2", "/o/5", "/o/6"]
 
 
+def test_nul_bytes_in_the_second_line_are_no_part_of_the_beginning(tmp_path: Path) -> None:
+    case = new_case(tmp_path / "case")
+    source = only(read(case, write(tmp_path / "x.log", [bytes(500) + web(1).encode(), bytes(700) + web(2).encode()])))
+    assert source.nul_runs == ((2, 2, 700),)
+
+
 def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     """Root may read anything, so this runs as nobody where the tests run as root."""
     write(tmp_path / "logs" / "secret.log", [web(1)]).chmod(0)

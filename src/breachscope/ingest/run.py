@@ -47,8 +47,8 @@ _ROWS_IN_A_GROUP = 1 << 16
 _COMMIT_SECONDS = 1.0
 _LOW_CONFIDENCE = 0.5
 _LEAST_BINARY_BYTES = 512
-_MOST_NUL_RUNS = 1_000
 """Less is listed line by line in rejects, whatever it is."""
+_MOST_NUL_RUNS = 1_000
 _INDEX_SCHEMA = pa.schema([("line", pa.int64()), ("offset", pa.int64())])
 
 
@@ -344,10 +344,10 @@ class _SourceReader:
         return totals
 
     def _note_nuls(self, runs: Sequence[tuple[int, int]]) -> None:
-        """Keep where NUL bytes stand; runs of neighbouring lines are one, and the last of very many holds the rest."""
+        """Keep where NUL bytes stand; runs of neighbouring lines are one, line 1 stands alone, and the last of very many holds the rest."""
         for line, count in runs:
-            if self.nul_runs and (line <= self.nul_runs[-1][1] + 1 or len(self.nul_runs) == _MOST_NUL_RUNS):
-                first, _, before = self.nul_runs[-1]
+            first, last, before = self.nul_runs[-1] if self.nul_runs else (0, -1, 0)
+            if line <= last + (first > 1) or len(self.nul_runs) == _MOST_NUL_RUNS:
                 self.nul_runs[-1] = (first, line, before + count)
             else:
                 self.nul_runs.append((line, line, count))
@@ -379,9 +379,9 @@ class _SourceReader:
         elif chosen is None and _looks_binary(block.data):
             self.unreadable = "is not a text log but binary data; nothing was read from it"
 
-    def _context_for(self, fmt: Format, lines: Lines) -> Context:
+    def _context_for(self, fmt: Format, lines: Lines, left: pl.DataFrame | None = None) -> Context:
         """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
-        if not (fmt.lacks_year and (self._years_sought or has_yearless_times(lines.frame["text"]))):
+        if not (fmt.lacks_year and (self._years_sought or has_yearless_times((lines.frame if left is None else left)["text"]))):
             return Context(self.plan.id, self.zone)
         with self._years_lock:
             if not self._years_sought:
@@ -416,7 +416,7 @@ class _SourceReader:
             left = reading.refused(lines)
             if not len(left):
                 break
-            reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines)))
+            reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, left)))
         return reading
 
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
