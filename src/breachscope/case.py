@@ -45,6 +45,7 @@ _LOCK = ".lock"
 _SCRATCH = "tmp"
 _UNRECORDED = (CUSTODY, STAGES, _LOCK, _SCRATCH, "inputs")
 _GENESIS = "0" * 64
+_NO_CUSTODY = "is missing: who did what with this case can no longer be told"
 _ROW_GROUP_ROWS = 1 << 18
 
 
@@ -373,7 +374,7 @@ class Case:
     def changed(self, names: Sequence[str]) -> list[str]:
         """Those of ``names`` that are there, but not as a command last recorded them. Raises CaseError when the chain is missing or was edited."""
         if not (self.path / CUSTODY).is_file():
-            raise CaseError("is missing: who did what with this case can no longer be told", path=self.path / CUSTODY)
+            raise CaseError(_NO_CUSTODY, path=self.path / CUSTODY)
         recorded = self.recorded_outputs()
         return [name for name in names if (path := self.path / name).is_file() and sha256_file(path) != recorded.get(name)]
 
@@ -408,7 +409,7 @@ class Case:
     def _verify_chain(self) -> list[Finding]:
         path = str(self.path / CUSTODY)
         if not (self.path / CUSTODY).is_file():
-            return [Finding("custody", path, "is missing: who did what with this case can no longer be told")]
+            return [Finding("custody", path, _NO_CUSTODY)]
         try:
             records = self._read_custody()
         except CaseError as error:

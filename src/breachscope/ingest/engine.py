@@ -422,7 +422,7 @@ def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pat
         if rule.origin in frame.columns and name not in frame.columns:
             frame = frame.with_columns(pl.col(rule.origin).alias(name))
     written = [c for c, t in frame.schema.items() if t == pl.String and c not in _VERBATIM]
-    frame = frame.with_columns_seq(pl.when(~pl.col(c).is_in(NULL_TEXTS)).then(c).alias(c) for c in written)
+    frame = frame.with_columns_seq(_without_null_texts(c) for c in written)
     if fmt.escapes:
         frame = _unescaped(frame, [c for c in frame.columns if c in written or c in _ESCAPED])
     for whole, split in (("request", split_request), ("uri", split_uri)):
@@ -506,7 +506,7 @@ def _edited(text: pl.Series, rule: FieldRule) -> pl.Series:
         for value, regex in reversed(list(rule.find.items())):
             found = pl.when(pl.lit(edited).str.contains(f"(?i){regex}")).then(pl.lit(value)).otherwise(found)
         edited = pl.select(found.alias("found"))["found"]
-    edited = _without_null_texts(edited)
+    edited = edited.to_frame("edited").select_seq(_without_null_texts("edited"))["edited"]
     return text.replace_strict(different, edited, default=None, return_dtype=pl.String)
 
 
@@ -523,9 +523,8 @@ def _number(text: pl.Series, dtype: pl.DataType, scale: float | None) -> pl.Seri
     return number
 
 
-def _without_null_texts(text: pl.Series) -> pl.Series:
-    is_null = text.is_in(NULL_TEXTS).fill_null(value=False)
-    return text.set(is_null, None) if is_null.any() else text
+def _without_null_texts(column: str) -> pl.Expr:
+    return pl.when(~pl.col(column).is_in(NULL_TEXTS)).then(column).alias(column)
 
 
 def _assembled(frame: pl.DataFrame, columns: Mapping[str, pl.Series], table: Table, format_id: str, source: int) -> pl.DataFrame:

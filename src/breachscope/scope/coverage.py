@@ -402,9 +402,14 @@ def _add_blank(database: Database, case: Case, stream: Stream, windows: Sequence
             SELECT lag(ts) OVER by_line AS before, ts AS after, line - lag(line) OVER by_line AS step
             FROM ({lines} UNION ALL {ends}) WINDOW by_line AS (ORDER BY line)"""
         for before, after in database.rows(f"SELECT before, after FROM ({jumps}) WHERE step > {LINES_LOST} ORDER BY ALL"):
-            swapped = before is not None and after is not None and before > after
-            first, last = (after, before) if swapped else (before, after)
-            _add_hole(stream, windows, first, last, "rejected", (source.id,), margin=TOUCHING)
+            _add_lost(stream, windows, before, after, source)
+
+
+def _add_lost(stream: Stream, windows: Sequence[Window], before: int | None, after: int | None, source: Source) -> None:
+    """Add a hole for lines that nobody can read any more, between the times of the events around them, in whatever order these stand."""
+    swapped = before is not None and after is not None and before > after
+    first, last = (after, before) if swapped else (before, after)
+    _add_hole(stream, windows, first, last, "rejected", (source.id,), margin=TOUCHING)
 
 
 def _add_nuls(database: Database, case: Case, stream: Stream, windows: Sequence[Window]) -> None:
@@ -419,9 +424,7 @@ def _add_nuls(database: Database, case: Case, stream: Stream, windows: Sequence[
             SELECT b.ts, a.ts FROM (VALUES {runs}) r(first_line, last_line)
             ASOF LEFT JOIN {lines} b ON r.first_line > b.line ASOF LEFT JOIN {lines} a ON r.last_line <= a.line ORDER BY r.first_line""")
         for before, after in around:
-            swapped = before is not None and after is not None and before > after
-            first, last = (after, before) if swapped else (before, after)
-            _add_hole(stream, windows, first, last, "rejected", (source.id,), margin=TOUCHING)
+            _add_lost(stream, windows, before, after, source)
 
 
 def _source_of(path: Path) -> int:
