@@ -25,8 +25,8 @@ from breachscope.schema import LEVELS
 
 if TYPE_CHECKING:
     from breachscope.case import Case, Source
+    from breachscope.detect import DetectOptions
     from breachscope.ingest import IngestOptions, IngestResult
-    from breachscope.pipeline import DetectOptions
     from breachscope.scope import DataMap
 
 DEFAULT_CASE = Path("breachscope-case")
@@ -509,8 +509,7 @@ def _reading(options: Mapping[str, Any]) -> IngestOptions:
 
 
 def _detection(options: Mapping[str, Any]) -> DetectOptions:
-    from breachscope.detect import Settings, load_catalog, merge_parameters, read_settings
-    from breachscope.pipeline import DetectOptions
+    from breachscope.detect import DetectOptions, Settings, load_catalog, merge_parameters, read_settings
 
     catalog = load_catalog(options["detectors_dirs"])
     path: Path | None = options["settings_path"] or (SETTINGS if SETTINGS.is_file() else None)

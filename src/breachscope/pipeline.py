@@ -1,23 +1,26 @@
-"""The four stages on one case: each takes the lock, works only when its inputs changed, and leaves a custody record."""
+"""The four stages on one case: each takes the lock, works only when its inputs changed, and leaves a custody record.
+
+A stage is imported when it runs: ingest alone starts in half the time.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from breachscope import __version__
 from breachscope.case import MANIFEST, Case, Source, sha256_file
-from breachscope.detect import OUTPUTS as DETECTION_FILES
-from breachscope.detect import AllowList, Catalog, run_detectors
-from breachscope.ingest import IngestOptions, IngestResult, ingest
 from breachscope.progress import Progress
-from breachscope.report import Language, write_html
-from breachscope.scope import DataMap, compute_scope
-from breachscope.scope.customers import open_checked
+
+if TYPE_CHECKING:
+    from breachscope.detect import DetectOptions
+    from breachscope.ingest import IngestOptions, IngestResult
+    from breachscope.report import Language
+    from breachscope.scope import DataMap
 
 SCOPE_FILES = ("exposures.parquet", "people.parquet", "scope.json")
 REPORT_FILES = ("report/report.html",)
@@ -25,18 +28,10 @@ _DATAMAP = "datamap.toml"
 _MOST_VANISHED = 5
 
 
-@dataclass(frozen=True)
-class DetectOptions:
-    """Which detectors run, and with which parameters (detector id → name → text as given)."""
-
-    catalog: Catalog
-    only: tuple[str, ...] = ()
-    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    allow: AllowList = field(default_factory=AllowList)
-
-
 def ingest_logs(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
     """Add logs to the case. Inputs that are gone from the folders and globs given keep their events, each with a warning."""
+    from breachscope.ingest import ingest
+
     with case.lock():
         result = ingest(case, paths, options, progress)
     gone = _vanished(case, paths)
@@ -60,23 +55,29 @@ def _vanished(case: Case, paths: Sequence[str | Path]) -> list[Source]:
 
 def detect_incidents(case: Case, options: DetectOptions, progress: Progress) -> bool:
     """Run the detectors; return whether there was anything to do."""
+    from breachscope.detect import OUTPUTS, run_detectors
+
     parameters = {detector_id: dict(values) for detector_id, values in options.parameters.items()}
     versions = {d.id: d.version for d in options.catalog.detectors}
     key = _key(sha256_file(case.path / MANIFEST), versions, options.only, parameters, repr(options.allow))
     with case.lock():
-        if _is_done(case, "detect", key, DETECTION_FILES):
+        if _is_done(case, "detect", key, OUTPUTS):
             return False
         run_detectors(case, options.catalog, parameters=parameters, only=options.only, allow=options.allow, progress=progress)
-        case.record("detect", DETECTION_FILES, {"only": list(options.only), "parameters": parameters})
+        case.record("detect", OUTPUTS, {"only": list(options.only), "parameters": parameters})
         case.mark_current("detect", key)
     return True
 
 
 def measure_scope(case: Case, datamap: DataMap | None, progress: Progress) -> bool:
     """Join the evidence with the customer tables; return whether there was anything to do. Tables in a database are always read again."""
+    from breachscope.detect import OUTPUTS
+    from breachscope.scope import compute_scope
+    from breachscope.scope.customers import open_checked
+
     with case.lock(), case.scratch() as scratch:
         tables = {name: reader.facts.sha256 for name, reader in open_checked(datamap, scratch).items()} if datamap else {}
-        inputs = {name: sha256_file(case.path / name) for name in (MANIFEST, *DETECTION_FILES)}
+        inputs = {name: sha256_file(case.path / name) for name in (MANIFEST, *OUTPUTS)}
         key = _key(inputs, datamap.sha256 if datamap else None, tables)
         if None not in tables.values() and _is_done(case, "scope", key, SCOPE_FILES):
             return False
@@ -92,7 +93,10 @@ def measure_scope(case: Case, datamap: DataMap | None, progress: Progress) -> bo
 
 def write_report(case: Case, lang: Language) -> Path:
     """Write the HTML report, unless it stands there already for the same results."""
-    inputs = {name: sha256_file(case.path / name) for name in (MANIFEST, *DETECTION_FILES, *SCOPE_FILES)}
+    from breachscope.detect import OUTPUTS
+    from breachscope.report import write_html
+
+    inputs = {name: sha256_file(case.path / name) for name in (MANIFEST, *OUTPUTS, *SCOPE_FILES)}
     key = _key(inputs, lang)
     with case.lock():
         if not _is_done(case, "report", key, REPORT_FILES):

@@ -12,9 +12,9 @@ import pytest
 
 from breachscope.case import Case
 from breachscope.demo import demo_folder
-from breachscope.detect import load_catalog
+from breachscope.detect import DetectOptions, load_catalog
 from breachscope.ingest import IngestOptions
-from breachscope.pipeline import DetectOptions, detect_incidents, ingest_logs, measure_scope
+from breachscope.pipeline import detect_incidents, ingest_logs, measure_scope
 from breachscope.progress import Silent
 from breachscope.report import summarize, write_html
 from breachscope.scope import load_datamap

@@ -4,7 +4,7 @@ from breachscope.detect.allow import AllowList
 from breachscope.detect.catalog import Catalog, Detector, load_catalog, load_folder
 from breachscope.detect.incidents import Actor, Incident, LinkOptions
 from breachscope.detect.run import OUTPUTS, Detection, DetectorRun, run_detectors
-from breachscope.detect.settings import Settings, merge_parameters, read_settings
+from breachscope.detect.settings import DetectOptions, Settings, merge_parameters, read_settings
 from breachscope.detect.workshop import DetectorRow, LogTest, check_detector, find_detector, list_detectors, new_detector, show_detector
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Actor",
     "AllowList",
     "Catalog",
+    "DetectOptions",
     "Detection",
     "Detector",
     "DetectorRow",

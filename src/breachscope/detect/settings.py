@@ -37,6 +37,16 @@ _ALLOWED = ("addresses", "user_agents", "users")
 
 
 @dataclass(frozen=True)
+class DetectOptions:
+    """Which detectors run, and with which parameters (detector id → name → text as given)."""
+
+    catalog: Catalog
+    only: tuple[str, ...] = ()
+    parameters: Parameters = field(default_factory=dict)
+    allow: AllowList = field(default_factory=AllowList)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What ``breachscope.toml`` says about detection."""
 

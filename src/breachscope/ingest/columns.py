@@ -66,9 +66,7 @@ def unescape(texts: pl.Series) -> pl.Series:
     escaped = texts.to_frame("t").select_seq(pl.col("t").str.contains("\\", literal=True).fill_null(value=False))["t"]
     if not escaped.any():
         return texts
-    array = pa.array(texts.filter(escaped), type=pa.large_string())
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
+    array = texts.filter(escaped).to_arrow()
     offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
     data = np.frombuffer(array.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
     rebuilt, new_offsets = _unescaped_bytes(data, offsets - offsets[0])

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -23,6 +22,7 @@ import pyarrow as pa
 from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, split_request, split_uri, unescape
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern
 from breachscope.ingest.lines import LEAST_NULS, Lines
+from breachscope.ingest.views import Mask, Offsets, are_text, begins_of_runs, text_views, without_texts
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
 from breachscope.timestamps import TimeForm, YearTimeline, Zone, parse_times
 
@@ -131,18 +131,57 @@ def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
 
 
 def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
-    """As :func:`read_lines`, for the lines of a whole block; fields that are quoted at the end of lines are cut off before any expression is tried."""
-    first = fmt.patterns[0] if fmt.kind == "regex" and fmt.patterns else None
-    if first is None or not first.quoted_tail:
+    """As :func:`read_lines`, for the lines of a whole block: those that can be are cut at their quotes, and expressions tried on the stretches."""
+    pattern = fmt.patterns[0] if fmt.kind == "regex" and not (fmt.comment or fmt.lacks_year) else None
+    if pattern is None or not pattern.stretches:
         return read_lines(lines.frame, fmt, catalog, context)
-    cut, is_cut = lines.without_tail(first.quoted_tail)
-    matched, unmatched = _match(cut, first.head)
-    if not len(matched):
+    rows, parts = _match_stretches(lines, pattern)
+    if not len(rows):
         return read_lines(lines.frame, fmt, catalog, context)
-    is_cut[unmatched["line"].to_numpy() - lines.first_line] = False
-    reading = Reading() if is_cut.all() else read_lines(lines.take(np.flatnonzero(~is_cut)), fmt, catalog, context)
-    _to_events(matched, fmt, first.table or fmt.table or "", first, context, reading)
+    is_left = np.ones(len(lines), bool)
+    is_left[rows] = False
+    reading = read_lines(lines.take(np.flatnonzero(is_left)), fmt, catalog, context) if is_left.any() else Reading()
+    _to_events(lines.numbers(rows), parts, fmt, pattern, context, reading)
     return reading
+
+
+def _match_stretches(lines: Lines, pattern: Pattern) -> tuple[Offsets, list[_Part]]:
+    """0-based rows of the lines whose every stretch is as the pattern has it, and what its groups caught there."""
+    rows, places = lines.stretches([s.width for s in pattern.stretches])
+    parts: list[_Part] = []
+    if not len(rows):
+        return rows, parts
+    is_match = np.ones(len(rows), bool)
+    for stretch, (starts, ends) in zip(pattern.stretches, places, strict=True):
+        if stretch.literal is not None:
+            is_match &= are_text(lines.data, starts, ends, stretch.literal)
+        elif stretch.group is None:
+            texts, row_of = _distinct(lines.data, starts, ends, stretch.width)
+            groups, is_caught = _caught(texts, stretch.regex)
+            if is_caught is not None:
+                is_match &= is_caught if row_of is None else is_caught[row_of]
+            parts.append(_Part(pl.DataFrame(_named(groups)), row_of))
+    kept = np.flatnonzero(is_match)
+    parts = [_Part(part.frame, kept if part.row_of is None else part.row_of[kept]) for part in parts] if len(kept) < len(rows) else parts
+    whole = [
+        text_views(lines.data, starts[kept], ends[kept]).alias(stretch.group)
+        for stretch, (starts, ends) in zip(pattern.stretches, places, strict=True)
+        if stretch.group is not None
+    ]
+    return rows[kept], [*parts, _Part(pl.DataFrame(whole))]
+
+
+def _distinct(data: bytes, starts: Offsets, ends: Offsets, width: int | None) -> tuple[pl.Series, Offsets | None]:
+    """Texts, and which of them each row has; None where most rows differ and each has its own."""
+    if width is not None:  # times of neighbouring lines
+        begins = begins_of_runs(data, starts, width)
+        return text_views(data, starts[begins], ends[begins]), np.repeat(np.arange(len(begins)), np.diff(begins, append=len(starts)))
+    texts = text_views(data, starts, ends)
+    first = texts.head(_FIRST_LINES)
+    if first.n_unique() * 2 > len(first):
+        return texts, None
+    encoded = texts.to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
+    return pl.Series(pl.from_arrow(encoded.dictionary)), encoded.indices.to_numpy()
 
 
 def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading, ready: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -159,7 +198,7 @@ def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: 
         matched = _without_faulty(matched, reading)
         if ready is not None:
             matched = matched.hstack([c for c in ready[matched["row"]].get_columns() if c.name not in matched.columns])
-        _to_events(matched, fmt, pattern.table or fmt.table or "", pattern, context, reading)
+        _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
     return lines
 
 
@@ -191,32 +230,40 @@ def _match(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.Data
 def _match_regex(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
     if not len(lines):
         return lines, lines
-    if not pattern.groups:
-        is_match = lines["text"].str.contains(pattern.regex or "")
-        matched, rest = lines.filter(is_match), lines.filter(~is_match)
+    groups, is_match = _caught(lines["text"], pattern.regex or "")
+    if is_match is None:
+        matched, rest = lines.hstack(_named(groups, lines.columns)), lines.clear()
     else:
-        groups = lines["text"].str.extract_groups(pattern.regex or "").struct.unnest()
-        # An unmatched line has null in every group, a matched one only in groups that took no part.
-        if not groups[:, 0].null_count():
-            matched, rest = lines.hstack(_named(groups, lines)), lines.clear()
-        else:
-            is_match = groups.select_seq(pl.any_horizontal(pl.all().is_not_null()))[:, 0]
-            rest = lines.filter(~is_match)
-            if len(rest) == len(lines):
-                return lines.clear(), lines
-            matched = lines.hstack(_named(groups, lines))
-            matched = matched.filter(is_match) if len(rest) else matched
+        rest = lines.filter(~is_match)
+        if len(rest) == len(lines):
+            return lines.clear(), lines
+        matched = lines.hstack(_named(groups, lines.columns)).filter(is_match)
     if pattern.keys:
         matched = matched.with_columns(_key_values(matched["text"], pattern.keys, pattern.separator))
     return matched, rest
 
 
-def _named(groups: pl.DataFrame, lines: pl.DataFrame) -> list[pl.Series]:
-    """Group columns by name: dropped where named ``_…``, joined where a column was caught quoted or bare."""
+def _caught(texts: pl.Series, regex: str) -> tuple[pl.DataFrame, Mask | None]:
+    """What the groups of an expression catch in each text, and which texts it matches; None when that is all."""
+    if "(?P<" not in regex:
+        is_match = texts.str.contains(regex).to_numpy()
+        return pl.DataFrame(), None if is_match.all() else is_match
+    groups = texts.str.extract_groups(regex).struct.unnest()
+    # An unmatched text has null in every group, a matched one in groups that took no part.
+    if not groups[:, 0].null_count():
+        return groups, None
+    is_match = groups.select_seq(pl.any_horizontal(pl.all().is_not_null()))[:, 0].to_numpy().copy()
+    unsure = np.flatnonzero(~is_match)
+    is_match[unsure] = texts[unsure].str.contains(regex).to_numpy()
+    return groups, None if is_match.all() else is_match
+
+
+def _named(groups: pl.DataFrame, taken: Collection[str] = ()) -> list[pl.Series]:
+    """Group columns by name: dropped where named ``_…`` or taken, joined where a column was caught quoted or bare."""
     named = [groups[c] for c in groups.columns if not c.startswith("_") and not c.endswith("__q")]
     quoted = {c.removesuffix("__q"): groups[c] for c in groups.columns if c.endswith("__q")}
     joined = [pl.select(pl.coalesce(quoted[s.name], s).alias(s.name))[:, 0] if s.name in quoted else s for s in named]
-    return [s for s in joined if s.name not in lines.columns]
+    return [s for s in joined if s.name not in taken]
 
 
 def _match_keys(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -288,7 +335,7 @@ def _read_json(lines: pl.DataFrame, fmt: Format, context: Context, reading: Read
     reading.unread = pl.concat([reading.unread, lines.filter(~is_match)]).sort("line")
     matched = lines.filter(is_match).hstack(values.drop(_IS_JSON).filter(is_match).get_columns())
     if len(matched):
-        _to_events(matched, fmt, fmt.table or "", Pattern(None), context, reading)
+        _to_events(matched["line"], [_Part(matched)], fmt, Pattern(None), context, reading)
 
 
 def _json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
@@ -309,6 +356,8 @@ def _json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
         columns.append(f'coalesce({", ".join([*told, "NULL::VARCHAR"])}) AS "{name}"')
     wanted = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
     nulls = ", ".join(f"'{text}'" for text in NULL_TEXTS)
+    import duckdb  # only JSON needs it
+
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("lines", texts.alias("text").to_frame().to_arrow())
         connection.execute(f"CREATE MACRO told(x) AS CASE WHEN x NOT IN ({nulls}) THEN x END")
@@ -405,52 +454,76 @@ def _with_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.Dat
     return frame.hstack(parse_times(frame["time"], form, context.zone, years))
 
 
-def _to_events(matched: pl.DataFrame, fmt: Format, table_name: str, pattern: Pattern, context: Context, reading: Reading) -> None:
+@dataclass(frozen=True)
+class _Part:
+    """Some columns of matched lines as text; ``row_of`` tells which row of ``frame`` each line has, where lines share rows."""
+
+    frame: pl.DataFrame
+    row_of: Offsets | None = None
+
+    def per_line(self, values: Sequence[pl.Series]) -> list[pl.Series]:
+        """Values made of the frame's rows, one for each line."""
+        if self.row_of is None or not values:
+            return list(values)
+        return pl.DataFrame(values)[pl.Series(self.row_of, dtype=pl.UInt32)].get_columns()
+
+
+def _to_events(lines: pl.Series, parts: Sequence[_Part], fmt: Format, pattern: Pattern, context: Context, reading: Reading) -> None:
     """Turn matched text into rows of an event table; rows whose values cannot be what they should be are rejected."""
-    table = EVENT_TABLES[table_name]
-    frame = matched
-    if "ts" not in frame.columns:
+    table = EVENT_TABLES[pattern.table or fmt.table or ""]
+    columns: dict[str, pl.Series] = {}
+    is_faulty: Mask = np.zeros(len(lines), bool)
+    for part in parts:
+        values, faults = _values(part.frame, fmt, pattern, table, context)
+        columns |= {s.name: s for s in part.per_line(values)}
+        for fault, reason in faults:
+            is_fault = part.per_line([fault])[0].to_numpy()
+            reading.reject(lines.filter(is_fault & ~is_faulty), reason)
+            is_faulty |= is_fault
+    for name, constant in pattern.constants.items():
+        columns[name] = pl.repeat(constant, len(lines), dtype=_POLARS_TYPES[table[name].type], eager=True)
+    for part in parts:
+        if "attempts" in columns and "_repeats" in part.frame.columns:
+            columns["attempts"] = columns["attempts"] * part.frame["_repeats"]
+    rows = _assembled(lines, columns, table, fmt.id, context.source)
+    if is_faulty.any():
+        rows = rows.filter(~is_faulty)
+    if len(rows):
+        reading.events.append((table.name, fmt.id, rows))
+
+
+def _values(
+    frame: pl.DataFrame, fmt: Format, pattern: Pattern, table: Table, context: Context
+) -> tuple[list[pl.Series], list[tuple[pl.Series, str]]]:  # fmt: skip
+    """Columns of the table as its types, and which rows cannot be so for what reason."""
+    faults: list[tuple[pl.Series, str]] = []
+    if "time" in frame.columns:
         form = pattern.time or fmt.time
         if form is None:
             raise AssertionError(f"{fmt.path}: no [time]")
         frame = _with_times(frame, form, context)
         if frame["ts"].null_count():
-            bad_time = frame["ts"].is_null()
-            reading.reject(frame["line"].filter(bad_time), "time cannot be read")
-            frame = frame.filter(~bad_time)
+            faults.append((frame["ts"].is_null(), "time cannot be read"))
     for name, rule in fmt.fields.items():
         if rule.origin in frame.columns and name not in frame.columns:
             frame = frame.with_columns(pl.col(rule.origin).alias(name))
     written = [c for c, t in frame.schema.items() if t == pl.String and c not in _VERBATIM]
-    frame = frame.with_columns_seq(_without_null_texts(c) for c in written)
-    if fmt.escapes:
+    frame = frame.with_columns([without_texts(frame[c], NULL_TEXTS) for c in written])
+    if fmt.escapes and "text" in frame.columns:
         frame = _unescaped(frame, [c for c in frame.columns if c in written or c in _ESCAPED])
     for whole, split in (("request", split_request), ("uri", split_uri)):
         if whole in frame.columns:
             frame = _with_parts(frame, split(frame[whole]))
-    columns: dict[str, pl.Series] = {}
-    faults: list[tuple[pl.Series, str]] = []
+    values = [frame[c] for c in _TIME_COLUMNS if c in frame.columns]
     for name in frame.columns:
         if name in table and frame.schema[name] == pl.String and name not in _TIME_COLUMNS:
             value, fault = _typed(frame[name], name, table, fmt.fields.get(name))
-            columns[name] = value
+            values.append(value)
             if fault is not None:
                 faults.append((fault, f"{name} is not {_article(_POLARS_TYPES[table[name].type])}"))
-    for name, constant in pattern.constants.items():
-        columns[name] = pl.repeat(constant, len(frame), dtype=_POLARS_TYPES[table[name].type], eager=True)
-    if "service" in table and "service" not in columns and "program" in frame.columns:
-        columns["service"] = frame["program"].alias("service")
-    if "attempts" in columns and "_repeats" in frame.columns:
-        columns["attempts"] = columns["attempts"] * frame["_repeats"]
-    rows = _assembled(frame, columns, table, fmt.id, context.source)
-    if faults:
-        is_faulty = pl.Series(np.zeros(len(rows), bool))
-        for fault, reason in faults:
-            reading.reject(rows["line"].filter(fault & ~is_faulty), reason)
-            is_faulty |= fault
-        rows = rows.filter(~is_faulty)
-    if len(rows):
-        reading.events.append((table.name, fmt.id, rows))
+    if "service" in table and "service" not in frame.columns and "program" in frame.columns:
+        values.append(frame["program"].alias("service"))
+    return values, faults
 
 
 def _unescaped(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -458,8 +531,9 @@ def _unescaped(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     rows = frame["text"].str.contains("\\", literal=True).arg_true()
     if not len(rows):
         return frame
-    escaped = frame.select(columns)[rows]
-    return frame.with_columns([frame[c].scatter(rows, unescape(escaped[c])) for c in columns])
+    escaped = [frame[c][rows] for c in columns]
+    readable = unescape(pl.concat(escaped))
+    return frame.with_columns([frame[c].scatter(rows, readable[n * len(rows) : (n + 1) * len(rows)]) for n, c in enumerate(columns)])
 
 
 def _with_parts(frame: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -506,8 +580,7 @@ def _edited(text: pl.Series, rule: FieldRule) -> pl.Series:
         for value, regex in reversed(list(rule.find.items())):
             found = pl.when(pl.lit(edited).str.contains(f"(?i){regex}")).then(pl.lit(value)).otherwise(found)
         edited = pl.select(found.alias("found"))["found"]
-    edited = edited.to_frame("edited").select_seq(_without_null_texts("edited"))["edited"]
-    return text.replace_strict(different, edited, default=None, return_dtype=pl.String)
+    return text.replace_strict(different, without_texts(edited, NULL_TEXTS), default=None, return_dtype=pl.String)
 
 
 def _number(text: pl.Series, dtype: pl.DataType, scale: float | None) -> pl.Series:
@@ -523,22 +596,16 @@ def _number(text: pl.Series, dtype: pl.DataType, scale: float | None) -> pl.Seri
     return number
 
 
-def _without_null_texts(column: str) -> pl.Expr:
-    return pl.when(~pl.col(column).is_in(NULL_TEXTS)).then(column).alias(column)
-
-
-def _assembled(frame: pl.DataFrame, columns: Mapping[str, pl.Series], table: Table, format_id: str, source: int) -> pl.DataFrame:
+def _assembled(lines: pl.Series, columns: Mapping[str, pl.Series], table: Table, format_id: str, source: int) -> pl.DataFrame:
     """All columns of the table, in its order."""
-    line = frame["line"]
     made: dict[str, pl.Series | pl.Expr] = {
-        "event_id": (line * EVENT_ID_LINE_FACTOR + source * EVENT_ID_SOURCE_FACTOR).alias("event_id"),
+        "event_id": (lines * EVENT_ID_LINE_FACTOR + source * EVENT_ID_SOURCE_FACTOR).alias("event_id"),
         "source": pl.lit(source, pl.Int32),
-        "line": line,
+        "line": lines,
         "format": pl.lit(format_id),
-        **{c: frame[c] for c in _TIME_COLUMNS},
         **columns,
     }
-    return frame.select_seq([_column(made.get(c.name), c.name, _POLARS_TYPES[c.type]) for c in table.columns])
+    return lines.to_frame().select_seq([_column(made.get(c.name), c.name, _POLARS_TYPES[c.type]) for c in table.columns])
 
 
 def _column(made: pl.Series | pl.Expr | None, name: str, dtype: pl.DataType) -> pl.Expr:
@@ -559,4 +626,6 @@ def sniff(lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Form
         share = (reading.event_lines + reading.skipped.total()) / len(sample)
         if share > best_share:
             best, best_share = fmt, share
+        if share == 1:
+            break
     return best, best_share

@@ -43,7 +43,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -80,8 +80,25 @@ _SPECIAL_GROUPS = {"time", "request", "uri"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
 
 
-_QUOTED_FIELD = r' "\(\?P<(\w+)>\[\^"\\\\\]\*\)"'
-"""As written in an expression: a space and a quoted group of anything but quotes and backslashes."""
+@dataclass(frozen=True)
+class Stretch:
+    """What stands in a line before, between or after its quotes, and the expression that reads it."""
+
+    regex: str
+    width: int | None = None
+    """Characters, where every text that matches is as long; then it is counted from the end of its stretch, behind the one before."""
+
+    @cached_property
+    def group(self) -> str | None:
+        """The group that takes the stretch whole, whatever stands there."""
+        whole = re.fullmatch(r'\^\(\?P<(\w+)>\[\^"\\\\\]\*\)\$', self.regex)
+        return whole[1] if whole else None
+
+    @cached_property
+    def literal(self) -> str | None:
+        """The text, where only one matches."""
+        text = self.regex[1:-1]
+        return text if text == re.escape(text).replace("\\ ", " ") else None
 
 
 @dataclass(frozen=True)
@@ -121,15 +138,22 @@ class Pattern:
         return tuple(re.findall(r"\(\?P<(\w+)>", self.regex or ""))
 
     @cached_property
-    def quoted_tail(self) -> tuple[str, ...]:
-        """Groups of the plainly quoted fields that the expression ends in: they can be found by their quotes alone."""
-        tail = re.search(rf"(?:{_QUOTED_FIELD})+\$$", self.regex or "")
-        return tuple(re.findall(_QUOTED_FIELD, tail[0])) if tail and not _has_top_alternatives(self.regex or "") else ()
-
-    @cached_property
-    def head(self) -> Pattern:
-        """The pattern of what stands before the quoted tail."""
-        return replace(self, regex=re.sub(rf"(?:{_QUOTED_FIELD})+\$$", "$", self.regex or ""))
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The pattern cut at its quotes, so that lines can be cut at theirs; empty where it cannot be. A bracketed time is cut off what stands before it."""
+        regex = self.regex or ""
+        parts = _split_at_quotes(regex)
+        compound = {"request", "uri"} & set(self.groups) and {"method", "path", "query", "protocol"} & set(self.groups)
+        if len(parts) < 3 or not len(parts) % 2 or self.keys or compound or not (regex.startswith("^") and regex.endswith("$")):
+            return ()
+        found: list[Stretch] = []
+        for part in (parts[0][1:], *parts[1:-1], parts[-1][:-1]):
+            timed = re.fullmatch(r"(.*)(\\\[\(\?P<time>([^()]*)\)\\\] ?)", part)
+            width = fixed_width(timed[3]) if timed else None
+            if timed and width is not None:
+                found += [Stretch(f"^{timed[1]}$"), Stretch(f"^{timed[2]}$", width + len("[]") + timed[2].endswith(" "))]
+            else:
+                found.append(Stretch(f"^{part}$"))
+        return tuple(found)
 
     @cached_property
     def prefix(self) -> str:
@@ -158,10 +182,40 @@ def literal_prefix(regex: str) -> str:
     return prefix
 
 
+_REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+"""One character, escape or class of a regular expression."""
+
+
+def _split_at_quotes(regex: str) -> list[str]:
+    """Parts of an expression between the quotes that stand outside all groups and classes; one part where alternatives stand there too."""
+    parts, depth = [""], 0
+    for part in _REGEX_PARTS.findall(regex):
+        if part == "|" and depth == 0:
+            return [regex]
+        if part == '"' and depth == 0:
+            parts.append("")
+            continue
+        depth += {"(": 1, ")": -1}.get(part, 0)
+        parts[-1] += part
+    return parts
+
+
+def fixed_width(regex: str) -> int | None:
+    r"""Characters of every text that an expression matches; None where they differ, or where it is not made of characters, classes and counts alone.
+
+    >>> fixed_width(r"[0-9]{2}/[A-Z][a-z]{2} \+"), fixed_width("a+"), fixed_width("(ab)")
+    (8, None, None)
+    """
+    piece = r"(?:\\[^A-Za-z0-9]|\[\^?\]?(?:\\.|[^\]\\])*\]|[^\\\[\](){}.*+?|^$])(?:\{(\d+)\})?"
+    if not re.fullmatch(f"(?:{piece})*", regex):
+        return None
+    return sum(int(found[1] or 1) for found in re.finditer(piece, regex))
+
+
 def _has_top_alternatives(regex: str) -> bool:
     """Whether a ``|`` stands outside all groups and classes."""
     depth = 0
-    for part in re.findall(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", regex, re.DOTALL):
+    for part in _REGEX_PARTS.findall(regex):
         if part == "|" and depth == 0:
             return True
         depth += {"(": 1, ")": -1}.get(part, 0)

@@ -9,21 +9,17 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.encoding import Encoding, first_fit
 from breachscope.ingest.sources import Block, find_bytes
+from breachscope.ingest.views import LEAST_BYTES, Offsets
 
 _BOM = "\ufeff"
-_NEWLINE, _RETURN, _SPACE, _QUOTE, _BACKSLASH = b'\n\r "\\'
+_NEWLINE, _RETURN, _QUOTE, _BACKSLASH = b'\n\r"\\'
 LEAST_NULS = 64
 """No program writes so many NUL bytes in a row into a log: a system that crashed before it had written the block leaves them."""
-_VIEW_BYTES = 12
-"""As many bytes of text find room in a string view itself (Arrow columnar format, variable-size binary view layout)."""
-_FIRST_BYTES = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], np.dtype("<u4"))
-"""Masks that keep so many bytes of a little-endian word."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Lines:
     """The lines of one block, as bytes and as text."""
 
     data: bytes
-    starts: npt.NDArray[np.int64]
+    starts: Offsets
     """Offset of every line, and the end of the last one."""
     first_line: int
     newline: bytes
@@ -49,7 +45,7 @@ class Lines:
         """Columns line (i64, 1-based) and text. NUL bytes at either end of a line (left by copy-and-truncate rotation) are dropped from its text."""
         return self.take(np.arange(len(self)))
 
-    def take(self, rows: npt.NDArray[np.int64]) -> pl.DataFrame:
+    def take(self, rows: Offsets) -> pl.DataFrame:
         """Some lines, by 0-based row; columns as in :attr:`frame`."""
         if self.decoded is not None:
             text = self.decoded[rows]
@@ -61,57 +57,50 @@ class Lines:
             text = text.str.strip_chars_start("\0").str.strip_chars_end("\r\0")
         if self._has_mark:
             text = text.str.strip_prefix(_BOM)
-        return pl.DataFrame([self._numbers(rows), text.alias("text")])
+        return pl.DataFrame([self.numbers(rows), text.alias("text")])
 
     @property
     def _has_mark(self) -> bool:
         """Whether a byte order mark stands anywhere: also where files with marks were joined."""
         return not self.data.isascii() and _BOM.encode() in self.data
 
-    def _numbers(self, rows: npt.NDArray[np.int64]) -> pl.Series:
+    def numbers(self, rows: Offsets) -> pl.Series:
+        """1-based numbers of the lines in these rows."""
         return pl.Series("line", self.first_line + rows, dtype=pl.Int64)
 
-    def without_tail(self, fields: Sequence[str]) -> tuple[pl.DataFrame, npt.NDArray[np.bool_]]:
-        """Cut lines before the quoted fields at their end: ``head "field" "field"``. No text is copied.
+    def stretches(self, widths: Sequence[int | None]) -> tuple[Offsets, list[tuple[Offsets, Offsets]]]:
+        """Cut lines at their quotes: 0-based rows of the lines that have as many as needed, and where each of their stretches begins and ends.
 
-        Returns the lines that end so, with line, text (the head) and a column per field, and which those are. Lines with
-        a backslash in these fields are not among them, for it may escape a quote.
+        Of ``widths``, each None is what stands before, between or behind quotes; a number is so many bytes at the end of
+        the one before it. Lines with a backslash are left out, for it may escape a quote, and such whose text is not
+        their bytes.
         """
-        starts, ends = self.starts[:-1], self.starts[1:].copy()
-        if self.decoded is not None or self.newline != b"\n" or b"\0" in self.data or self._has_mark or not self.data:
-            return self.take(np.arange(0)).with_columns(pl.lit("").alias(f) for f in fields), np.zeros(len(self), bool)
+        if self.decoded is not None or self.newline != b"\n" or b"\0" in self.data or self._has_mark or len(self.data) < LEAST_BYTES:
+            return np.zeros(0, np.int64), []
         data = np.frombuffer(self.data, np.uint8)
-        ends -= data[ends - 1] == _NEWLINE
-        ends -= data[np.maximum(ends - 1, 0)] == _RETURN
-        marks = find_bytes(self.data, _QUOTE, _BACKSLASH)
-        last = np.searchsorted(marks, ends) - 1  # the line's last mark
-        needed = 2 * len(fields)
-        quote = [marks[np.maximum(last - n, 0)] if len(marks) else np.zeros_like(last) for n in reversed(range(needed))]
-        is_cut = (last >= needed - 1) & (quote[0] > starts) & (quote[-1] == ends - 1) & (data[quote[0] - 1] == _SPACE)
-        for position in quote:
-            is_cut &= data[position] == _QUOTE
-        for closing, opening in zip(quote[1:-1:2], quote[2::2], strict=True):
-            is_cut &= (opening == closing + 2) & (data[closing + 1] == _SPACE)
-        is_cut &= quote[-1] + _VIEW_BYTES <= len(data)  # a view is made of words that begin up to here
+        starts, ends = self.starts[:-1], self.starts[1:].copy()
+        ends -= data.take(ends - 1) == _NEWLINE
+        ends -= (ends > starts) & (data.take(ends - 1, mode="clip") == _RETURN)
+        found = find_bytes(self.data, _QUOTE, _BACKSLASH)
+        is_quote = data.take(found) == _QUOTE
+        quotes, backslashes = found[is_quote], found[~is_quote]
+        first = np.searchsorted(quotes, self.starts)
+        needed = widths.count(None) - 1
+        is_cut = (np.diff(first) == needed) & (data.take(ends - 1, mode="clip") != _RETURN)
+        is_cut[np.searchsorted(self.starts, backslashes, side="right") - 1] = False
         rows = np.flatnonzero(is_cut)
-        cut = [self._numbers(rows), self._slices(starts[rows], quote[0][rows] - 1).alias("text")]
-        for field, opening, closing in zip(fields, quote[::2], quote[1::2], strict=True):
-            cut.append(self._slices(opening[rows] + 1, closing[rows]).alias(field))
-        return pl.DataFrame(cut), is_cut
-
-    def _slices(self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> pl.Series:
-        """Parts of the data as text that points into it: Arrow's string views, of which short ones hold the text themselves."""
-        lengths = ends - starts
-        words: npt.NDArray[np.uint32] = np.ndarray(len(self.data) - 3, np.dtype("<u4"), self.data, strides=(1,))
-        views = np.zeros((len(starts), 4), np.dtype("<u4"))
-        views[:, 0] = lengths
-        views[:, 1] = words[starts] & _FIRST_BYTES[np.minimum(lengths, 4)]
-        views[:, 3] = starts
-        short = np.flatnonzero(lengths <= _VIEW_BYTES)
-        for place in (1, 2):
-            views[short, place + 1] = words[starts[short] + 4 * place] & _FIRST_BYTES[np.clip(lengths[short] - 4 * place, 0, 4)]
-        array = pa.Array.from_buffers(pa.string_view(), len(starts), [None, pa.py_buffer(views), pa.py_buffer(self.data)])
-        return pl.Series(pl.from_arrow(array))
+        marks = [quotes.take(first[rows] + n) for n in range(needed)]
+        begins = iter([starts[rows], *(mark + 1 for mark in marks)])
+        closes = iter([*marks, ends[rows]])
+        places: list[tuple[Offsets, Offsets]] = []
+        for width in widths:
+            if width is None:
+                places.append((next(begins), next(closes)))
+            else:
+                begin, end = places[-1]
+                places[-1:] = [(begin, end - width), (end - width, end)]
+        fits = np.logical_and.reduce([begin <= end for begin, end in places])
+        return (rows, places) if fits.all() else (rows[fits], [(begin[fits], end[fits]) for begin, end in places])
 
     def nul_runs(self) -> list[tuple[int, int]]:
         """(line, bytes) of every run of at least :data:`LEAST_NULS` NUL bytes."""
@@ -144,7 +133,7 @@ def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     return Lines(data, starts, block.first_line, newline, encoding)
 
 
-def _line_starts(data: bytes, newline: bytes) -> npt.NDArray[np.int64]:
+def _line_starts(data: bytes, newline: bytes) -> Offsets:
     """Offset of every line, and the end of the last one."""
     ends = find_bytes(data, newline[0])
     starts = np.zeros(len(ends) + 1 + (not data.endswith(newline)), np.int64)
@@ -153,12 +142,12 @@ def _line_starts(data: bytes, newline: bytes) -> npt.NDArray[np.int64]:
     return starts
 
 
-def _as_arrow(data: bytes, starts: npt.NDArray[np.int64]) -> pa.LargeStringArray:
+def _as_arrow(data: bytes, starts: Offsets) -> pa.LargeStringArray:
     """The lines as text without copying them."""
     return pa.LargeStringArray.from_buffers(len(starts) - 1, pa.py_buffer(starts), pa.py_buffer(data))
 
 
-def _decoded(data: bytes, starts: npt.NDArray[np.int64]) -> tuple[pl.Series, Counter[str]]:
+def _decoded(data: bytes, starts: Offsets) -> tuple[pl.Series, Counter[str]]:
     """Decode lines that are not all UTF-8, and count them by encoding. A loop: it does a million lines a second, and such blocks are rare."""
     decoded = [first_fit(data[start:end]) for start, end in pairwise(starts.tolist())]
     return pl.Series([text for text, _ in decoded], dtype=pl.String), Counter(encoding for _, encoding in decoded)

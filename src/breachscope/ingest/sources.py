@@ -21,7 +21,7 @@ from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 from breachscope.errors import InputError
 from breachscope.ingest.encoding import Encoding, detect_encoding
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 24 << 20
 MAX_LINE_BYTES = 64 << 20
 """A longer line is rejected; it would hold the memory bound hostage."""
 KEPT_OF_LONG_LINE = 64 << 10
