@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import dedent
 
+import polars as pl
 import pytest
 
 from breachscope.errors import BreachscopeError, ContentErrors
 from breachscope.ingest import Format, FormatCatalog, check_samples, load_format, load_formats
+from breachscope.ingest.engine import Context, read_lines
 from breachscope.schema import EVENT_TABLES
 
 SHOP_FORMATS = Path(__file__).parents[2] / "sample_logs" / "shop" / "formats"
@@ -209,3 +211,63 @@ def test_syslog_messages_are_never_read_as_whole_lines() -> None:
     assert isinstance(CATALOG, FormatCatalog)
     assert {f.id for f in CATALOG.whole_lines} | {f.id for f in CATALOG.messages} == {f.id for f in CATALOG.formats}
     assert {f.id for f in CATALOG.whole_lines} & {f.id for f in CATALOG.messages} == set()
+
+
+EVENTS_BY_TYPE = """
+title = "events of several types"
+spec = ["none"]
+kind = "json"
+order = 990
+require = ["time"]
+time.formats = ["iso8601"]
+
+[keys]
+time = "$.at"
+_type = "$.type"
+
+[[pattern]]
+where = { _type = ["flow", "netflow"] }
+table = "network"
+keys = { src_ip = "$.src", dst_ip = "$.dst" }
+require = ["time", "src_ip"]
+
+[[pattern]]
+where = { _type = "login" }
+table = "auth"
+keys = { client_ip = "$.src", user = "$.who" }
+set = { action = "logon", outcome = "success", service = "x" }
+
+[[pattern]]
+where = { _type = "*" }
+skip = "other events"
+
+[[sample]]
+line = '{"at":"2026-03-02T10:15:35Z","type":"stats"}'
+skip = "other events"
+"""
+
+
+def test_a_json_line_goes_where_its_type_says(tmp_path: Path) -> None:
+    (tmp_path / "typed.toml").write_text(EVENTS_BY_TYPE)
+    catalog = load_formats([tmp_path])
+    lines = [
+        '{"at":"2026-03-02T10:15:35Z","type":"flow","src":"192.0.2.1","dst":"192.0.2.2"}',
+        '{"at":"2026-03-02T10:15:36Z","type":"netflow","src":"192.0.2.1","dst":"192.0.2.3"}',
+        '{"at":"2026-03-02T10:15:37Z","type":"login","src":"192.0.2.1","who":"u1"}',
+        '{"at":"2026-03-02T10:15:38Z","type":"stats","src":"192.0.2.1"}',
+        '{"at":"2026-03-02T10:15:39Z","src":"192.0.2.1"}',
+        '{"at":"2026-03-02T10:15:40Z","type":"flow"}',
+        "no JSON",
+    ]
+    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
+    reading = read_lines(frame, catalog["typed"], catalog, Context(source=1))
+    found = [(table, row["line"], row.get("dst_ip") or row["user"]) for table, _, rows in reading.events for row in rows.iter_rows(named=True)]
+    assert sorted(found) == [("auth", 3, "u1"), ("network", 1, "192.0.2.2"), ("network", 2, "192.0.2.3")]
+    assert dict(reading.skipped) == {"other events": 1}
+    assert reading.rejects()["line"].to_list() == [5, 6, 7], "a flow that lacks its source is none of the other events"
+
+
+def test_a_condition_on_an_unknown_key_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "typed.toml").write_text(EVENTS_BY_TYPE.replace('where = { _type = "login" }', 'where = { _kind = "login" }'))
+    with pytest.raises(ContentErrors, match=r"typed\.toml:19: no group or key is called '_kind'"):
+        load_formats([tmp_path])

@@ -232,14 +232,18 @@ def _match_regex(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, p
         return lines, lines
     groups, is_match = _caught(lines["text"], pattern.regex or "")
     if is_match is None:
-        matched, rest = lines.hstack(_named(groups, lines.columns)), lines.clear()
+        matched, rest = lines.hstack(_named(groups, lines.columns, pattern.where)), lines.clear()
     else:
         rest = lines.filter(~is_match)
         if len(rest) == len(lines):
             return lines.clear(), lines
-        matched = lines.hstack(_named(groups, lines.columns)).filter(is_match)
+        matched = lines.hstack(_named(groups, lines.columns, pattern.where)).filter(is_match)
     if pattern.keys:
         matched = matched.with_columns(_key_values(matched["text"], pattern.keys, pattern.separator))
+    if pattern.where:
+        has = _has(matched, pattern)
+        rest = pl.concat([rest, matched.filter(~has).select(lines.columns)])
+        matched = matched.filter(has)
     return matched, rest
 
 
@@ -258,9 +262,9 @@ def _caught(texts: pl.Series, regex: str) -> tuple[pl.DataFrame, Mask | None]:
     return groups, None if is_match.all() else is_match
 
 
-def _named(groups: pl.DataFrame, taken: Collection[str] = ()) -> list[pl.Series]:
-    """Group columns by name: dropped where named ``_…`` or taken, joined where a column was caught quoted or bare."""
-    named = [groups[c] for c in groups.columns if not c.startswith("_") and not c.endswith("__q")]
+def _named(groups: pl.DataFrame, taken: Collection[str] = (), kept: Collection[str] = ()) -> list[pl.Series]:
+    """Group columns by name: dropped where taken, or named ``_…`` and not kept; joined where a column was caught quoted or bare."""
+    named = [groups[c] for c in groups.columns if (not c.startswith("_") or c in kept) and not c.endswith("__q")]
     quoted = {c.removesuffix("__q"): groups[c] for c in groups.columns if c.endswith("__q")}
     joined = [pl.select(pl.coalesce(quoted[s.name], s).alias(s.name))[:, 0] if s.name in quoted else s for s in named]
     return [s for s in joined if s.name not in taken]
@@ -268,7 +272,7 @@ def _named(groups: pl.DataFrame, taken: Collection[str] = ()) -> list[pl.Series]
 
 def _match_keys(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
     values = pl.DataFrame(_key_values(lines["text"], pattern.keys, pattern.separator))
-    is_match = values.select(pl.all_horizontal([pl.col(c).is_not_null() for c in pattern.require]))[:, 0]
+    is_match = _has(values, pattern)
     matched = lines.filter(is_match)
     return matched.hstack(values.filter(is_match).get_columns()), lines.filter(~is_match)
 
@@ -331,29 +335,59 @@ def _read_json(lines: pl.DataFrame, fmt: Format, context: Context, reading: Read
         repaired = _json_values(lines["text"].filter(is_repairable).str.replace_all(r"\x", r"\\x", literal=True), fmt)
         at = is_repairable.arg_true()
         values = values.with_columns([values[c].scatter(at, unescape(repaired[c]) if repaired[c].dtype == pl.String else repaired[c]) for c in values.columns])
-    is_match = values.select(pl.all_horizontal([pl.col(c).is_not_null() for c in (_IS_JSON, *fmt.require)]))[:, 0]
-    reading.unread = pl.concat([reading.unread, lines.filter(~is_match)]).sort("line")
-    matched = lines.filter(is_match).hstack(values.drop(_IS_JSON).filter(is_match).get_columns())
-    if len(matched):
-        _to_events(matched["line"], [_Part(matched)], fmt, Pattern(None), context, reading)
+    is_json = values[_IS_JSON].is_not_null()
+    reading.unread = pl.concat([reading.unread, lines.filter(~is_json)])
+    lines, values = lines.filter(is_json), values.filter(is_json)
+    for pattern in fmt.patterns:
+        if not len(lines):
+            break
+        read = values.select(pl.col("|".join(paths)).alias(column) for column, paths in pattern.paths.items())
+        is_match = _has(read, pattern)
+        matched = lines.filter(is_match).hstack(read.filter(is_match).get_columns())
+        # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
+        is_left = ~(_is_where(read, pattern) if pattern.where else is_match)
+        reading.unread = pl.concat([reading.unread, lines.filter(~is_left & ~is_match)])
+        lines, values = lines.filter(is_left), values.filter(is_left)
+        if pattern.skip and len(matched):
+            reading.skipped[pattern.skip] += len(matched)
+        elif len(matched):
+            _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
+    reading.unread = pl.concat([reading.unread, lines]).sort("line")
+
+
+def _has(caught: pl.DataFrame, pattern: Pattern) -> pl.Series:
+    """Which rows are where the pattern says and have what it requires."""
+    has = _is_where(caught, pattern)
+    for column in pattern.require:
+        has &= caught[column].is_not_null()
+    return has
+
+
+def _is_where(caught: pl.DataFrame, pattern: Pattern) -> pl.Series:
+    is_where = pl.Series("where", np.ones(len(caught), bool))
+    for column, texts in pattern.where.items():
+        is_where &= caught[column].is_not_null() if "*" in texts else caught[column].is_in(texts).fill_null(value=False)
+    return is_where
 
 
 def _json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
-    """The format's keys as columns; the column :data:`_IS_JSON` is null where a text is not JSON.
+    """What the format's keys hold, by their paths, joined by ``|``; the column :data:`_IS_JSON` is null where a text is not JSON.
 
     A value that is there but says nothing leaves the word to the next alternative.
     """
     paths: list[str] = []
     columns = []
+    wanted_keys = {"|".join(alternatives): alternatives for pattern in fmt.patterns for alternatives in pattern.paths.values()}
     # Every path costs; most alternatives name keys that no line of a log has.
-    present = _occurring(texts, {_first_key(path) for alternatives in fmt.json_paths.values() for path in alternatives})
-    for name, alternatives in fmt.json_paths.items():
+    present = _occurring(texts, {_first_key(path) for alternatives in wanted_keys.values() for path in alternatives})
+    for name, alternatives in wanted_keys.items():
         told = []
         for path in alternatives:
             if _first_key(path) in present:
                 paths.append(path)
                 told.append(f"told(v[{len(paths)}])")
-        columns.append(f'coalesce({", ".join([*told, "NULL::VARCHAR"])}) AS "{name}"')
+        quoted = name.replace('"', '""')
+        columns.append(f'coalesce({", ".join([*told, "NULL::VARCHAR"])}) AS "{quoted}"')
     wanted = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
     nulls = ", ".join(f"'{text}'" for text in NULL_TEXTS)
     import duckdb  # only JSON needs it

@@ -10,7 +10,8 @@ Grammar of ``formats/<id>.toml``::
     programs = ["sshd"]    # kind syslog: whose messages these are; "*" for any program's
     comment = "#"          # lines that begin so are skipped
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
-    keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives)
+    keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives);
+                                                # keys of a [[pattern]] come on top, its require instead
     separator = ","        # pairs are set apart by white space, and by these characters
 
     [time]
@@ -19,7 +20,8 @@ Grammar of ``formats/<id>.toml``::
     [[pattern]]            # tried in order; each takes the lines that it matches
     match = '…(?P<client_ip>…)…'                # groups are named after the columns that they fill
     contains = "SRC="                           # plain text that must occur, looked for before the expression is tried
-    keys  = { dst_port = "DPT" }                # key=value pairs anywhere in the text
+    keys  = { dst_port = "DPT" }                # key=value pairs anywhere in the text; of JSON, paths
+    where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
     set   = { action = "logon" }                # constants
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
 
@@ -69,7 +71,7 @@ _KEYS: Mapping[str, str] = {
 }
 _PATTERN_KEYS: Mapping[str, str] = {
     **dict.fromkeys(("match", "contains", "skip", "table"), "text"),
-    **dict.fromkeys(("keys", "set", "time"), "a table"),
+    **dict.fromkeys(("keys", "set", "time", "where"), "a table"),
     "require": _TEXTS,
 }
 _FIELD_KEYS: Mapping[str, str] = {"scale": "a number", "map": "a table", "lower": "true or false", "cut": "text", "origin": "text", "find": "a table"}
@@ -131,6 +133,10 @@ class Pattern:
     time: TimeForm | None = None
     separator: str = ""
     """Characters that set key=value pairs apart besides white space."""
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Group or key → texts of which it must be one; ``*`` for any text."""
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column → JSON paths, the first that says something counts."""
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
@@ -244,8 +250,6 @@ class Format:
     table: str | None
     patterns: tuple[Pattern, ...] = ()
     programs: tuple[str, ...] = ()
-    json_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    require: tuple[str, ...] = ()
     time: TimeForm | None = None
     fields: Mapping[str, FieldRule] = field(default_factory=dict)
     escapes: bool = False
@@ -326,24 +330,34 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
         for name, rule in data.get("fields", {}).items()
     }
     time = TimeForm(tuple(data["time"]["formats"])) if "time" in data else None
-    patterns = [
-        Pattern(
-            p.get("match"), p.get("keys", {}), tuple(p.get("require", ())), p.get("contains"), p.get("set", {}), p.get("skip"), p.get("table"),
-            TimeForm(tuple(p["time"]["formats"])) if "time" in p else None, data.get("separator", ""),
-        )
-        for p in data.get("pattern", ())
-    ]  # fmt: skip
+    patterns = [_build_pattern(p, data) for p in data.get("pattern", ())]
     if kind == "delimited":
         patterns.append(Pattern(_delimited_regex(data)))
-    if kind == "keyvalue":
-        patterns.append(Pattern(None, data["keys"], tuple(data.get("require", ())), separator=data.get("separator", "")))
-    paths = {c: tuple([p] if isinstance(p, str) else p) for c, p in data["keys"].items()} if kind == "json" else {}
+    if kind in ("keyvalue", "json") and not patterns:
+        patterns.append(_build_pattern({}, data))
     samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n) for s, n in zip(data.get("sample", ()), sample_lines, strict=True)]
     samples += [Sample(r["line"], None) for r in data.get("refuse", ())]
     return Format(
         path.stem, data["title"], kind, data["order"], path, tuple(data.get("spec", ())), data.get("table"), tuple(patterns), tuple(data.get("programs", ())),
-        paths, tuple(data.get("require", ())), time, fields, data.get("escapes", False), data.get("comment"), tuple(samples),
+        time, fields, data.get("escapes", False), data.get("comment"), tuple(samples),
     )  # fmt: skip
+
+
+def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Pattern:
+    kind = data["kind"]
+    own = pattern.get("keys", {})
+    keys = {**data.get("keys", {}), **own} if "match" not in pattern else own
+    # What is skipped need not hold what an event must.
+    require = pattern.get("require", () if "skip" in pattern else data.get("require", ()))
+    return Pattern(
+        pattern.get("match"), {} if kind == "json" else keys, tuple(require), pattern.get("contains"), pattern.get("set", {}), pattern.get("skip"),
+        pattern.get("table"), TimeForm(tuple(pattern["time"]["formats"])) if "time" in pattern else None, data.get("separator", ""),
+        {name: _texts(wanted) for name, wanted in pattern.get("where", {}).items()}, {c: _texts(p) for c, p in keys.items()} if kind == "json" else {},
+    )  # fmt: skip
+
+
+def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _delimited_regex(data: Mapping[str, Any]) -> str:
@@ -429,17 +443,21 @@ class _Checker:
             if not self.data.get(key):
                 self.complain(f"a format of kind {kind} needs {key!r}", "kind")
         columns = [*self.data.get("columns", ()), *self.data.get("keys", {})]
-        for column in columns:
-            self.check_group(column, self.data.get("table"), "columns" if "columns" in self.data else "keys")
+        if table := self.data.get("table"):
+            for column in columns:
+                self.check_group(column, table, "columns" if "columns" in self.data else "keys")
         if columns and "time" not in columns:
             self.complain("one of the columns must be 'time'", "columns" if "columns" in self.data else "keys")
-        for column, key in self.data.get("keys", {}).items():
-            paths = [key] if isinstance(key, str) else key
-            if not (_is_texts(paths) and (kind != "json" or all(p.startswith("$") for p in paths))):
-                self.complain(f"{column} names a key" + (', as a path: "$.key"' if kind == "json" else ""), "keys", column)
+        self.check_keys(kind, self.data.get("keys", {}), "keys")
         for column in self.data.get("require", ()):
             if column not in columns:
                 self.complain(f"{column!r} is required but no key gives it{did_you_mean(column, columns)}", "require")
+
+    def check_keys(self, kind: str, given: Mapping[str, Any], *keys: str | int) -> None:
+        for column, key in given.items():
+            paths = [key] if isinstance(key, str) else key
+            if not (_is_texts(paths) and (kind == "json" or len(paths) == 1) and (kind != "json" or all(p.startswith("$") for p in paths))):
+                self.complain(f"{column} names a key" + (', as a path: "$.key"' if kind == "json" else ""), *keys, column)
 
     def check_time(self, *keys: str | int) -> None:
         holder: Any = self.data
@@ -456,23 +474,35 @@ class _Checker:
     def check_pattern(self, i: int, pattern: Mapping[str, Any]) -> None:
         if not self.check_shape(pattern, _PATTERN_KEYS, "pattern", i):
             return
-        if not ({"match", "keys"} & pattern.keys()):
-            self.complain("a pattern needs 'match' or 'keys'", "pattern", i)
+        kind = self.data.get("kind")
+        if not ({"match", "keys", "where"} & pattern.keys()):
+            self.complain("a pattern needs 'match', 'keys' or 'where'", "pattern", i)
+        if kind == "json" and {"match", "contains"} & pattern.keys():
+            self.complain("a pattern of JSON has 'where' and 'keys', no 'match'", "pattern", i)
+        self.check_keys(str(kind), pattern.get("keys", {}), "pattern", i, "keys")
         regex = pattern.get("match")
         if regex is not None and not self.check_regex(regex, "pattern", i, "match"):
             return
         if "table" in pattern:
             self.check_table("pattern", i, "table")
         self.check_time("pattern", i, "time")
+        groups = re.findall(r"\(\?P<(\w+)>", regex or "")
+        given = {*groups, *pattern.get("keys", {}), *self.data.get("keys", {})}
+        for name, wanted in pattern.get("where", {}).items():
+            if name not in given:
+                self.complain(f"no group or key is called {name!r}{did_you_mean(name, given)}", "pattern", i, "where", name)
+            if not (isinstance(wanted, str) or _is_texts(wanted)):
+                self.complain(f"{name} is a text or a list of texts", "pattern", i, "where", name)
+        for column in pattern.get("require", ()):
+            if column not in given:
+                self.complain(f"{column!r} is required but no key gives it{did_you_mean(column, given)}", "pattern", i, "require")
         if "skip" in pattern:
             return
-        groups = re.findall(r"\(\?P<(\w+)>", regex or "")
         if self.data.get("kind") == "envelope":
             for group in ("time", "program", "message"):
                 if group not in groups and not (group == "message" and "head" in groups):
                     self.complain(f"an envelope's pattern needs a group {group!r}", "pattern", i, "match")
             return
-        given = {*groups, *pattern.get("keys", {}), *self.data.get("keys", {})}
         if self.data.get("kind") != "syslog":
             if "time" not in given:
                 self.complain("a pattern of events needs a group or key 'time'", "pattern", i)
@@ -483,6 +513,9 @@ class _Checker:
             self.check_group(group, table, "pattern", i, "match")
         for column in pattern.get("keys", {}):
             self.check_group(column, table, "pattern", i, "keys", column)
+        if "match" not in pattern and not self.data.get("table"):
+            for column in self.data.get("keys", {}):
+                self.check_group(column, table, "keys", column)
         for column, constant in pattern.get("set", {}).items():
             self.check_group(column, table, "pattern", i, "set", column)
             self.check_member(column, constant, table, "pattern", i, "set", column)
