@@ -269,5 +269,5 @@ def test_a_json_line_goes_where_its_type_says(tmp_path: Path) -> None:
 
 def test_a_condition_on_an_unknown_key_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "typed.toml").write_text(EVENTS_BY_TYPE.replace('where = { _type = "login" }', 'where = { _kind = "login" }'))
-    with pytest.raises(ContentErrors, match=r"typed\.toml:19: no group or key is called '_kind'"):
+    with pytest.raises(ContentErrors, match=r"typed\.toml:20: no group or key is called '_kind'"):
         load_formats([tmp_path])

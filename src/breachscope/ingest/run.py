@@ -306,7 +306,7 @@ class _SourceReader:
             mtime=datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(),
             compression=self.stream.compression,
             encoding=self.stream.encoding,
-            newline={b"\n": "LF", b"\r": "CR"}[self.stream.newline],
+            newline="JSON" if self.stream.record_depth is not None else {b"\n": "LF", b"\r": "CR"}[self.stream.newline],
             formats=dict(sorted(totals.formats.items())),
             confidence=round(self.confidence, 4),
             tz=self.zone.name,
@@ -456,6 +456,8 @@ class _SourceReader:
             notes.append(f"holds {nuls:,} NUL bytes, first in line {self.nul_runs[0][0]:,}: what was written there is not in this file")
         if totals.zoneless and not self.zone.is_given:
             notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
+        if self.stream.record_depth is not None:
+            notes.append("is a JSON document: each of its records counts as a line")
         if self.stream.lacks_final_newline and not self.unreadable:
             notes.append("ends inside a line: it was cut there, or was still being written")
         return tuple(notes)

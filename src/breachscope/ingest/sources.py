@@ -10,6 +10,7 @@ import lzma
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Protocol, cast
 
@@ -19,6 +20,7 @@ import zstandard
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
 from breachscope.errors import InputError
+from breachscope.ingest.documents import as_lines, record_depth
 from breachscope.ingest.encoding import Encoding, detect_encoding
 
 BLOCK_BYTES = 24 << 20
@@ -78,6 +80,8 @@ class Stream:
     content_digest: str = ""
     index: list[tuple[int, int]] = field(default_factory=list)
     """(first line, offset) of every block."""
+    record_depth: int | None = None
+    """Where the input is a JSON document of many records: how many brackets enclose them. Each record counts as a line."""
     is_hashed: bool = True
     """Whether the digests are wanted; a second look at the same input does without."""
     block_bytes: int = BLOCK_BYTES
@@ -92,8 +96,8 @@ class Stream:
 
     @property
     def is_seekable(self) -> bool:
-        """Whether an offset into the content is an offset into the file."""
-        return self.compression == "none" and not self.encoding.startswith("utf-16")
+        """Whether an offset into the lines is an offset into the file."""
+        return self.compression == "none" and not self.encoding.startswith("utf-16") and self.record_depth is None
 
     def blocks(self) -> Iterator[Block]:
         """Read the input once. Raises InputError when it cannot be opened; later trouble becomes ``problem``."""
@@ -105,7 +109,7 @@ class Stream:
             chunks = self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
             if self.compression != "none" and self.is_hashed:
                 chunks = _hashed(chunks, content_hash)
-            yield from self._cut(self._as_lines_encoding(chunks))
+            yield from self._cut(self._as_records(self._as_lines_encoding(chunks)))
             while self._read_stored(stored):
                 pass  # what follows a broken stream still belongs to the file's digest
             self.size = stored.count
@@ -188,6 +192,15 @@ class Stream:
         self.newline = _newline(head)
         yield head
         yield from chunks
+
+    def _as_records(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Take a JSON document apart into its records, a line each; other inputs pass as they are."""
+        head = next(chunks, b"")
+        self.record_depth = record_depth(head)
+        if self.record_depth is None:
+            return chain([head], chunks)
+        self.newline = b"\n"
+        return as_lines(chain([head], chunks), self.record_depth)
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Block]:
         """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone."""

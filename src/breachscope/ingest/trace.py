@@ -53,6 +53,7 @@ def read_raw_line(case: Case, event_id: int) -> RawLine:
     index = next((path for s in copies if (path := case.path / f"index/{s.id}.parquet").is_file()), None)
     blocks = pq.read_table(index).to_pydict() if index else {"line": [1], "offset": [0]}
     stream = Stream(Path(holder.path), holder.compression, _encoding(holder), b"\r" if holder.newline == "CR" else b"\n")
+    stream.record_depth = 0 if holder.newline == "JSON" else None
     raw = read_lines_at(stream, list(zip(blocks["line"], blocks["offset"], strict=True)), line)
     if raw is None:
         raise CaseError(f"no longer has line {line}: it was changed after the ingest; see 'breachscope verify'", path=holder.path)
