@@ -45,6 +45,8 @@ class TimeForm:
     """How one format writes time: ``formats`` are strptime patterns, or ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``iso8601``."""
 
     formats: tuple[str, ...]
+    zone: str | None = None
+    """The zone of zone-less times, where the format fixes it."""
 
     @property
     def lacks_year(self) -> bool:
@@ -175,6 +177,7 @@ def parse_times(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray
 
     ``years`` gives the year of each text and is needed where the form lacks one.
     """
+    zone = zone if form.zone is None else Zone(form.zone, is_given=True)
     # Neighbouring log lines share their second: each run of equal texts is read once.
     if years is None:
         runs = texts.rle().struct.unnest()

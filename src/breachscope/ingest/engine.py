@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, split_request, split_uri, unescape
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern
+from breachscope.ingest.headers import Headers, Layout, layout_of
 from breachscope.ingest.lines import LEAST_NULS, Lines
 from breachscope.ingest.views import Mask, Offsets, are_text, begins_of_runs, text_views, without_texts
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
@@ -59,6 +60,7 @@ class Context:
     source: int
     zone: Zone = field(default_factory=Zone)
     years: YearTimeline | None = None
+    headers: Headers = field(default_factory=Headers)
 
 
 @dataclass
@@ -121,7 +123,9 @@ def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
     if is_broken.any():
         reading.reject(lines["line"].filter(is_broken), "NUL bytes within the line: the records before and after them have run together")
         lines = lines.filter(~is_broken)
-    if fmt.kind == "json":
+    if fmt.kind == "table":
+        _read_table(lines, fmt, context, reading)
+    elif fmt.kind == "json":
         _read_json(lines, fmt, context, reading)
     elif fmt.kind == "envelope":
         _read_syslog(lines, fmt, catalog, context, reading)
@@ -318,6 +322,46 @@ def _first_group(texts: pl.Series, regex: str) -> pl.Series:
     return groups.select(pl.coalesce(pl.all()))[:, 0]
 
 
+def _read_table(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading) -> None:
+    """Read the lines under each header by its columns; a header of line 1 is skipped."""
+    if fmt.header is None:
+        is_header = lines["line"].is_in(context.headers.lines)
+        if is_header.any():
+            reading.skipped["header"] += int(is_header.sum())
+            lines = lines.filter(~is_header)
+    header_of = context.headers.at(lines["line"].to_numpy())
+    unread: list[pl.DataFrame] = []
+    for header in np.unique(header_of).tolist():
+        under = lines if len(lines) and (header_of == header).all() else lines.filter(header_of == header)
+        names = context.headers.names[header] if header >= 0 else fmt.columns
+        layout = layout_of(names, fmt.separator, fmt.quote, fmt.names)
+        if not set(fmt.require) <= layout.fields.keys():
+            unread.append(under)
+            continue
+        groups, is_caught = _caught(under["text"], layout.regex)
+        columns = pl.DataFrame(_fields(pl.DataFrame(_named(groups, kept=groups.columns)), layout, fmt))
+        if is_caught is not None:
+            unread.append(under.filter(~is_caught))
+            under, columns = under.filter(is_caught), columns.filter(is_caught)
+        for pattern in fmt.patterns:
+            is_left = _take(under, columns, fmt, pattern, context, reading)
+            under, columns = under.filter(is_left), columns.filter(is_left)
+        unread.append(under)
+    reading.unread = pl.concat([reading.unread, *unread]).sort("line")
+
+
+def _fields(caught: pl.DataFrame, layout: Layout, fmt: Format) -> list[pl.Series]:
+    """Fields from the columns that make them; the first alternative that says something counts."""
+    if fmt.quote is not None:
+        caught = caught.select(pl.all().str.replace_all(fmt.quote * 2, fmt.quote, literal=True))
+    told = {c: without_texts(caught[c], NULL_TEXTS) for c in caught.columns}
+    made = []
+    for field_name, alternatives in layout.fields.items():
+        joined = [pl.concat_str([pl.lit(told[f"_{n}"]) for n in columns], separator=" ") for columns in alternatives]
+        made.append(pl.select(pl.coalesce(joined).alias(field_name))[:, 0])
+    return made
+
+
 def _read_json(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading) -> None:
     """Read JSON lines by path. DuckDB's reader takes any scalar as text, tells JSON null from "null", and survives bad lines.
 
@@ -342,17 +386,25 @@ def _read_json(lines: pl.DataFrame, fmt: Format, context: Context, reading: Read
         if not len(lines):
             break
         read = values.select(pl.col("|".join(paths)).alias(column) for column, paths in pattern.paths.items())
-        is_match = _has(read, pattern)
-        matched = lines.filter(is_match).hstack(read.filter(is_match).get_columns())
-        # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
-        is_left = ~(_is_where(read, pattern) if pattern.where else is_match)
-        reading.unread = pl.concat([reading.unread, lines.filter(~is_left & ~is_match)])
+        is_left = _take(lines, read, fmt, pattern, context, reading)
         lines, values = lines.filter(is_left), values.filter(is_left)
-        if pattern.skip and len(matched):
-            reading.skipped[pattern.skip] += len(matched)
-        elif len(matched):
-            _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
     reading.unread = pl.concat([reading.unread, lines]).sort("line")
+
+
+def _take(lines: pl.DataFrame, read: pl.DataFrame, fmt: Format, pattern: Pattern, context: Context, reading: Reading) -> pl.Series:
+    """Make events of the lines that are where the pattern says and have what it requires; return which lines are left for others."""
+    is_where = _is_where(read, pattern)
+    is_match = _has(read, pattern)
+    matched = lines.filter(is_match).hstack(read.filter(is_match).get_columns())
+    if pattern.skip and len(matched):
+        reading.skipped[pattern.skip] += len(matched)
+    elif len(matched):
+        _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
+    if not pattern.where:
+        return ~is_match
+    # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
+    reading.unread = pl.concat([reading.unread, lines.filter(is_where & ~is_match)])
+    return ~is_where
 
 
 def _has(caught: pl.DataFrame, pattern: Pattern) -> pl.Series:
@@ -585,6 +637,8 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         text = text.str.to_lowercase()
     if rule and rule.map is not None:
         text = text.replace_strict(dict(rule.map), default=None, return_dtype=pl.String)
+    if rule and rule.plus:
+        text = text.str.replace_all("+", " ", literal=True)
     if rule and (rule.cut or rule.find):
         text = _edited(text, rule)
     dtype = _POLARS_TYPES[table[name].type]
@@ -648,15 +702,21 @@ def _column(made: pl.Series | pl.Expr | None, name: str, dtype: pl.DataType) -> 
     return (pl.lit(made) if isinstance(made, pl.Series) else made).alias(name)
 
 
-def sniff(lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Format] = ()) -> tuple[Format | None, float]:
-    """The format that reads most of the sample, and the share of its lines that it reads; order decides among equals."""
+def sniff(
+    lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Format] = (), head: bytes = b""
+) -> tuple[Format | None, float]:  # fmt: skip
+    """The format that reads most of the sample, and the share of its lines that it reads; order decides among equals.
+
+    ``head`` is the beginning of the input, where headers stand.
+    """
     sample = lines.filter(lines["text"].str.strip_chars() != "")
     best: Format | None = None
     best_share = 0.0
     if not len(sample):
         return None, 0.0
     for fmt in candidates or catalog.whole_lines:
-        reading = read_lines(sample, fmt, catalog, Context(source=0))
+        headers = Headers().with_those_of(head, 1, fmt) if fmt.kind == "table" else Headers()
+        reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers))
         share = (reading.event_lines + reading.skipped.total()) / len(sample)
         if share > best_share:
             best, best_share = fmt, share

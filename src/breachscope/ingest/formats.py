@@ -3,7 +3,8 @@ r"""Log formats as data: one TOML file each, loaded, checked, and listed.
 Grammar of ``formats/<id>.toml``::
 
     title = "…"            spec = ["URL or document", …]
-    kind  = "regex"        # regex · delimited · json · keyvalue · envelope (syslog headers) · syslog (messages of programs)
+    kind  = "regex"        # regex · delimited · table (a header names the columns) · json · keyvalue · envelope (syslog
+                           # headers) · syslog (messages of programs)
     table = "web"          # the event table; a [[pattern]] may name another
     order = 20             # place among formats that read a sample equally well; no two formats share one
     escapes = true         # undo \" \\ \xHH in text columns
@@ -12,10 +13,15 @@ Grammar of ``formats/<id>.toml``::
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
     keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives);
                                                 # keys of a [[pattern]] come on top, its require instead
-    separator = ","        # pairs are set apart by white space, and by these characters
+    header = "#Fields:"                         # kind table: what header lines begin with; without it line 1 is the header
+    keys = { time = "date+time", path = ["cs-uri-stem", "url"] }   # kind table: names in any case, joined by a space, or
+                                                # alternatives; with separator, quote ("" within stands for one), require,
+                                                # and columns: the names where no header stands above
+    separator = ","        # kind keyvalue: pairs are set apart by white space, and by these characters
 
     [time]
     formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime, or iso8601, epoch_s, epoch_ms, epoch_us
+    zone = "UTC"                                # where the format fixes the zone of its zone-less times
 
     [[pattern]]            # tried in order; each takes the lines that it matches
     match = '…(?P<client_ip>…)…'                # groups are named after the columns that they fill
@@ -29,11 +35,12 @@ Grammar of ``formats/<id>.toml``::
     scale = 1000           # number multiplied by this
     map = { BLOCK = "deny" }                    # text translated; what is not in the map becomes null
     lower = true
+    plus = true                                 # "+" stands for a space
     origin = "rule"                             # taken from the text of this column where no group gives it
     cut = ':? *IN$'                             # regular expression of what is left out
     find = { deny = 'drop|deny' }               # value for a text that holds the expression, in any case; the first counts
 
-    [[sample]]             # a line and every column that it fills, or the kind under which it is skipped
+    [[sample]]             # a line (kind table: and its header) and every column that it fills, or the kind under which it is skipped
     [[refuse]]             # a line that must not be read
 
 Group names besides columns: ``time``; ``request`` (a request line), ``uri`` (path and query), and names that begin with
@@ -55,14 +62,14 @@ import polars as pl
 
 from breachscope.errors import BreachscopeError, ContentErrors, FormatError, UsageError, did_you_mean
 from breachscope.schema import EVENT_TABLES
-from breachscope.timestamps import TimeForm
+from breachscope.timestamps import TimeForm, Zone
 from breachscope.toml_file import TomlFile
 
-Kind = Literal["regex", "delimited", "json", "keyvalue", "envelope", "syslog"]
-_KINDS = ("regex", "delimited", "json", "keyvalue", "envelope", "syslog")
+Kind = Literal["regex", "delimited", "table", "json", "keyvalue", "envelope", "syslog"]
+_KINDS = ("regex", "delimited", "table", "json", "keyvalue", "envelope", "syslog")
 _TEXTS, _TABLES = "a list of texts", "a list of tables"
 _KEYS: Mapping[str, str] = {
-    **dict.fromkeys(("title", "kind", "table", "comment", "separator", "quote"), "text"),
+    **dict.fromkeys(("title", "kind", "table", "comment", "separator", "quote", "header"), "text"),
     **dict.fromkeys(("escapes", "extra"), "true or false"),
     **dict.fromkeys(("spec", "programs", "columns", "require"), _TEXTS),
     **dict.fromkeys(("time", "keys", "fields"), "a table"),
@@ -74,9 +81,17 @@ _PATTERN_KEYS: Mapping[str, str] = {
     **dict.fromkeys(("keys", "set", "time", "where"), "a table"),
     "require": _TEXTS,
 }
-_FIELD_KEYS: Mapping[str, str] = {"scale": "a number", "map": "a table", "lower": "true or false", "cut": "text", "origin": "text", "find": "a table"}
-_TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS}
-_SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "expect": "a table", "skip": "text"}
+_FIELD_KEYS: Mapping[str, str] = {
+    "scale": "a number",
+    "map": "a table",
+    "lower": "true or false",
+    "cut": "text",
+    "origin": "text",
+    "find": "a table",
+    "plus": "true or false",
+}
+_TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS, "zone": "text"}
+_SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "header": "text", "expect": "a table", "skip": "text"}
 _NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
 _SPECIAL_GROUPS = {"time", "request", "uri"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
@@ -116,6 +131,8 @@ class FieldRule:
     """Another column whose text is taken where no group gives this one."""
     find: Mapping[str, str] | None = None
     """Value → regular expression that must occur, in any case; the first that does counts, else null."""
+    plus: bool = False
+    """Whether ``+`` stands for a space."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +252,7 @@ class Sample:
     """Column → value; None for a line that must be refused."""
     skip: str | None = None
     number: int = 0
+    header: str | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +273,15 @@ class Format:
     escapes: bool = False
     comment: str | None = None
     samples: tuple[Sample, ...] = ()
+    header: str | None = None
+    """Kind table: what a header line begins with; None where the first line is the header."""
+    separator: str = ","
+    quote: str | None = None
+    columns: tuple[str, ...] = ()
+    """Kind table: names in lower case where no header stands above, for the writer always writes these."""
+    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Kind table: column → alternative names in the header."""
+    require: tuple[str, ...] = ()
 
     @property
     def lacks_year(self) -> bool:
@@ -326,21 +353,30 @@ def load_format(path: Path) -> Format:
 def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> Format:
     kind = cast("Kind", data["kind"])
     fields = {
-        name: FieldRule(rule.get("scale"), rule.get("map"), rule.get("lower", False), rule.get("cut"), rule.get("origin"), rule.get("find"))
+        name: FieldRule(
+            rule.get("scale"), rule.get("map"), rule.get("lower", False), rule.get("cut"), rule.get("origin"), rule.get("find"), rule.get("plus", False)
+        )
         for name, rule in data.get("fields", {}).items()
     }
-    time = TimeForm(tuple(data["time"]["formats"])) if "time" in data else None
+    time = _time_form(data)
     patterns = [_build_pattern(p, data) for p in data.get("pattern", ())]
     if kind == "delimited":
         patterns.append(Pattern(_delimited_regex(data)))
-    if kind in ("keyvalue", "json") and not patterns:
+    if kind in ("keyvalue", "json", "table") and not patterns:
         patterns.append(_build_pattern({}, data))
-    samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n) for s, n in zip(data.get("sample", ()), sample_lines, strict=True)]
-    samples += [Sample(r["line"], None) for r in data.get("refuse", ())]
+    samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n, s.get("header")) for s, n in zip(data.get("sample", ()), sample_lines, strict=True)]
+    samples += [Sample(r["line"], None, header=r.get("header")) for r in data.get("refuse", ())]
     return Format(
         path.stem, data["title"], kind, data["order"], path, tuple(data.get("spec", ())), data.get("table"), tuple(patterns), tuple(data.get("programs", ())),
         time, fields, data.get("escapes", False), data.get("comment"), tuple(samples),
+        data.get("header"), data.get("separator", ","), data.get("quote"),
+        tuple(c.lower() for c in data.get("columns", ())) if kind == "table" else (),
+        tuple((c, _texts(n)) for c, n in data.get("keys", {}).items()) if kind == "table" else (), tuple(data.get("require", ())),
     )  # fmt: skip
+
+
+def _time_form(holder: Mapping[str, Any]) -> TimeForm | None:
+    return TimeForm(tuple(holder["time"]["formats"]), holder["time"].get("zone")) if "time" in holder else None
 
 
 def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Pattern:
@@ -350,8 +386,8 @@ def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Patte
     # What is skipped need not hold what an event must.
     require = pattern.get("require", () if "skip" in pattern else data.get("require", ()))
     return Pattern(
-        pattern.get("match"), {} if kind == "json" else keys, tuple(require), pattern.get("contains"), pattern.get("set", {}), pattern.get("skip"),
-        pattern.get("table"), TimeForm(tuple(pattern["time"]["formats"])) if "time" in pattern else None, data.get("separator", ""),
+        pattern.get("match"), {} if kind in ("json", "table") else keys, tuple(require), pattern.get("contains"), pattern.get("set", {}), pattern.get("skip"),
+        pattern.get("table"), _time_form(pattern), data.get("separator", ""),
         {name: _texts(wanted) for name, wanted in pattern.get("where", {}).items()}, {c: _texts(p) for c, p in keys.items()} if kind == "json" else {},
     )  # fmt: skip
 
@@ -406,7 +442,7 @@ class _Checker:
             if self.check_shape(sample, _SAMPLE_KEYS, "sample", i) and ("line" not in sample or not ({"expect", "skip"} & sample.keys())):
                 self.complain("a sample needs 'line' and 'expect' (or 'skip')", "sample", i)
         for i, refused in enumerate(self.data.get("refuse", ())):
-            if self.check_shape(refused, {"line": "text"}, "refuse", i) and "line" not in refused:
+            if self.check_shape(refused, {"line": "text", "header": "text"}, "refuse", i) and "line" not in refused:
                 self.complain("a refused line needs 'line'", "refuse", i)
         if not self.data.get("sample"):
             self.complain("needs at least one [[sample]] with the fields expected of it")
@@ -433,6 +469,7 @@ class _Checker:
     def check_kind(self, kind: str) -> None:
         needs = {
             "delimited": ("separator", "columns", "time"),
+            "table": ("separator", "keys", "require", "time"),
             "json": ("keys", "require", "time"),
             "keyvalue": ("keys", "require", "time"),
             "syslog": ("programs", "pattern"),
@@ -442,12 +479,13 @@ class _Checker:
         for key in needs:
             if not self.data.get(key):
                 self.complain(f"a format of kind {kind} needs {key!r}", "kind")
-        columns = [*self.data.get("columns", ()), *self.data.get("keys", {})]
+        columns = [*(self.data.get("columns", ()) if kind != "table" else ()), *self.data.get("keys", {})]
+        given = "columns" if kind == "delimited" else "keys"
         if table := self.data.get("table"):
             for column in columns:
-                self.check_group(column, table, "columns" if "columns" in self.data else "keys")
+                self.check_group(column, table, given)
         if columns and "time" not in columns:
-            self.complain("one of the columns must be 'time'", "columns" if "columns" in self.data else "keys")
+            self.complain("one of the columns must be 'time'", given)
         self.check_keys(kind, self.data.get("keys", {}), "keys")
         for column in self.data.get("require", ()):
             if column not in columns:
@@ -456,7 +494,7 @@ class _Checker:
     def check_keys(self, kind: str, given: Mapping[str, Any], *keys: str | int) -> None:
         for column, key in given.items():
             paths = [key] if isinstance(key, str) else key
-            if not (_is_texts(paths) and (kind == "json" or len(paths) == 1) and (kind != "json" or all(p.startswith("$") for p in paths))):
+            if not (_is_texts(paths) and (kind in ("json", "table") or len(paths) == 1) and (kind != "json" or all(p.startswith("$") for p in paths))):
                 self.complain(f"{column} names a key" + (', as a path: "$.key"' if kind == "json" else ""), *keys, column)
 
     def check_time(self, *keys: str | int) -> None:
@@ -467,6 +505,11 @@ class _Checker:
             return
         if not holder.get("formats"):
             self.complain('[time] needs formats = ["…"]', *keys)
+        if "zone" in holder:
+            try:
+                Zone.named(holder["zone"])
+            except UsageError as error:
+                self.complain(str(error), *keys, "zone")
         for form in holder.get("formats", ()):
             if form not in _NAMED_TIMES and not _is_strptime(form):
                 self.complain(f"{form!r} is not a form of time{did_you_mean(form, _NAMED_TIMES)}", *keys, "formats")
@@ -477,8 +520,8 @@ class _Checker:
         kind = self.data.get("kind")
         if not ({"match", "keys", "where"} & pattern.keys()):
             self.complain("a pattern needs 'match', 'keys' or 'where'", "pattern", i)
-        if kind == "json" and {"match", "contains"} & pattern.keys():
-            self.complain("a pattern of JSON has 'where' and 'keys', no 'match'", "pattern", i)
+        if kind in ("json", "table") and (unfit := {"match", "contains", *(["keys"] if kind == "table" else [])} & pattern.keys()):
+            self.complain(f"a pattern of kind {kind} has no {min(unfit)!r}", "pattern", i)
         self.check_keys(str(kind), pattern.get("keys", {}), "pattern", i, "keys")
         regex = pattern.get("match")
         if regex is not None and not self.check_regex(regex, "pattern", i, "match"):

@@ -34,6 +34,7 @@ from breachscope.case import MANIFEST, Case, Manifest, ParquetFile, Source, sha2
 from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.engine import Context, Reading, read_block, read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
+from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, compression_of, content_digests, find_inputs
 from breachscope.progress import Progress
@@ -282,6 +283,7 @@ class _SourceReader:
         self.years: YearTimeline | None = None
         self.unreadable: str | None = None
         self.nul_runs: list[tuple[int, int, int]] = []
+        self.headers = Headers()
         self._years_lock = threading.Lock()
         self._years_sought = False
 
@@ -361,7 +363,9 @@ class _SourceReader:
                     self._lock_on(block)
                 if self.unreadable:
                     continue
-                pending.append(pool.submit(self._read_block, block))
+                if self.fmt is not None and self.fmt.kind == "table":
+                    self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt)
+                pending.append(pool.submit(self._read_block, block, self.headers))
                 while len(pending) > threads:
                     yield pending.popleft().result()
             while pending:
@@ -371,7 +375,7 @@ class _SourceReader:
         """Choose the format from the first block."""
         lines = split_lines(block, self.stream.encoding, self.stream.newline).frame
         sample = lines if len(lines) <= _SAMPLE_LINES else lines.gather_every(len(lines) // _SAMPLE_LINES).head(_SAMPLE_LINES)
-        chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else ())
+        chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else (), block.data)
         self.fmt = self.fmt or chosen
         inner = compression_of(block.data)
         if chosen is None and inner != "none":
@@ -379,25 +383,25 @@ class _SourceReader:
         elif chosen is None and _looks_binary(block.data):
             self.unreadable = "is not a text log but binary data; nothing was read from it"
 
-    def _context_for(self, fmt: Format, lines: Lines, left: pl.DataFrame | None = None) -> Context:
+    def _context_for(self, fmt: Format, lines: Lines, headers: Headers, left: pl.DataFrame | None = None) -> Context:
         """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
         if not (fmt.lacks_year and (self._years_sought or has_yearless_times((lines.frame if left is None else left)["text"]))):
-            return Context(self.plan.id, self.zone)
+            return Context(self.plan.id, self.zone, headers=headers)
         with self._years_lock:
             if not self._years_sought:
                 scan = Stream(self.plan.path, is_hashed=False, block_bytes=self.options.block_bytes)
                 chunks = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
                 self.years = infer_years(chunks, reference=self.plan.reference, year=self.options.year, file_name=self.plan.path.name)
                 self._years_sought = True
-        return Context(self.plan.id, self.zone, self.years)
+        return Context(self.plan.id, self.zone, self.years, headers)
 
-    def _read_block(self, block: Block) -> _BlockResult:
+    def _read_block(self, block: Block, headers: Headers) -> _BlockResult:
         if block.overlong_bytes is not None:
             reason = f"line longer than this program reads ({block.overlong_bytes:,} bytes); its beginning is kept"
             row = {"source": self.plan.id, "line": block.first_line, "reason": reason, "raw": block.data[:KEPT_OF_LONG_LINE], "raw_bytes": block.overlong_bytes}
             return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
-        reading = self._read_as_formats(lines)
+        reading = self._read_as_formats(lines, headers)
         frames: dict[str, list[pl.DataFrame]] = {}
         formats: Counter[str] = Counter()
         for table, format_id, rows in reading.events:
@@ -407,16 +411,16 @@ class _SourceReader:
         zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
         return _BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless, lines.nul_runs())
 
-    def _read_as_formats(self, lines: Lines) -> Reading:
+    def _read_as_formats(self, lines: Lines, headers: Headers) -> Reading:
         """Read with the file's format; what it refuses is tried with the others, for logs are mixed and change mid-file."""
-        reading = Reading(unread=lines.frame) if self.fmt is None else read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines))
+        reading = Reading(unread=lines.frame) if self.fmt is None else read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
         for fmt in self.catalog.whole_lines if self.options.only_format is None else ():
             if fmt is self.fmt:
                 continue
             left = reading.refused(lines)
             if not len(left):
                 break
-            reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, left)))
+            reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, Headers(), left)))
         return reading
 
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:

@@ -13,6 +13,7 @@ import polars as pl
 
 from breachscope.ingest.engine import UNREAD, Context, Reading, read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, Sample
+from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.sources import Stream
 from breachscope.timestamps import infer_years
@@ -47,7 +48,8 @@ def check_samples(fmt: Format, catalog: FormatCatalog) -> list[str]:
 
 def _sample_fault(sample: Sample, fmt: Format, catalog: FormatCatalog) -> str | None:
     lines = pl.DataFrame({"line": [1], "text": [sample.line]}, schema={"line": pl.Int64, "text": pl.String})
-    reading = read_lines(lines, catalog["syslog"] if fmt.kind == "syslog" else fmt, catalog, Context(source=1))
+    headers = Headers((0,), Headers().with_those_of(f"{sample.header}\n".encode(), 1, fmt).names) if sample.header else Headers()
+    reading = read_lines(lines, catalog["syslog"] if fmt.kind == "syslog" else fmt, catalog, Context(source=1, headers=headers))
     if sample.skip is not None:
         return None if dict(reading.skipped) == {sample.skip: 1} else f"should be skipped as {sample.skip!r}: {_told(reading)}"
     if sample.expect is None:
@@ -81,9 +83,10 @@ def try_format(path: Path, catalog: FormatCatalog) -> Trial:
     if block is None:
         return Trial(None, 0.0, stream.encoding, 0)
     lines = split_lines(block, stream.encoding, stream.newline).frame.head(_TRIAL_LINES)
-    fmt, confidence = sniff(lines, catalog)
+    fmt, confidence = sniff(lines, catalog, head=block.data)
+    headers = Headers().with_those_of(block.data, 1, fmt) if fmt and fmt.kind == "table" else Headers()
     years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=path.name) if fmt and fmt.lacks_year else None
-    reading = read_lines(lines, fmt, catalog, Context(source=1, years=years)) if fmt else Reading(unread=lines)
+    reading = read_lines(lines, fmt, catalog, Context(source=1, years=years, headers=headers)) if fmt else Reading(unread=lines)
     formats: Counter[str] = Counter()
     for _, format_id, rows in reading.events:
         formats[format_id] += len(rows)

@@ -1,0 +1,81 @@
+"""Tables of text whose columns are named by a header: a line that begins in a certain way, wherever it stands, or the first one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from breachscope.ingest.encoding import decode_line
+from breachscope.ingest.formats import Format
+
+_JOINED = "+"
+
+
+@dataclass(frozen=True)
+class Headers:
+    """The headers of one input so far: the line of each, and its column names in lower case."""
+
+    lines: tuple[int, ...] = ()
+    names: tuple[tuple[str, ...], ...] = ()
+
+    def at(self, lines: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Index of the header that stands above each line; -1 where none does."""
+        return np.searchsorted(np.array(self.lines, np.int64), lines, side="left").astype(np.int64) - 1
+
+    def with_those_of(self, data: bytes, first_line: int, fmt: Format) -> Headers:
+        """Add the headers that stand in a block of UTF-8 or CP932 text which begins with line ``first_line``."""
+        lines, names = list(self.lines), list(self.names)
+        for line, text in _header_lines(data, first_line, (fmt.header or "").encode()):
+            lines.append(line)
+            names.append(_names(text, fmt))
+        return self if len(lines) == len(self.lines) else Headers(tuple(lines), tuple(names))
+
+
+def _header_lines(data: bytes, first_line: int, start: bytes) -> list[tuple[int, bytes]]:
+    if not start:
+        return [(1, data.partition(b"\n")[0])] if first_line == 1 else []
+    starts = [m.start(1) for m in re.finditer(rb"(?:\A(?:\xef\xbb\xbf)?|\n)(" + re.escape(start) + rb")", data)]
+    ends = [data.find(b"\n", at) for at in starts]
+    return [(first_line + data.count(b"\n", 0, at), data[at : end if end >= 0 else None]) for at, end in zip(starts, ends, strict=True)]
+
+
+def _names(header: bytes, fmt: Format) -> tuple[str, ...]:
+    text = decode_line(header.rstrip(b"\r\n")).removeprefix("\ufeff").removeprefix(fmt.header or "")
+    separator = fmt.separator or ","
+    if fmt.header and separator not in text.strip():
+        separator = " "  # CloudFront names its tab-separated columns so
+    parts = text.split() if separator == " " else text.strip(separator).split(separator) if fmt.header else text.split(separator)
+    return tuple(part.strip().strip('"').strip().lower() for part in parts)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the lines under one header are read: an expression with a group ``_n`` for column n, and which columns make which field."""
+
+    regex: str
+    fields: Mapping[str, tuple[tuple[int, ...], ...]]
+    """Field → alternatives, each the columns that are joined by a space."""
+
+
+@lru_cache(maxsize=256)
+def layout_of(names: tuple[str, ...], separator: str, quote: str | None, keys: tuple[tuple[str, tuple[str, ...]], ...]) -> Layout:
+    """The layout under a header; fields whose columns it does not name are left out."""
+    place = {name: n for n, name in reversed(list(enumerate(names)))}
+    fields: dict[str, tuple[tuple[int, ...], ...]] = {}
+    for field, alternatives in keys:
+        joined = [tuple(part.strip().lower() for part in a.split(_JOINED)) for a in alternatives]
+        if found := tuple(tuple(place[part] for part in parts) for parts in joined if all(part in place for part in parts)):
+            fields[field] = found
+    wanted = {n for alternatives in fields.values() for parts in alternatives for n in parts}
+    plain = f"[^{re.escape(separator)}{quote or ''}]*"
+    columns = []
+    for n in range(len(names)):
+        bare = f"(?P<_{n}>{plain})" if n in wanted else plain
+        quoted = f"{quote}(?P<_{n}__q>(?:[^{quote}]|{quote}{quote})*){quote}" if n in wanted else f"{quote}(?:[^{quote}]|{quote}{quote})*{quote}"
+        columns.append(f"(?:{quoted}|{bare})" if quote else bare)
+    return Layout("^" + re.escape(separator).join(columns) + "$", fields)

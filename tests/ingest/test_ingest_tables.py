@@ -1,0 +1,139 @@
+"""Lines under a header that names their columns, against readers of the standard library and across blocks."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from breachscope.case import Case
+from breachscope.ingest import FormatCatalog, IngestOptions, ingest, load_formats
+from breachscope.ingest.engine import Context, read_lines
+from breachscope.ingest.headers import Headers
+from breachscope.progress import Silent
+
+EXPORT = """
+title = "Export of a web application firewall"
+spec = ["none"]
+kind = "table"
+table = "web"
+order = 990
+separator = ","
+quote = '"'
+require = ["time", "client_ip"]
+time.formats = ["%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M"]
+time.zone = "Asia/Tokyo"
+
+[keys]
+time = ["date+time", "日時"]
+client_ip = ["IP", "送信元"]
+user = "User"
+user_agent = ["agent", "client"]
+
+[[sample]]
+header = "日時,送信元,User"
+line = '2026/03/02 10:15,192.0.2.9,"山田, 太郎"'
+[sample.expect]
+ts = 2026-03-02T01:15:00Z
+ts_offset_min = 540
+ts_quality = "exact"
+client_ip = "192.0.2.9"
+user = "山田, 太郎"
+"""
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> FormatCatalog:
+    folder = tmp_path_factory.mktemp("formats")
+    (folder / "export.toml").write_text(EXPORT, encoding="utf-8")
+    return load_formats([folder])
+
+
+CELL = st.text(alphabet='ab",;+ 表\\-', max_size=6)
+NAMES = ["date", "time", "ip", "user", "agent", "client", "other"]
+
+
+@given(st.permutations(NAMES), st.lists(st.fixed_dictionaries(dict.fromkeys(["user", "agent", "client", "other"], CELL)), min_size=1, max_size=8), st.data())
+def test_cells_are_those_of_the_csv_module(catalog: FormatCatalog, names: list[str], rows: list[dict[str, str]], data: st.DataObject) -> None:
+    rows = [{**r, "date": "2026-03-02", "time": "10:15:04", "ip": f"192.0.2.{n}"} for n, r in enumerate(rows)]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, quoting=data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    lines = out.getvalue().splitlines()
+    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
+    headers = Headers().with_those_of(out.getvalue().encode(), 1, catalog["export"])
+    reading = read_lines(frame, catalog["export"], catalog, Context(1, headers=headers))
+    assert dict(reading.skipped) == {"header": 1}
+    found = [row for _, _, part in reading.events for row in part.iter_rows(named=True)]
+    expected = [{"client_ip": r["ip"], "user": said(r["user"]), "user_agent": said(r["agent"]) or said(r["client"])} for r in rows]
+    assert [{c: row[c] for c in ("client_ip", "user", "user_agent")} for row in found] == expected
+    assert {row["ts"] for row in found} == {datetime(2026, 3, 2, 1, 15, 4, tzinfo=UTC)}
+
+
+def said(text: str) -> str | None:
+    """A cell's text, or null for what says nothing."""
+    return None if text in ("", "-", '""') else text
+
+
+def ingested(tmp_path: Path, text: str, block_bytes: int, formats: tuple[Path, ...] = ()) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
+    log = tmp_path / "x.log"
+    log.write_text(text, encoding="utf-8")
+    case = Case.create_or_open(tmp_path / f"case{block_bytes}")
+    source = ingest(case, [log], IngestOptions(block_bytes=block_bytes, formats_dirs=formats, tz="Asia/Tokyo"), Silent()).added[0]
+    read = [row for path in (*case.event_files("web"), *case.event_files("network")) for row in pq.read_table(path).to_pylist()]
+    return source, sorted(read, key=lambda r: int(r["line"])), [row for path in case.reject_files() for row in pq.read_table(path).to_pylist()]
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 20, 300])
+def test_columns_change_within_a_log(tmp_path: Path, block_bytes: int) -> None:
+    """IIS writes a new header when it is restarted or its columns are changed."""
+    first = [f"2026-03-02 01:15:{n:02} 192.0.2.{n} GET /a/{n} 200 0" for n in range(20)]
+    second = [f"2026-03-03 01:15:{n:02} 404 2 /b/{n} POST 198.51.100.{n}" for n in range(20)]
+    text = "\n".join(
+        [
+            "#Software: Microsoft Internet Information Services 10.0",
+            "#Fields: date time c-ip cs-method cs-uri-stem sc-status sc-win32-status",
+            *first,
+            "#Date: 2026-03-03 00:00:00",
+            "#Fields: date time sc-status sc-win32-status cs-uri-stem cs-method c-ip",
+            *second,
+            "2026-03-03 01:15:30 404 2",
+            "",
+        ]
+    )
+    source, events, rejects = ingested(tmp_path, text, block_bytes)
+    assert [(e["client_ip"], e["path"], e["status"], e["method"]) for e in events] == [(f"192.0.2.{n}", f"/a/{n}", 200, "GET") for n in range(20)] + [
+        (f"198.51.100.{n}", f"/b/{n}", 404, "POST") for n in range(20)
+    ]
+    assert {e["ts"].replace(second=0) for e in events} == {datetime(2026, 3, 2, 1, 15, tzinfo=UTC), datetime(2026, 3, 3, 1, 15, tzinfo=UTC)}, (
+        "UTC, whatever --tz says"
+    )
+    assert source.skipped == {"comment": 4}
+    assert [r["line"] for r in rejects] == [45]
+
+
+def test_lines_above_the_first_header_are_rejected(tmp_path: Path) -> None:
+    """A rotated log may begin in the middle; what its columns were then is not known."""
+    line = "2026-03-02 01:15:04 192.0.2.9 GET /a 200 0"
+    text = f"{line}\n#Fields: date time c-ip cs-method cs-uri-stem sc-status sc-win32-status\n{line}\n{line}\n"
+    source, events, rejects = ingested(tmp_path, text, 1 << 20)
+    assert ([e["line"] for e in events], [r["line"] for r in rejects], source.skipped) == ([3, 4], [1], {"comment": 1})
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 20, 200])
+def test_the_first_line_is_the_header_of_an_export(tmp_path: Path, block_bytes: int) -> None:
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "formats/export.toml").write_text(EXPORT, encoding="utf-8")
+    text = "\ufeff" + "".join(["日時,送信元,User\n", *(f"2026/03/02 10:{n:02},192.0.2.{n},u{n}\n" for n in range(40)), "日時,送信元\n"])
+    source, events, rejects = ingested(tmp_path, text, block_bytes, (tmp_path / "formats",))
+    assert [(e["client_ip"], e["user"]) for e in events] == [(f"192.0.2.{n}", f"u{n}") for n in range(40)]
+    assert (source.skipped, [r["line"] for r in rejects]) == ({"header": 1}, [42])
