@@ -1,0 +1,150 @@
+"""The columnar engine against slow readers of firewalls' messages, each written from the vendor's description of it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.ingest.reading import engine_reads, slow_address
+
+Event = dict[str, Any]
+
+NULLS = ("", "-", "(null)", '""')
+AT = datetime(2026, 3, 2, 10, 15, 4, tzinfo=UTC)
+BASE: Event = {"ts": AT, "ts_offset_min": 0}
+
+ADDRESS = st.one_of(st.ip_addresses().map(str), st.sampled_from(["192.0.2.9", "2001:DB8::9", "::ffff:192.0.2.9", "mail.example.com", "", "1.2.3.4.5"]))
+PORT = st.one_of(st.integers(0, 65535).map(str), st.sampled_from(["0", "65536", "99999999999999999999", "", "-1", "ssh"]))
+NUMBER = st.one_of(st.integers(0, 1 << 40).map(str), st.sampled_from(["", "-5", "99999999999999999999", "1.5", "x"]))
+ODD_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"), max_size=8)
+
+
+def ports_fit(*ports: str) -> bool:
+    return all(p.isascii() and p.isdigit() and int(p) <= 65535 for p in ports)
+
+
+def whole(text: str) -> int | None:
+    """A count of bytes; None for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and int(text) < 1 << 63 else None
+
+
+# Cisco ASA: "%ASA-6-302013: Built inbound TCP connection N for IF:ADDRESS/PORT (MAPPED/PORT) to IF:ADDRESS/PORT (MAPPED/PORT) (USER)"
+
+ASA_END = re.compile(r"[^ :]+:([^ /()]+)/(\d+) \(([^ /()]+)/\d+\)(?:\([^()]*\))?", re.ASCII)
+ASA_DENIED = re.compile(r'Deny (\S+) src (.*?) dst (.*?) by access-group "([^" ]+)"(?: \[[^\]]*\])?', re.ASCII)
+ASA_REJECTED = "AAA user authentication Rejected : reason = Invalid password : local database : user = "
+
+
+def slow_asa(message: str) -> Event | None:
+    number, _, text = message.partition(": ")
+    if number == "302013":
+        found = re.fullmatch(r"Built (inbound|outbound) (TCP|UDP) connection ([0-9]+) for (.*?) to (.*)", text)
+        if found is None:
+            return None
+        direction, transport, flow, first, second = found.groups()
+        user = None
+        if second.endswith(")") and " (" in second and second.count(" (") == 2:
+            second, _, user = second[:-1].rpartition(" (")
+            if "(" in user or ")" in user:
+                return None
+        ends = [ASA_END.fullmatch(first), ASA_END.fullmatch(second)]
+        if not (ends[0] and ends[1]):
+            return None
+        source, target = (ends[0], ends[1]) if direction == "inbound" else (ends[1], ends[0])
+        if not ports_fit(source[2], target[2]):
+            return None
+        event: Event = {
+            "direction": direction, "transport": transport.lower(), "flow_id": flow, "action": "allow",
+            "src_ip": slow_address(source[1]), "src_port": int(source[2]), "nat_src_ip": slow_address(source[3]),
+            "dst_ip": slow_address(target[1]), "dst_port": int(target[2]),
+        }  # fmt: skip
+        return event | ({"user": user} if user is not None and user not in (*NULLS, "*****") else {})
+    if number == "106023":
+        denied = ASA_DENIED.fullmatch(text)
+        if denied is None:
+            return None
+        event = {"action": "deny", "transport": denied[1].lower(), "rule": denied[4]}
+        for role, end in (("src", denied[2]), ("dst", denied[3])):
+            place = re.fullmatch(r"[^ :]+:([^ /()]+)(?:/(\d+))?", end, re.ASCII)
+            if place is None or not (place[2] is None or ports_fit(place[2])):
+                return None
+            event[f"{role}_ip"] = slow_address(place[1])
+            if place[2] is not None:
+                event[f"{role}_port"] = int(place[2])
+        return event
+    if number == "605004":
+        opening = re.match(r'Login denied from ([^ /]+)/(\d+) to [^ :]+:[^ /]+/([\w-]+) for user "', text, re.ASCII)
+        if opening is None or not text.endswith('"') or len(text) == opening.end() or not ports_fit(opening[2]):
+            return None
+        user = text[opening.end() : -1]
+        login: Event = {"action": "logon", "outcome": "failure", "attempts": 1, "service": opening[3]}
+        login |= {"client_ip": slow_address(opening[1]), "client_port": int(opening[2])}
+        return login | ({"user": user} if user not in (*NULLS, "*****") else {})
+    if number == "113015" and text.startswith(ASA_REJECTED):
+        user, _, address = text.removeprefix(ASA_REJECTED).rpartition(" : user IP = ")
+        failure = {"action": "logon", "outcome": "failure", "reason": "bad_password", "attempts": 1, "service": "asa", "client_ip": slow_address(address)}
+        return failure | ({"user": user} if user not in (*NULLS, "*****") else {})
+    return None
+
+
+ASA_PLACE = st.builds("{}:{}/{}".format, st.sampled_from(["outside", "in-2", "", "a b"]), ADDRESS, PORT)
+ASA_BOTH = st.builds("{} ({}/{})".format, ASA_PLACE, ADDRESS, PORT)
+ASA_NAME = st.one_of(st.sampled_from(["", "ops1", "a b", "*****", 'x" for user "y', "x : user IP = 10.0.0.1", "山田", " (", "x) (y", ") to ("]), ODD_TEXT)
+ASA_MESSAGE = st.one_of(
+    st.builds(
+        "302013: Built {} {} connection {} for {}{} to {}{}".format,
+        st.sampled_from(["inbound", "outbound", "Inbound"]), st.sampled_from(["TCP", "UDP", "SCTP"]), st.sampled_from(["1", "9921", "x", ""]), ASA_BOTH,
+        st.sampled_from(["", "", r"(LOCAL\ops1)"]), ASA_BOTH, st.one_of(st.just(""), ASA_NAME.map(lambda n: f" ({n})")),
+    ),
+    st.builds(
+        '106023: Deny {} src {} dst {} by access-group "{}"{}'.format,
+        st.sampled_from(["tcp", "UDP", "47"]), ASA_PLACE, ASA_PLACE, st.sampled_from(["outside_in", "", "a b", "規則"]),
+        st.sampled_from(["", " [0x0, 0x0]", " x"]),
+    ),
+    st.builds(
+        '605004: Login denied from {}/{} to outside:{}/{} for user "{}"'.format,
+        ADDRESS, PORT, ADDRESS, st.sampled_from(["ssh", "https", ""]), ASA_NAME,
+    ),
+    st.builds(f"113015: {ASA_REJECTED}{{}} : user IP = {{}}".format, ASA_NAME, st.ip_addresses().map(str)),
+)  # fmt: skip
+ASA_HEADERS: dict[str, Event] = {
+    "<166>Mar 02 2026 10:15:04 fw1 : %ASA-6-": BASE | {"host": "fw1"},
+    "Mar  2 2026 10:15:04: %FTD-0-": BASE,
+    "<166>:Mar 02 2026 10:15:04 %ASA-session-6-": BASE,
+    "Mar  2 10:15:04 fw1 %ASA-6-": BASE | {"host": "fw1", "ts": AT.replace(year=2000)},
+    "Mar  2 10:15:04 : %ASA-6-": BASE | {"ts": AT.replace(year=2000)},
+    "2026-03-02T19:15:04+09:00 2001:db8::1 : %ASA-6-": BASE | {"host": "2001:db8::1", "ts_offset_min": 540},
+    "<166>2026-03-02T10:15:04Z fw1 %ASA-6-": BASE | {"host": "fw1"},
+    "Mar  2 10:15:05 relay Mar 02 2026 10:15:04 fw1 : %ASA-6-": BASE | {"host": "fw1"},
+    "Mar  2 10:15:05 192.0.2.1 Mar 02 2026 10:15:04: %ASA-6-": BASE | {"host": "192.0.2.1"},
+    "<166>Mar  2 10:15:05 relay <166>2026-03-02T10:15:04Z fw1 : %ASA-6-": BASE | {"host": "fw1"},
+    "2026-03-02T10:15:04Z relay Mar 02 2026 23:15:04 fw1 %ASA-6-": BASE | {"host": "fw1"},
+    "2026-03-02T10:15:04Z fw1 Mar 02 2026 23:15:04 %ASA-6-": BASE | {"host": "fw1"},
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(ASA_HEADERS)), ASA_MESSAGE), min_size=1, max_size=10))
+def test_asa_messages_are_read_as_the_slow_reader_reads_them(lines: list[tuple[str, str]]) -> None:
+    read = [slow_asa(message) for _, message in lines]
+    expected = [None if event is None else ASA_HEADERS[header] | event for (header, _), event in zip(lines, read, strict=True)]
+    assert engine_reads([header + message for header, message in lines], "syslog") == expected
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Mar 02 2026 10:15:04 UTC: %ASA-6-",
+        "Mar 02 10:15:04 EST: %ASA-6-",
+        "Mar  2 10:15:04 fw1 x %ASA-6-",
+        "Mar  2 10:15:04 fw1 app: %ASA-6-",
+        "Mar  2 10:15:04 fw1 app[8]: Mar 02 2026 10:15:04 fw1 : %ASA-6-",
+        "Mar  2 10:15:04 fw1 %ASA-8-",
+        "fw1 : %ASA-6-",
+    ],
+)
+def test_a_header_that_is_not_the_firewalls_own_makes_no_firewall_event(header: str) -> None:
+    assert engine_reads([f'{header}605005: Login permitted from serial to console for user "x"'], "syslog") == [None]
