@@ -148,3 +148,65 @@ def test_asa_messages_are_read_as_the_slow_reader_reads_them(lines: list[tuple[s
 )
 def test_a_header_that_is_not_the_firewalls_own_makes_no_firewall_event(header: str) -> None:
     assert engine_reads([f'{header}605005: Login permitted from serial to console for user "x"'], "syslog") == [None]
+
+
+# pfSense and OPNsense: columns set apart by commas; which there are depends on the IP version, the protocol and the fragment.
+
+
+def slow_filterlog(message: str) -> Event | None:
+    columns = message.split(",")
+    if len(columns) < 9 or not re.fullmatch("[0-9]*", columns[0]) or not re.fullmatch("[a-z]+", columns[6]) or columns[7] not in ("in", "out"):
+        return None
+    names = {
+        "4": ("tos", "ecn", "ttl", "id", "offset", "flags", "number", "protocol", "length", "src", "dst"),
+        "6": ("class", "label", "hops", "protocol", "number", "length", "src", "dst"),
+    }.get(columns[8])
+    if names is None or len(columns) < 9 + len(names):
+        return None
+    packet = dict(zip(names, columns[9:], strict=False))
+    rest = columns[9 + len(names) :]
+    length = whole(packet["length"])
+    if not (re.fullmatch("[0-9]{1,3}", packet["number"]) and packet["protocol"] and packet["src"] and packet["dst"] and length is not None):
+        return None
+    event: Event = {"transport": packet["protocol"].lower(), "bytes_out": length, "src_ip": slow_address(packet["src"]), "dst_ip": slow_address(packet["dst"])}
+    if packet.get("offset", "0") == "0":
+        if packet["number"] in ("6", "17"):
+            if len(rest) < 3 or not ports_fit(*rest[:2]):
+                return None
+            event |= {"src_port": int(rest[0]), "dst_port": int(rest[1])}
+        elif re.fullmatch("0[0-9]", packet["number"]):
+            return None
+    elif not re.fullmatch("[1-9][0-9]*", packet["offset"]):
+        return None
+    action = {"pass": "allow", "block": "deny"}.get(columns[6])
+    return event | ({"action": action} if action else {}) | ({"rule": columns[3]} if columns[3] not in NULLS else {})
+
+
+PF_ADDRESS = st.one_of(st.ip_addresses().map(str), st.sampled_from(["2001:DB8::9", "::ffff:192.0.2.9", "192.0.2.9", ""]))
+PF_HEAD = st.builds(
+    "{},,,{},{},{},{},{}".format,
+    st.sampled_from(["5", "", "x"]), st.sampled_from(["1000000103", "02f4bab0", "-", "", "規則"]), st.sampled_from(["em0", "igb1.20", ""]),
+    st.sampled_from(["match", "bad-offset"]), st.sampled_from(["pass", "block", "rdr", "unkn(9)"]), st.sampled_from(["in", "out", "both"]),
+)  # fmt: skip
+PF_PROTOCOL = st.sampled_from([("6", "tcp"), ("17", "UDP"), ("1", "icmp"), ("58", "ICMPv6"), ("112", "carp"), ("06", "tcp"), ("", "tcp"), ("2", "")])
+PF_ENDS = st.builds("{},{},{}".format, NUMBER, PF_ADDRESS, PF_ADDRESS)
+PF_REST = st.one_of(
+    st.builds(",{},{},{}".format, PORT, PORT, st.sampled_from(["0,S,17536001,,65535,,mss;nop", "28", ""])),
+    st.sampled_from(["", ",", ",request,1,7", ",errormsg=[bad hdr length 0 - too short],", ",53"]),
+)
+PF_MESSAGE = st.one_of(
+    st.builds(
+        lambda head, offset, protocol, ends, rest: f"{head},4,0x0,,64,892,{offset},none,{protocol[0]},{protocol[1]},{ends}{rest}",
+        PF_HEAD, st.sampled_from(["0", "0", "0", "1480", "", "-8"]), PF_PROTOCOL, PF_ENDS, PF_REST,
+    ),
+    st.builds(lambda head, protocol, ends, rest: f"{head},6,0x00,0x0ea87,51,{protocol[1]},{protocol[0]},{ends}{rest}", PF_HEAD, PF_PROTOCOL, PF_ENDS, PF_REST),
+    st.builds("{},5,0x0".format, PF_HEAD),
+    ODD_TEXT,
+)  # fmt: skip
+
+
+@given(st.lists(PF_MESSAGE, min_size=1, max_size=10))
+def test_filterlog_is_read_as_the_slow_reader_reads_it(messages: list[str]) -> None:
+    read = [slow_filterlog(message) for message in messages]
+    expected = [None if event is None else BASE | {"host": "fw1"} | event for event in read]
+    assert engine_reads([f"2026-03-02T10:15:04Z fw1 filterlog[8]: {message}" for message in messages], "syslog") == expected
