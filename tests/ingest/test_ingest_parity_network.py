@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -210,3 +211,63 @@ def test_filterlog_is_read_as_the_slow_reader_reads_it(messages: list[str]) -> N
     read = [slow_filterlog(message) for message in messages]
     expected = [None if event is None else BASE | {"host": "fw1"} | event for event in read]
     assert engine_reads([f"2026-03-02T10:15:04Z fw1 filterlog[8]: {message}" for message in messages], "syslog") == expected
+
+
+# Palo Alto Networks: comma-separated columns by position, quoted where a value holds a comma; the time with an offset is column 103 (traffic).
+
+PAN_ACTIONS = {"allow": "allow", "deny": "deny", "drop-icmp": "deny", "reset-both": "reset"}
+
+
+def slow_panos(line: str) -> Event | None:
+    try:
+        row = next(csv.reader([line], strict=True))
+    except (csv.Error, StopIteration):
+        return None
+    if len(row) < 38 or row[0] not in ("", "0", "1") or row[3] != "TRAFFIC" or row[4] not in ("start", "end", "drop"):
+        return None
+    numbers = [whole(text) if text else None for text in row[31:34]]
+    if not ports_fit(row[24], row[25]) or None in [n for n, text in zip(numbers, row[31:34], strict=True) if text] or not (row[7] and row[8]):
+        return None
+    if not (re.fullmatch("[0-9]*", row[22]) and re.fullmatch("[0-9]*", row[36])) or row[22][:1] == "0" != row[22]:
+        return None
+    event: Event = {"src_ip": slow_address(row[7]), "dst_ip": slow_address(row[8]), "src_port": int(row[24]), "dst_port": int(row[25])}
+    event |= {"ts": AT, "ts_offset_min": 0}
+    if len(row) >= 103 and re.fullmatch(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+[+-]\d\d:\d\d", row[102], re.ASCII):
+        written = datetime.fromisoformat(row[102])
+        event |= {"ts": written.astimezone(UTC), "ts_offset_min": 540}
+    event |= {c: n for c, n in zip(("bytes_total", "bytes_out", "bytes_in"), numbers, strict=True) if n is not None}
+    texts = {"rule": row[11], "user": row[12], "app": row[14], "transport": row[29], "action": PAN_ACTIONS.get(row[30], "")}
+    texts |= {"flow_id": row[22].strip("0") and row[22], "nat_src_ip": "" if row[9] == "0.0.0.0" else slow_address(row[9])}
+    event |= {column: text for column, text in texts.items() if text not in NULLS}
+    return event | ({"duration_ms": int(row[36]) * 1000.0} if row[36] else {}) | ({"is_interim": True} if row[4] == "start" else {})
+
+
+def pan_line(values: dict[int, str], appended: list[str]) -> str:
+    """A traffic line; ``values`` by 1-based column."""
+    row = {1: "1", 2: "2026/03/02 10:15:36", 3: "0079", 4: "TRAFFIC", 6: "2561", 7: "2026/03/02 10:15:04", 15: "ssl", 24: "1", 30: "tcp", 35: "2"}
+    row |= {36: "2026/03/02 10:15:00", 38: "any"} | values
+    quoted = [f'"{text}"' if "," in text or (n in (12, 13) and len(text) % 2) else text for n, text in ((n, row.get(n, "")) for n in range(1, 39))]
+    return ",".join([*quoted, *appended])
+
+
+PAN_TEXT = st.sampled_from(["", "allow web", "-", "example\\u1", "山田", "x;y"])
+PAN_VALUES = st.fixed_dictionaries(
+    {
+        5: st.sampled_from(["start", "end", "end", "drop", "none"]), 8: PF_ADDRESS, 9: PF_ADDRESS, 10: st.sampled_from(["", "0.0.0.0", "198.51.100.2"]),
+        12: PAN_TEXT, 13: PAN_TEXT, 14: st.sampled_from(["", "a,b", "203.0.113.9,1,2,3"]), 19: st.sampled_from(["", "ae1", "x,y"]),
+        23: st.sampled_from(["0", "99210", "", "x"]), 25: PORT, 26: PORT, 31: st.sampled_from(["allow", "deny", "drop-icmp", "reset-both", "unheard-of"]),
+        32: NUMBER, 33: NUMBER, 34: NUMBER, 37: st.sampled_from(["0", "31", ""]),
+    }
+)  # fmt: skip
+PAN_APPENDED: st.SearchStrategy[list[str]] = st.one_of(
+    st.just([]),
+    st.just(["", "7204134", '"a, ""b"", c"', "0x0"]),
+    st.lists(st.sampled_from(["", "0", '"a,b"', "2026-03-02T10:15:04.5+09:00"]), min_size=64, max_size=64).map(
+        lambda c: [*c, "2026-03-02T10:15:04.120+09:00", ""]
+    ),
+)
+
+
+@given(st.lists(st.builds(pan_line, PAN_VALUES, PAN_APPENDED), min_size=1, max_size=8))
+def test_panos_traffic_is_read_as_the_slow_reader_reads_it(lines: list[str]) -> None:
+    assert engine_reads(lines, "panos") == [slow_panos(line) for line in lines]
