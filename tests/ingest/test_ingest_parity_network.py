@@ -271,3 +271,57 @@ PAN_APPENDED: st.SearchStrategy[list[str]] = st.one_of(
 @given(st.lists(st.builds(pan_line, PAN_VALUES, PAN_APPENDED), min_size=1, max_size=8))
 def test_panos_traffic_is_read_as_the_slow_reader_reads_it(lines: list[str]) -> None:
     assert engine_reads(lines, "panos") == [slow_panos(line) for line in lines]
+
+
+# FortiGate: pairs; what stands in quotes is never one. The type comes before the ends, and no value may hold either.
+
+FORTI_PAIR = re.compile(r'([^ ="]+)=(?:"((?:[^"\\]|\\.)*)"|([^ "]*))(?: |$)')
+
+
+def slow_fortigate(line: str) -> Event | None:
+    pairs: dict[str, str] = {}
+    at = 0
+    while at < len(line):
+        found = FORTI_PAIR.match(line, at)
+        if found is None or found[1] in pairs:
+            return None
+        pairs[found[1]] = found[2] if found[2] is not None else found[3]
+        at = found.end()
+    order = list(pairs)
+    if pairs.get("type") not in ("traffic", "utm") or not {"srcip", "dstip"} <= set(order) or order.index("dstip") < order.index("srcip"):
+        return None
+    if order.index("type") > order.index("srcip") or not (pairs["srcip"] and pairs["dstip"]):
+        return None
+    event: Event = {"ts": datetime(2026, 3, 2, 1, 15, 35, tzinfo=UTC), "ts_offset_min": 0}
+    if "eventtime" not in pairs:
+        event = {"ts": datetime(2026, 3, 2, 10, 15, 35, tzinfo=UTC), "ts_offset_min": 0}
+    for column, key in (("src_port", "srcport"), ("bytes_out", "sentbyte")):
+        text = pairs.get(key, "")
+        if text not in NULLS:
+            if not (ports_fit(text) if column == "src_port" else whole(text) is not None):
+                return None
+            event[column] = int(text)
+    action = {"close": "allow", "deny": "deny", "detected": "alert"}.get(pairs.get("action", ""))
+    event |= {"src_ip": slow_address(pairs["srcip"]), "dst_ip": slow_address(pairs["dstip"])} | ({"action": action} if action else {})
+    return event | ({"user": pairs["user"]} if pairs.get("user", "") not in (*NULLS, "N/A") else {})
+
+
+FORTI_INNER = st.sampled_from(["a", " ", "type=traffic ", "srcip=203.0.113.1 ", "eventtime=1 ", '\\"', "\\\\", "山田", ", ", "=", "N/A"])
+FORTI_USER = st.one_of(
+    st.sampled_from(["user=ops1 ", "", "user=N/A ", 'user="N/A" ']), st.lists(FORTI_INNER, max_size=4).map(lambda p: f'user="{"".join(p)}" ')
+)
+FORTI_LINE = st.builds(
+    "date=2026-03-02 time=10:15:35 {}{}{}{}{}{}{}{}".format,
+    st.sampled_from(["eventtime=1772414135000000000 ", "eventtime=1772414135 ", "", 'devname="a b" ']), FORTI_USER,
+    st.sampled_from(["type=traffic ", 'type="utm" ', 'type="event" ', ""]),
+    st.sampled_from(["srcip=192.0.2.10 ", 'srcip=2001:DB8::9 dstname="x dstip=1.2.3.4" ', "", "srcip= "]),
+    st.sampled_from(["srcport=51512 ", "", "srcport=66000 ", "srcport=x "]),
+    st.sampled_from(["dstip=203.0.113.5 ", "dstip=203.0.113.5 ", ""]),
+    st.sampled_from(["action=close ", 'action="detected" ', "action=deny ", "action=other ", ""]),
+    st.sampled_from(["sentbyte=9120", "sentbyte=-1", 'msg="open', "sentbyte=1 sentbyte=2"]),
+)  # fmt: skip
+
+
+@given(st.lists(FORTI_LINE, min_size=1, max_size=8))
+def test_fortigate_traffic_is_read_as_the_slow_reader_reads_it(lines: list[str]) -> None:
+    assert engine_reads(lines, "fortigate") == [slow_fortigate(line) for line in lines]
