@@ -212,6 +212,10 @@ def test_unknown_format_gets_the_nearest_name() -> None:
         CATALOG["combind"]
 
 
+def test_the_catalog_knows_of_each_file_what_the_file_says() -> None:
+    assert [(e.kind, e.order, e.programs) for e in CATALOG.entries] == [(f.kind, f.order, f.programs) for f in CATALOG.formats]
+
+
 def test_orders_are_ascending_and_unique() -> None:
     orders = [f.order for f in CATALOG.formats]
     assert orders == sorted(set(orders))
@@ -219,8 +223,10 @@ def test_orders_are_ascending_and_unique() -> None:
 
 def test_syslog_messages_are_never_read_as_whole_lines() -> None:
     assert isinstance(CATALOG, FormatCatalog)
-    assert {f.id for f in CATALOG.whole_lines} | {f.id for f in CATALOG.messages} == {f.id for f in CATALOG.formats}
-    assert {f.id for f in CATALOG.whole_lines} & {f.id for f in CATALOG.messages} == set()
+    messages = {f.id for f in CATALOG.messages_of(CATALOG.programs)}
+    assert "sshd" in messages
+    assert {f.id for f in CATALOG.whole_lines} | messages == {f.id for f in CATALOG.formats}
+    assert {f.id for f in CATALOG.whole_lines} & messages == set()
 
 
 EVENTS_BY_TYPE = """

@@ -514,21 +514,16 @@ def _read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Con
     ready = envelopes.drop("text")
     programs = ready["program"]
     present = set(programs.unique().to_list())
-    claimed: set[str] = set()
-    for fmt in catalog.messages:
+    for fmt in catalog.messages_of(present):
         if not len(left):
             break
         mine, others = left, left.clear()
-        if "*" not in fmt.programs:
-            claimed |= set(fmt.programs)
-            if not present & set(fmt.programs):
-                continue
-            if not present <= set(fmt.programs):
-                is_mine = programs[left["row"]].is_in(list(fmt.programs))
-                mine, others = left.filter(is_mine), left.filter(~is_mine)
+        if "*" not in fmt.programs and not present <= set(fmt.programs):
+            is_mine = programs[left["row"]].is_in(list(fmt.programs))
+            mine, others = left.filter(is_mine), left.filter(~is_mine)
         left = pl.concat([others, _read_patterns(mine, fmt, context, reading, ready)])
     unread = ready[left["row"]].select("line", "program")
-    is_claimed = unread["program"].is_in(list(claimed))
+    is_claimed = unread["program"].is_in(sorted(catalog.programs))
     for program in sorted(unread["program"].filter(is_claimed).unique().to_list()):
         reading.reject(unread["line"].filter(unread["program"] == program), f"{program}: a message of unknown kind")
     for program, count in unread["program"].filter(~is_claimed).value_counts().iter_rows():

@@ -43,7 +43,8 @@ Grammar of ``formats/<id>.toml``::
     [[sample]]             # a line (kind table: and its header) and every column that it fills, or the kind under which it is skipped
     [[refuse]]             # a line that must not be read
 
-Group names besides columns: ``time``; ``request`` (a request line), ``uri`` (path and query), and names that begin with
+Group names besides columns: a column with ``__q`` behind, where it may be caught in either of two places; ``time``;
+``request`` (a request line), ``uri`` (path and query), and names that begin with
 ``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid``, and ``message`` or ``head`` (all that stands
 before the message); where a format of kind syslog does not fill ``service``, that is the program.
 """
@@ -51,7 +52,7 @@ before the message); where a format of kind syslog does not fill ``service``, th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -291,32 +292,56 @@ class Format:
 
 
 @dataclass(frozen=True)
-class FormatCatalog:
-    """Every known format, by order."""
+class FormatEntry:
+    """One format of the catalog: what tells whether it is wanted, and its file, which is read when it is."""
 
-    formats: tuple[Format, ...]
+    id: str
+    path: Path
+    kind: str
+    order: int
+    programs: tuple[str, ...] = ()
+
+    @cached_property
+    def format(self) -> Format:
+        return load_format(self.path)
+
+
+@dataclass(frozen=True)
+class FormatCatalog:
+    """Every known format, by order. Reading all their files takes longer than reading a small log, so each is read when it is tried."""
+
+    entries: tuple[FormatEntry, ...]
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """All formats, read and checked."""
+        return tuple(e.format for e in self.entries)
 
     def __getitem__(self, identifier: str) -> Format:
-        for known in self.formats:
+        for known in self.entries:
             if known.id == identifier:
-                return known
-        raise UsageError(f"no format is called {identifier!r}{did_you_mean(identifier, [f.id for f in self.formats])}; see 'breachscope formats list'")
+                return known.format
+        raise UsageError(f"no format is called {identifier!r}{did_you_mean(identifier, [e.id for e in self.entries])}; see 'breachscope formats list'")
 
     @property
-    def whole_lines(self) -> tuple[Format, ...]:
+    def whole_lines(self) -> Iterator[Format]:
         """Formats that read a line by themselves."""
-        return tuple(f for f in self.formats if f.kind != "syslog")
+        return (e.format for e in self.entries if e.kind != "syslog")
 
-    @property
-    def messages(self) -> tuple[Format, ...]:
-        """Formats that read the message behind a syslog header."""
-        return tuple(f for f in self.formats if f.kind == "syslog")
+    def messages_of(self, programs: Collection[str]) -> Iterator[Format]:
+        """Formats that read messages of these programs behind a syslog header."""
+        return (e.format for e in self.entries if e.kind == "syslog" and not {"*", *programs}.isdisjoint(e.programs))
+
+    @cached_property
+    def programs(self) -> frozenset[str]:
+        """Programs whose messages some format claims."""
+        return frozenset(p for e in self.entries for p in e.programs if p != "*")
 
 
 def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
-    """Load the built-in formats and the user's. Raises ContentErrors with every mistake; a user's format replaces a built-in one of its id."""
+    """Find the built-in formats and load the user's. Raises ContentErrors with every mistake; a user's format replaces a built-in one of its id."""
     errors: list[BreachscopeError] = []
-    formats: dict[str, Format] = {}
+    entries: dict[str, FormatEntry] = {}
     builtin = Path(str(files("breachscope") / "formats"))
     for directory in (builtin, *directories):
         if not directory.is_dir():
@@ -324,13 +349,13 @@ def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
             continue
         for path in sorted(directory.glob("*.toml")):
             try:
-                formats[path.stem] = load_format(path)
+                entries[path.stem] = _glance(path) if directory is builtin else _entry_of(load_format(path))
             except ContentErrors as found:
                 errors += found.errors
             except FormatError as error:
                 errors.append(error)
-    by_order: dict[int, Format] = {}
-    for known in formats.values():
+    by_order: dict[int, FormatEntry] = {}
+    for known in entries.values():
         if other := by_order.get(known.order):
             line = TomlFile.load(known.path, FormatError).line_of("order")
             errors.append(FormatError(f"order {known.order} is taken by {other.id}; give another number", path=known.path, line=line))
@@ -338,6 +363,22 @@ def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
     if errors:
         raise ContentErrors(errors)
     return FormatCatalog(tuple(by_order[n] for n in sorted(by_order)))
+
+
+def _glance(path: Path) -> FormatEntry:
+    """What the top of a built-in format's file says of it, without reading the rest as TOML."""
+    top = path.read_text(encoding="utf-8").partition("\n[")[0]
+    kind, order = re.search(r'^kind = "(\w+)"$', top, re.MULTILINE), re.search(r"^order = (\d+)$", top, re.MULTILINE)
+    if not (kind and order):
+        return _entry_of(load_format(path))
+    programs = re.search(r"^programs = (\[[^\]]*\])$", top, re.MULTILINE)
+    return FormatEntry(path.stem, path, kind[1], int(order[1]), tuple(re.findall(r'"([^"]+)"', programs[1])) if programs else ())
+
+
+def _entry_of(fmt: Format) -> FormatEntry:
+    entry = FormatEntry(fmt.id, fmt.path, fmt.kind, fmt.order, fmt.programs)
+    entry.__dict__["format"] = fmt
+    return entry
 
 
 def load_format(path: Path) -> Format:
@@ -592,6 +633,7 @@ class _Checker:
                 self.check_regex(rule["cut"], "fields", name, "cut")
 
     def check_group(self, group: str, table: object, *keys: str | int) -> None:
+        group = group.removesuffix("__q")
         if group.startswith("_") or group in _SPECIAL_GROUPS or table not in EVENT_TABLES:
             return
         columns = [c.name for c in EVENT_TABLES[str(table)].columns if c.name not in _UNSET_BY_PARSERS]

@@ -101,7 +101,7 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
     today = options.reference_date or datetime.now(_LATEST_ZONE).date()
     manifest = case.read_manifest() or Manifest(today)
     _remove_uncommitted(case, manifest)
-    settings = _Settings(options, {f.id: sha256_file(f.path) for f in catalog.formats}, today)
+    settings = _Settings(options, {e.id: sha256_file(e.path) for e in catalog.entries}, today)
     result = IngestResult()
     given = [_spool_stdin(case) if p == "-" else p for p in sorted({str(p) for p in paths})]
     inputs, missing = find_inputs(given, without=case.path)
