@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.ingest.reading import CATALOG, Event, engine_reads, slow_address
+from tests.ingest.reading import Event, engine_reads, slow_address
 
 from breachscope.ingest import FormatCatalog, load_formats
 
