@@ -73,6 +73,9 @@ def _map_option(function: Command) -> Command:
 def _ingest_options(function: Command) -> Command:
     for option in (
         click.option("--threads", type=click.IntRange(1, 256), help="Threads to read with (default: all processors)."),
+        click.option(
+            "--log-format", "log_formats", metavar="STRING", multiple=True, help="Apache's LogFormat or nginx's log_format, as configured; may be repeated."
+        ),
         click.option("--format", "only_format", metavar="ID", help="Read every input as this format."),
         click.option("--reference-date", type=click.DateTime(["%Y-%m-%d"]), help="No event is later than this day; for years that logs leave out."),
         click.option("--year", type=click.IntRange(1970, 2199), help="Year of the last line of logs that write none."),
@@ -485,6 +488,7 @@ def demo(context: click.Context, case_path: Path, lang: Lang) -> None:
         year=2026,
         reference_date=None,
         only_format=None,
+        log_formats=(),
         threads=None,
         formats_dirs=(folder / "formats",),
         detectors_dirs=(),
@@ -505,6 +509,7 @@ def _reading(options: Mapping[str, Any]) -> IngestOptions:
         formats_dirs=tuple(options["formats_dirs"]),
         threads=options["threads"],
         only_format=options["only_format"],
+        log_formats=tuple(options["log_formats"]),
     )
 
 

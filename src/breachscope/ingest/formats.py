@@ -552,7 +552,7 @@ class _Checker:
             except UsageError as error:
                 self.complain(str(error), *keys, "zone")
         for form in holder.get("formats", ()):
-            if form not in _NAMED_TIMES and not _is_strptime(form):
+            if form not in _NAMED_TIMES and not is_strptime(form):
                 self.complain(f"{form!r} is not a form of time{did_you_mean(form, _NAMED_TIMES)}", *keys, "formats")
 
     def check_pattern(self, i: int, pattern: Mapping[str, Any]) -> None:
@@ -666,6 +666,6 @@ _IS: Mapping[str, Callable[[object], bool]] = {
 _STRPTIME = re.compile(r"(?:[^%]|%(?:[-_0]?[YymbBdeaAHIklMSpPzjTDRF%]|\.?[369]?f))+")
 
 
-def _is_strptime(form: str) -> bool:
+def is_strptime(form: str) -> bool:
     """Whether this is a pattern of strptime; Polars reads an unknown one as no time, without a word."""
     return "%" in form and _STRPTIME.fullmatch(form) is not None

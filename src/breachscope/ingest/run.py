@@ -36,6 +36,7 @@ from breachscope.ingest.engine import Context, Reading, read_block, read_lines, 
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import Lines, split_lines
+from breachscope.ingest.log_format import with_log_formats
 from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, compression_of, content_digests, find_inputs
 from breachscope.progress import Progress
 from breachscope.schema import EVENT_TABLES, REJECTS
@@ -66,6 +67,8 @@ class IngestOptions:
     formats_dirs: tuple[Path, ...] = ()
     threads: int | None = None
     only_format: str | None = None
+    log_formats: tuple[str, ...] = ()
+    """Strings of Apache's LogFormat or nginx's log_format, tried before all formats of files."""
     block_bytes: int = BLOCK_BYTES
 
 
@@ -93,7 +96,8 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
     Raises ContentErrors for bad format files and UsageError for bad options; an input that cannot be read is listed in
     the result, and the others are ingested all the same.
     """
-    catalog = load_formats(options.formats_dirs)
+    known = load_formats(options.formats_dirs)
+    catalog = with_log_formats(known, options.log_formats)
     zone = Zone.named(options.tz) if options.tz else Zone()
     fmt = catalog[options.only_format] if options.only_format else None
     if fmt and fmt.kind == "syslog":
@@ -101,7 +105,7 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
     today = options.reference_date or datetime.now(_LATEST_ZONE).date()
     manifest = case.read_manifest() or Manifest(today)
     _remove_uncommitted(case, manifest)
-    settings = _Settings(options, {e.id: sha256_file(e.path) for e in catalog.entries}, today)
+    settings = _Settings(options, {e.id: sha256_file(e.path) for e in known.entries}, today)
     result = IngestResult()
     given = [_spool_stdin(case) if p == "-" else p for p in sorted({str(p) for p in paths})]
     inputs, missing = find_inputs(given, without=case.path)
@@ -137,7 +141,13 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
 def _record(case: Case, options: IngestOptions, result: IngestResult) -> None:
     """Leave a custody record of a manifest that none names: also one that a killed run left, or a renamed input changed."""
     if case.recorded_outputs().get(MANIFEST) != sha256_file(case.path / MANIFEST):
-        parameters = {"tz": options.tz, "year": options.year, "format": options.only_format, "inputs": [s.path for s in result.added]}
+        parameters = {
+            "tz": options.tz,
+            "year": options.year,
+            "format": options.only_format,
+            "log_formats": list(options.log_formats),
+            "inputs": [s.path for s in result.added],
+        }
         case.record("ingest", [MANIFEST], parameters)
 
 
@@ -165,7 +175,7 @@ class _Settings:
 
     def digest(self, reference: date) -> str:
         options = self.options
-        parts = [__version__, options.tz, options.year, reference.isoformat(), options.only_format, dict(self.formats)]
+        parts = [__version__, options.tz, options.year, reference.isoformat(), options.only_format, list(options.log_formats), dict(self.formats)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
