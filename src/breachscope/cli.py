@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -303,7 +304,7 @@ def query(sql: str, case_path: Path, form: str | None, output: Path | None, limi
 
 @cli.group()
 def formats() -> None:
-    """Log formats: list, show, test."""
+    """Log formats: list, show, test, draft new ones."""
 
 
 @formats.command("list")
@@ -358,6 +359,20 @@ def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...]) -> None:
         click.echo(visible(json.dumps(event, ensure_ascii=False, default=str)))
     if trial.format is None:
         sys.exit(_FAILED)
+
+
+@formats.command("new")
+@click.argument("sample", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; by default the sample's name with .toml, here.")
+def formats_new(sample: Path, output: Path | None) -> None:
+    """Draft a format from SAMPLE lines: JSON objects, key=value pairs, or a table with a header."""
+    from breachscope.ingest.draft import new_format
+
+    _require_file(sample, "formats new wants a file of sample lines")
+    output = output or Path(f"{re.sub(r'[^a-z0-9_]+', '_', sample.stem.lower()).strip('_') or 'mine'}.toml")
+    new_format(sample, output)
+    click.echo(str(output))
+    click.echo(f"check every column and expected value in it by hand, then 'breachscope formats test {output}'", err=True)
 
 
 @cli.group()

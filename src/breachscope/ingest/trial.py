@@ -48,8 +48,8 @@ def check_samples(fmt: Format, catalog: FormatCatalog) -> list[str]:
 
 def _sample_fault(sample: Sample, fmt: Format, catalog: FormatCatalog) -> str | None:
     lines = pl.DataFrame({"line": [1], "text": [sample.line]}, schema={"line": pl.Int64, "text": pl.String})
-    headers = Headers((0,), Headers().with_those_of(f"{sample.header}\n".encode(), 1, fmt).names) if sample.header else Headers()
-    reading = read_lines(lines, catalog["syslog"] if fmt.kind == "syslog" else fmt, catalog, Context(source=1, headers=headers))
+    context = Context(source=1, headers=sample_headers(sample, fmt))
+    reading = read_lines(lines, catalog["syslog"] if fmt.kind == "syslog" else fmt, catalog, context)
     if sample.skip is not None:
         return None if dict(reading.skipped) == {sample.skip: 1} else f"should be skipped as {sample.skip!r}: {_told(reading)}"
     if sample.expect is None:
@@ -62,6 +62,11 @@ def _sample_fault(sample: Sample, fmt: Format, catalog: FormatCatalog) -> str | 
     got = _filled(rows.row(0, named=True), BOOKKEEPING)
     wrong = [c for c in sorted({*got, *sample.expect}) if got.get(c) != sample.expect.get(c)]
     return "; ".join(f"{c} is {got.get(c)!r}, expected {sample.expect.get(c)!r}" for c in wrong) or None
+
+
+def sample_headers(sample: Sample, fmt: Format) -> Headers:
+    """The header that a sample stands under, as if it were the line before the first."""
+    return Headers((0,), Headers().with_those_of(f"{sample.header}\n".encode(), 1, fmt).names) if sample.header else Headers()
 
 
 def _told(reading: Reading) -> str:
