@@ -387,3 +387,18 @@ def test_alb_lines_are_read_field_by_field(status: str, target: str, agent: str)
 @pytest.mark.parametrize("agent", ['a"b', '" "200', '\\" "b"'])
 def test_a_bare_quote_in_an_agent_is_refused_by_the_load_balancers_format(agent: str) -> None:
     assert engine_reads([ALB.format("200", "GET https://shop.example:443/ HTTP/1.1", agent)], "aws_alb") == [None]
+
+
+def test_traefiks_text_log_is_a_combined_log_with_more_behind_it() -> None:
+    line = '192.0.2.9 - u1 [02/Mar/2026:10:15:04 +0900] "GET /a?b=c HTTP/2.0" 200 512 "-" "curl/8.0" 17 "shop@docker" "http://198.51.100.3:80" 12ms'
+    found = engine_reads([line], "combined_extra")[0]
+    assert found is not None
+    assert (found["client_ip"], found["user"], found["path"], found["status"]) == ("192.0.2.9", "u1", "/a", 200)
+    assert "forwarded_for" not in found
+
+
+def test_iis_in_the_ncsa_form_is_a_common_log() -> None:
+    line = r'192.0.2.9 - CORP\JohnDoe [02/Mar/2026:17:39:04 -0800] "GET /scripts/a.dll?http/serv HTTP/1.0" 200 3401'
+    found = engine_reads([line], "common")[0]
+    assert found is not None
+    assert (found["user"], found["path"], found["query"]) == (r"CORP\JohnDoe", "/scripts/a.dll", "http/serv")
