@@ -16,7 +16,7 @@ SAMPLES = {
         "table", "web", {"client_ip": "192.0.2.0", "user": "u0", "path": "/o/0", "query": "v=1,2", "status": 200},
     ),
     "vpn.jsonl": (
-        "".join(f'{{"at":"2026-03-02T01:15:04Z","actor":{{"login id":"u{n}"}},"net":{{"ip":"192.0.2.{n}"}},"result":"Failed: pw","n":{n}}}\n' for n in range(3)),
+        "".join(f'{{"at":"2026-03-02T01:15:04Z","actor":{{"login id":"u{n}"}},"net":{{"ip":"192.0.2.{n}"}},"result":"Failed","n":{n}}}\n' for n in range(3)),
         "json", "auth", {"client_ip": "192.0.2.0", "user": "u0", "outcome": "failure"},
     ),
     "fw.log": (

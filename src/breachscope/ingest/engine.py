@@ -124,9 +124,9 @@ def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
         reading.reject(lines["line"].filter(is_broken), "NUL bytes within the line: the records before and after them have run together")
         lines = lines.filter(~is_broken)
     if fmt.kind == "table":
-        _read_table(lines, fmt, context, reading)
-    elif fmt.kind == "json":
-        _read_json(lines, fmt, context, reading)
+        _read_table(lines, fmt, catalog, context, reading)
+    elif fmt.is_json:
+        _read_json(lines, fmt, catalog, context, reading)
     elif fmt.kind == "envelope":
         _read_syslog(lines, fmt, catalog, context, reading)
     else:
@@ -322,7 +322,7 @@ def _first_group(texts: pl.Series, regex: str) -> pl.Series:
     return groups.select(pl.coalesce(pl.all()))[:, 0]
 
 
-def _read_table(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading) -> None:
+def _read_table(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
     """Read the lines under each header by its columns; a header of line 1 is skipped."""
     if fmt.header is None:
         is_header = lines["line"].is_in(context.headers.lines)
@@ -344,7 +344,7 @@ def _read_table(lines: pl.DataFrame, fmt: Format, context: Context, reading: Rea
             unread.append(under.filter(~is_caught))
             under, columns = under.filter(is_caught), columns.filter(is_caught)
         for pattern in fmt.patterns:
-            is_left = _take(under, columns, fmt, pattern, context, reading)
+            is_left = _take(under, columns, fmt, pattern, catalog, context, reading)
             under, columns = under.filter(is_left), columns.filter(is_left)
         unread.append(under)
     reading.unread = pl.concat([reading.unread, *unread]).sort("line")
@@ -362,7 +362,7 @@ def _fields(caught: pl.DataFrame, layout: Layout, fmt: Format) -> list[pl.Series
     return made
 
 
-def _read_json(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading) -> None:
+def _read_json(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
     """Read JSON lines by path. DuckDB's reader takes any scalar as text, tells JSON null from "null", and survives bad lines.
 
     Of a key that stands twice the first value counts; objects and arrays are taken as their JSON text.
@@ -386,18 +386,22 @@ def _read_json(lines: pl.DataFrame, fmt: Format, context: Context, reading: Read
         if not len(lines):
             break
         read = values.select(pl.col("|".join(paths)).alias(column) for column, paths in pattern.paths.items())
-        is_left = _take(lines, read, fmt, pattern, context, reading)
+        is_left = _take(lines, read, fmt, pattern, catalog, context, reading)
         lines, values = lines.filter(is_left), values.filter(is_left)
     reading.unread = pl.concat([reading.unread, lines]).sort("line")
 
 
-def _take(lines: pl.DataFrame, read: pl.DataFrame, fmt: Format, pattern: Pattern, context: Context, reading: Reading) -> pl.Series:
+def _take(
+    lines: pl.DataFrame, read: pl.DataFrame, fmt: Format, pattern: Pattern, catalog: FormatCatalog, context: Context, reading: Reading
+) -> pl.Series:  # fmt: skip
     """Make events of the lines that are where the pattern says and have what it requires; return which lines are left for others."""
     is_where = _is_where(read, pattern)
     is_match = _has(read, pattern)
     matched = lines.filter(is_match).hstack(read.filter(is_match).get_columns())
     if pattern.skip and len(matched):
         reading.skipped[pattern.skip] += len(matched)
+    elif len(matched) and fmt.kind == "envelope":
+        _read_envelopes(matched, fmt, pattern, catalog, context, reading)
     elif len(matched):
         _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
     if not pattern.where:
@@ -480,11 +484,17 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
             break
         matched, left = _match(left, pattern)
         if len(matched):
-            form = pattern.time or fmt.time
-            if form is None:
-                raise AssertionError(f"{fmt.path}: an envelope needs a time")
-            _read_messages(_with_times(_with_message(matched), form, context), catalog, context, reading)
+            _read_envelopes(_with_message(matched), fmt, pattern, catalog, context, reading)
     reading.unread = left
+
+
+def _read_envelopes(
+    matched: pl.DataFrame, fmt: Format, pattern: Pattern, catalog: FormatCatalog, context: Context, reading: Reading
+) -> None:  # fmt: skip
+    form = pattern.time or fmt.time
+    if form is None:
+        raise AssertionError(f"{fmt.path}: an envelope needs a time")
+    _read_messages(_with_times(matched, form, context), catalog, context, reading)
 
 
 def _with_message(envelopes: pl.DataFrame) -> pl.DataFrame:

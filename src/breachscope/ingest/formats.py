@@ -46,7 +46,7 @@ Grammar of ``formats/<id>.toml``::
 Group names besides columns: a column with ``__q`` behind, where it may be caught in either of two places; ``time``;
 ``request`` (a request line), ``uri`` (path and query), and names that begin with
 ``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid``, and ``message`` or ``head`` (all that stands
-before the message); where a format of kind syslog does not fill ``service``, that is the program.
+before the message), or these as keys of JSON; where a format of kind syslog does not fill ``service``, that is the program.
 """
 
 from __future__ import annotations
@@ -285,6 +285,11 @@ class Format:
     require: tuple[str, ...] = ()
 
     @property
+    def is_json(self) -> bool:
+        """Whether its lines are JSON objects, of events or around messages."""
+        return any(p.paths for p in self.patterns)
+
+    @property
     def lacks_year(self) -> bool:
         """Whether a line of this format may carry no year."""
         forms = [f for f in (self.time, *(p.time for p in self.patterns)) if f]
@@ -403,7 +408,7 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
     patterns = [_build_pattern(p, data) for p in data.get("pattern", ())]
     if kind == "delimited":
         patterns.append(Pattern(_delimited_regex(data)))
-    if kind in ("keyvalue", "json", "table") and not patterns:
+    if (kind in ("keyvalue", "json", "table") or data.get("keys")) and not patterns:
         patterns.append(_build_pattern({}, data))
     samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n, s.get("header")) for s, n in zip(data.get("sample", ()), sample_lines, strict=True)]
     samples += [Sample(r["line"], None, header=r.get("header")) for r in data.get("refuse", ())]
@@ -421,7 +426,7 @@ def _time_form(holder: Mapping[str, Any]) -> TimeForm | None:
 
 
 def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Pattern:
-    kind = data["kind"]
+    kind = "json" if data["kind"] == "envelope" and "match" not in pattern else data["kind"]
     own = pattern.get("keys", {})
     keys = {**data.get("keys", {}), **own} if "match" not in pattern else own
     # What is skipped need not hold what an event must.
@@ -515,7 +520,7 @@ class _Checker:
             "keyvalue": ("keys", "require", "time"),
             "syslog": ("programs", "pattern"),
             "regex": ("pattern",),
-            "envelope": ("pattern",),
+            "envelope": ("keys", "require", "time") if "keys" in self.data else ("pattern",),
         }[kind]
         for key in needs:
             if not self.data.get(key):
@@ -527,7 +532,11 @@ class _Checker:
                 self.check_group(column, table, given)
         if columns and "time" not in columns:
             self.complain("one of the columns must be 'time'", given)
-        self.check_keys(kind, self.data.get("keys", {}), "keys")
+        self.check_keys("json" if kind == "envelope" else kind, self.data.get("keys", {}), "keys")
+        if kind == "envelope" and columns:
+            for column in ("program", "message"):
+                if column not in columns:
+                    self.complain(f"an envelope needs a key for {column!r}", "keys")
         for column in self.data.get("require", ()):
             if column not in columns:
                 self.complain(f"{column!r} is required but no key gives it{did_you_mean(column, columns)}", "require")
