@@ -151,6 +151,76 @@ def test_a_header_that_is_not_the_firewalls_own_makes_no_firewall_event(header: 
     assert engine_reads([f'{header}605005: Login permitted from serial to console for user "x"'], "syslog") == [None]
 
 
+FIVE: Event = {"src_ip": "192.0.2.9", "src_port": 51512, "dst_ip": "203.0.113.5", "dst_port": 53}
+PAIR: Event = {"src_ip": "192.0.2.9", "dst_ip": "203.0.113.5"}
+LOGON: Event = {"action": "logon", "client_ip": "192.0.2.9", "user": "ops1"}
+VPN = "Group <RA> User <ops1> IP <192.0.2.9>"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "106006: Deny inbound UDP from 192.0.2.9/51512 to 203.0.113.5/53 on interface outside",
+            FIVE | {"transport": "udp", "action": "deny", "direction": "inbound"},
+        ),
+        (
+            "106007: Deny inbound UDP from 192.0.2.9/51512 to 203.0.113.5/53 due to DNS Query",
+            FIVE | {"transport": "udp", "action": "deny", "direction": "inbound"},
+        ),
+        (
+            "106014: Deny inbound icmp src outside:192.0.2.9 dst inside:203.0.113.5 (type 8, code 0)",
+            PAIR | {"transport": "icmp", "action": "deny", "direction": "inbound"},
+        ),
+        (
+            "106015: Deny TCP (no connection) from 192.0.2.9/51512 to 203.0.113.5/53 flags RST ACK  on interface outside",
+            FIVE | {"transport": "tcp", "action": "deny"},
+        ),
+        ("106021: Deny TCP reverse path check from 192.0.2.9 to 203.0.113.5 on interface outside", PAIR | {"transport": "tcp", "action": "deny"}),
+        (
+            '106023: Deny protocol 47 src outside:192.0.2.9 dst inside:203.0.113.5 by access-group "out"',
+            PAIR | {"transport": "47", "action": "deny", "rule": "out"},
+        ),
+        (
+            "106100: access-list in est-allowed udp outside/192.0.2.9(51512) -> inside/203.0.113.5(53) hit-cnt 1 first hit [0x0, 0x0]",
+            FIVE | {"transport": "udp", "action": "allow", "rule": "in"},
+        ),
+        ("302021: Teardown ICMP connection for faddr 192.0.2.9/0 gaddr 203.0.113.5/0 laddr 203.0.113.5/0", PAIR | {"transport": "icmp", "action": "allow"}),
+        (
+            "302016: Teardown UDP connection 7 for outside:192.0.2.9/51512 to inside:203.0.113.5/53 duration 0:02:01 bytes 0 (u)",
+            FIVE | {"transport": "udp", "action": "allow", "flow_id": "7", "bytes_total": 0, "user": "u"},
+        ),
+        (
+            "302014: Teardown TCP connection 7 for outside:192.0.2.9/51512 to inside:203.0.113.5/53 duration 0:02:01 bytes 9 TCP Reset-O",
+            FIVE | {"transport": "tcp", "action": "allow", "flow_id": "7", "bytes_total": 9},
+        ),
+        (
+            "305011: Built dynamic ICMP translation from inside:192.0.2.9/1 to outside:203.0.113.5/2",
+            {"src_ip": "192.0.2.9", "nat_src_ip": "203.0.113.5", "transport": "icmp"},
+        ),
+        (
+            "710001: TCP access requested from 192.0.2.9/51512 to outside:203.0.113.5/ssh",
+            PAIR | {"src_port": 51512, "app": "ssh", "transport": "tcp", "direction": "inbound"},
+        ),
+        ("710002: UDP access permitted from 192.0.2.9/51512 to outside:203.0.113.5/53", FIVE | {"transport": "udp", "action": "allow", "direction": "inbound"}),
+        ("710005: UDP request discarded from 192.0.2.9/51512 to outside:203.0.113.5/53", FIVE | {"transport": "udp", "action": "deny", "direction": "inbound"}),
+        ("611101: User authentication succeeded: IP address: 192.0.2.9, Uname: ops1", LOGON | {"outcome": "success", "service": "asa", "attempts": 0}),
+        ("611102: User authentication failed: IP = x, Uname: ops1", None),
+        (
+            "113012: AAA user authentication Successful : local database : user = ops1",
+            {"action": "logon", "user": "ops1", "outcome": "success", "service": "asa", "attempts": 1},
+        ),
+        ("113005: AAA user authentication Rejected : reason = AAA failure : server = 192.0.2.1 : user = a=b", None),
+        (f"716001: {VPN} WebVPN session started.", LOGON | {"outcome": "success", "service": "asa-vpn", "attempts": 0}),
+        (f"716002: {VPN} WebVPN session terminated: User Requested.", LOGON | {"action": "logoff", "outcome": "success", "service": "asa-vpn"}),
+        (f"716038: {VPN} Authentication: successful, Session Type: WebVPN.", LOGON | {"outcome": "success", "service": "asa-vpn", "attempts": 0}),
+    ],
+)
+def test_an_asa_message_by_hand(message: str, expected: Event | None) -> None:
+    found = engine_reads([f"2026-03-02T10:15:04Z fw1 : %ASA-6-{message}"], "syslog")
+    assert found == [None if expected is None else BASE | {"host": "fw1"} | expected]
+
+
 # pfSense and OPNsense: columns set apart by commas; which there are depends on the IP version, the protocol and the fragment.
 
 
@@ -325,3 +395,55 @@ FORTI_LINE = st.builds(
 @given(st.lists(FORTI_LINE, min_size=1, max_size=8))
 def test_fortigate_traffic_is_read_as_the_slow_reader_reads_it(lines: list[str]) -> None:
     assert engine_reads(lines, "fortigate") == [slow_fortigate(line) for line in lines]
+
+
+# MikroTik: "chain: in:IF out:IF, connection-state:new src-mac MAC, proto TCP (SYN), ADDRESS:PORT->ADDRESS:PORT, NAT (a->b)->c, len N"
+
+
+def slow_mikrotik(line: str) -> Event | None:
+    stamp, _, rest = line.partition(" ")
+    host, _, rest = rest.partition(" ")
+    topic, _, rest = rest.partition(" ")
+    before, found, after = rest.rpartition(": in:")
+    if stamp != "2026-03-02T10:15:04Z" or topic != "firewall,info" or not found:
+        return None
+    words = before.split(" ")
+    if not words[-1] or ":" in words[-1]:
+        return None
+    packet = re.fullmatch(r"\S+ out:\S+,(?: connection-state:\S+)? proto (\w+)(?: \([^()]*\))?, (\S+)->([^ ,]+)(?:, NAT (.*))?, len (\d+)", after, re.ASCII)
+    if packet is None:
+        return None
+    event: Event = BASE | {"host": host, "transport": packet[1].lower(), "bytes_out": int(packet[5])}
+    for role, end in (("src", packet[2]), ("dst", packet[3])):
+        if packet[1] in ("TCP", "UDP"):
+            address, _, port = end.rpartition(":")
+            if not ports_fit(port) or not (address.startswith("[") == address.endswith("]") == (":" in address)):
+                return None
+            event |= {f"{role}_ip": slow_address(address), f"{role}_port": int(port)}
+        else:
+            event[f"{role}_ip"] = slow_address(end)
+    if packet[4] and (nat := re.match(r"\(.*->\[?(.*?)\]?:\d+\)->", packet[4])):
+        event["nat_src_ip"] = slow_address(nat[1])
+    rule = " ".join(words[:-1])
+    verdicts = {"deny": "drop|deny|block", "reset": "reject", "allow": "accept|accepted|allow"}
+    action = next((a for a, names in verdicts.items() if re.search(rf"\b(?:{names})\b", rule, re.IGNORECASE)), None)
+    return event | ({"rule": rule} if rule not in NULLS else {}) | ({"action": action} if action else {})
+
+
+V4 = st.ip_addresses(v=4).map(str)
+V6 = st.ip_addresses(v=6).map(lambda a: f"[{a}]")
+MIKROTIK_ENDS = st.one_of(*(st.builds("{}:{}->{}:{}".format, a, PORT, a, PORT) for a in (V4, V6)))
+MIKROTIK_LINE = st.builds(
+    "2026-03-02T10:15:04Z rtr1 firewall,{} {}{}: in:ether1 out:bridge,{} proto {}, {}{}, len {}".format,
+    st.sampled_from(["info", "info", "info", "x"]),
+    st.sampled_from(["", "DROP ", "drop-tcp ", "accepted? ", "backdrop ", "reject all ", "ping allow ", "- ", "in: ", "拒否 drop "]),
+    st.sampled_from(["input", "forward", "my-chain", ""]), st.sampled_from(["", " connection-state:new", " connection-state:established,snat"]),
+    st.sampled_from(["TCP (SYN)", "TCP (SYN,ACK)", "UDP"]), MIKROTIK_ENDS,
+    st.sampled_from(["", "", ", NAT (10.0.0.5:1->198.51.100.2:61000)->203.0.113.5:53", ", NAT 192.0.2.9:1->(203.0.113.5:80->10.0.0.5:80)"]),
+    st.sampled_from(["40", "40", "0", "", "x"]),
+)  # fmt: skip
+
+
+@given(st.lists(MIKROTIK_LINE, min_size=1, max_size=8))
+def test_mikrotik_packets_are_read_as_the_slow_reader_reads_them(lines: list[str]) -> None:
+    assert engine_reads(lines, "mikrotik") == [slow_mikrotik(line) for line in lines]
