@@ -313,3 +313,31 @@ def test_time_of_bsd_syslog(text: str, expected: datetime | None) -> None:
         (expected, None if expected is None else 0, quality),
         (utc(2026, 3, 3), 0, "inferred_year"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2026年9月1日 9時05分07秒", "2026-09-01 09:05:07"),
+        ("2026年9月1日 9時05分", "2026-09-01 09:05:00"),
+        ("令和8年9月1日(火) 午後3:05:07", "2026-09-01 15:05:07"),
+        ("令和元年5月1日 00:00", "2019-05-01 00:00:00"),
+        ("平成31年4月30日 23:59:59", "2019-04-30 23:59:59"),
+        ("昭和64年1月7日 午前6時33分", "1989-01-07 06:33:00"),
+        ("R8.9.1 15:05", "2026-09-01 15:05:00"),
+        ("２０２６／０９／０１　１５：０５：０７", "2026-09-01 15:05:07"),
+        ("2026/09/01 午前12:00:00", "2026-09-01 00:00:00"),
+        ("2026/09/01 午後12:00:00", "2026-09-01 12:00:00"),
+        ("2026/09/01 午後0:30:00", "2026-09-01 12:30:00"),
+        ("8年9月1日 9時05分", None),  # of which era?
+        ("令和8年13月1日 9:05", None),
+        ("令和8年2月29日 9:05", None),
+        ("2026/09/01 25:00:00", None),
+        ("昨日", None),
+    ],
+)
+def test_times_as_japanese_software_writes_them(written: str, expected: str | None) -> None:
+    read = parse_times(pl.Series([written]), TimeForm(("japanese",)), Zone.named("Asia/Tokyo"))
+    local = read["ts"].dt.convert_time_zone("Asia/Tokyo").dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
+    assert local == [expected]
+    assert read["ts_quality"].to_list() == ["exact" if expected else "none"]

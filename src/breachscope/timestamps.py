@@ -42,7 +42,7 @@ _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
 
 @dataclass(frozen=True)
 class TimeForm:
-    """How one format writes time: ``formats`` are strptime patterns, or ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``iso8601``."""
+    """How one format writes time: ``formats`` are strptime patterns, or ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``iso8601``, ``japanese``."""
 
     formats: tuple[str, ...]
     zone: str | None = None
@@ -50,7 +50,7 @@ class TimeForm:
 
     @property
     def lacks_year(self) -> bool:
-        return not any(f in _EPOCHS or f == "iso8601" or "%Y" in f or "%y" in f for f in self.formats)
+        return not any(f in _EPOCHS or f in ("iso8601", "japanese") or "%Y" in f or "%y" in f for f in self.formats)
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,8 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
         return _with_quality(stamped, pl.lit(0, pl.Int16), "exact")
     if written == "iso8601":
         return _read_iso(frame, zone)
+    if written == "japanese":
+        return _localised(_japanese(frame), zone, "exact" if zone.is_given else "assumed_tz")
     if "%z" in written:
         text = pl.col("t")
         if years is not None and "%Y" not in written:
@@ -257,6 +259,35 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
     floating = _localised(parts.select("local"), zone, "exact" if zone.is_given else "assumed_tz")
     has_zone = parts["z"].is_not_null()
     return pl.DataFrame([zoned[c].zip_with(has_zone, floating[c]) for c in zoned.columns])
+
+
+_ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "昭和": 1925, "S": 1925}
+"""Year before the first of each era (元号法)."""
+_FULL_WIDTH = dict(zip("０１２３４５６７８９：／－．　", "0123456789:/-. ", strict=True))
+_JAPANESE = (
+    r"^(令和|平成|昭和|[RHS])?(元|[0-9]{1,4})[年/.-]([0-9]{1,2})[月/.-]([0-9]{1,2})日?(?:[(（][日月火水木金土][)）])?[ T]?"
+    r"(午前|午後)? ?([0-9]{1,2})[時:]([0-9]{1,2})(?:[分:](?:([0-9]{1,2})(?:\.[0-9]+)?秒?)?)?$"
+)
+
+
+def _japanese(frame: pl.DataFrame) -> pl.DataFrame:
+    """Local times as Japanese software writes them: ``2026年9月1日 9時05分``, ``令和8年9月1日(火) 午後3:05:07``, ``R8.9.1 15:05``, also in full width."""
+    halved = frame.select(pl.col("t").str.replace_many(_FULL_WIDTH).alias("t"))
+    parts = halved.select(pl.col("t").str.extract_groups(_JAPANESE)).unnest("t")
+    parts.columns = ["era", "y", "mo", "d", "half", "h", "mi", "s"]
+    number = {c: pl.col(c).cast(pl.Int32, strict=False) for c in ("mo", "d", "h", "mi")}
+    in_era = pl.when(pl.col("y") == "元").then(pl.lit(1)).otherwise(pl.col("y").cast(pl.Int32, strict=False))
+    # A year of one or two digits without its era could be any.
+    first = pl.col("era").replace_strict(_ERAS, default=None, return_dtype=pl.Int32)
+    is_western = pl.col("era").is_null() & (pl.col("y").str.len_chars() == len("2026"))
+    year = pl.when(is_western).then(in_era).otherwise(in_era + first)
+    # 午前12時 is midnight, 午後0時 and 午後12時 are noon; on a clock of 24 hours the half of the day says nothing new.
+    is_late = (pl.col("half") == "午後") & (number["h"] < 12)
+    is_midnight = (pl.col("half") == "午前") & (number["h"] == 12)
+    hour = pl.when(is_late).then(number["h"] + 12).when(is_midnight).then(0).otherwise(number["h"])
+    second = pl.col("s").cast(pl.Int32, strict=False).fill_null(0)
+    told = pl.format("{}-{}-{} {}:{}:{}", year, number["mo"], number["d"], hour, number["mi"], second)
+    return parts.select(told.str.strptime(_MICROSECONDS, "%Y-%m-%d %H:%M:%S", strict=False).alias("local"))
 
 
 def _offset_minutes(written: pl.Expr | pl.Series) -> pl.Expr:

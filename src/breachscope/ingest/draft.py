@@ -27,7 +27,7 @@ from breachscope.timestamps import TimeForm, Zone, parse_times
 
 _TIME_FORMS = (
     "iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "%Y/%m/%d %H:%M:%S%.f", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M",
-    "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y %H:%M:%S", "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H時%M分%S秒", "%d.%m.%Y %H:%M:%S",
+    "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y %H:%M:%S", "japanese", "%d.%m.%Y %H:%M:%S",
     "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%b %d %H:%M:%S",
 )  # fmt: skip
 """In this order; a form counts when it reads every sample. Day and month are told apart only where one exceeds 12."""

@@ -20,7 +20,7 @@ Grammar of ``formats/<id>.toml``::
     separator = ","        # kind keyvalue: pairs are set apart by white space, and by these characters
 
     [time]
-    formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime, or iso8601, epoch_s, epoch_ms, epoch_us
+    formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime, or iso8601, japanese, epoch_s, epoch_ms, epoch_us, epoch_ns
     zone = "UTC"                                # where the format fixes the zone of its zone-less times
 
     [[pattern]]            # tried in order; each takes the lines that it matches
@@ -93,7 +93,7 @@ _FIELD_KEYS: Mapping[str, str] = {
 }
 _TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS, "zone": "text"}
 _SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "header": "text", "expect": "a table", "skip": "text"}
-_NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
+_NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "japanese")
 _SPECIAL_GROUPS = {"time", "request", "uri"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
 
