@@ -403,7 +403,7 @@ FOREIGN = [
     '{"timestamp":"2026-03-02T01:15:04Z","event_type":"stats"}',
     '{"time":1772414104120,"type":"CODE_TO_TOKEN","realmId":"r"}',
     '{"EventID":4688,"TimeCreated":"2026-03-02T01:15:04Z"}',
-    '{"event":"session.start","code":"T2000I","time":"2026-03-02T01:15:04Z"}',
+    '{"ei":0,"event":"session.start","code":"T2000I","time":"2026-03-02T01:15:04Z"}',
     '{"logger":"sqlstore","t":"2026-03-02T01:15:04Z","msg":"x","level":"info"}',
     '{"ts":1772414104.1,"uid":"C1","id.orig_h":"192.0.2.9","name":"x"}',
     '{"level":"info","ts":1772414104.1,"logger":"tls","msg":"x"}',
