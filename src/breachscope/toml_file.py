@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class TomlFile:
     path: Path
     data: Mapping[str, Any]
     error: type[BreachscopeError] = DataMapError
-    _lines: Mapping[tuple[Key, ...], int] = field(default_factory=dict, repr=False)
+    text: str = field(default="", repr=False)
 
     @classmethod
     def load(cls, path: Path, error: type[BreachscopeError] = DataMapError) -> TomlFile:
@@ -72,7 +73,11 @@ class TomlFile:
             raise error(f"not valid TOML: {reason[:1].lower()}{reason[1:]}", path=path, line=line) from exc
         except RecursionError as exc:
             raise error("not valid TOML: nested too deeply", path=path) from exc
-        return cls(path, data, error, _Walk(text.replace("\r\n", "\n")).lines())
+        return cls(path, data, error, text)
+
+    @cached_property
+    def _lines(self) -> Mapping[tuple[Key, ...], int]:
+        return _Walk(self.text.replace("\r\n", "\n")).lines()
 
     def line_of(self, *keys: Key) -> int:
         """Return the 1-based line of the key reached by ``keys``, or of its nearest ancestor that stands in the file."""

@@ -216,6 +216,20 @@ def test_the_catalog_knows_of_each_file_what_the_file_says() -> None:
     assert [(e.kind, e.order, e.programs) for e in CATALOG.entries] == [(f.kind, f.order, f.programs) for f in CATALOG.formats]
 
 
+@pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)
+def test_a_built_in_format_has_no_mistakes(fmt: Format) -> None:
+    """A run does not check them again."""
+    checked = load_format(fmt.path)
+    assert (checked.patterns, checked.fields, checked.time) == (fmt.patterns, fmt.fields, fmt.time)
+
+
+@pytest.mark.parametrize("fmt", [f for f in CATALOG.formats if f.kind not in ("syslog", "table")], ids=by_id)
+def test_every_good_line_is_like_its_format(fmt: Format) -> None:
+    """What is not like a format is not tried with it."""
+    lines = pl.Series([s.line for s in fmt.samples if s.expect is not None or s.skip is not None])
+    assert lines.str.contains(fmt.likeness).all()
+
+
 def test_orders_are_ascending_and_unique() -> None:
     orders = [f.order for f in CATALOG.formats]
     assert orders == sorted(set(orders))

@@ -206,6 +206,7 @@ def literal_prefix(regex: str) -> str:
     return prefix
 
 
+_NEVER = r"[^\s\S]"
 _REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 """One character, escape or class of a regular expression."""
 
@@ -284,6 +285,16 @@ class Format:
     """Kind table: column → alternative names in the header."""
     require: tuple[str, ...] = ()
 
+    @cached_property
+    def likeness(self) -> str:
+        """An expression that every line of this format matches, and few others do: whether to try the format at all."""
+        if self.is_json:
+            return r"^\s*\{"
+        if self.kind == "table":
+            return re.escape(self.separator) if self.columns else _NEVER
+        expressions = [re.sub(r"\(\?P<\w+>", "(?:", p.regex) if p.regex else f"{re.escape(p.keys[p.require[0]])}=" for p in self.patterns]
+        return "|".join(f"(?:{e})" for e in expressions)
+
     @property
     def is_json(self) -> bool:
         """Whether its lines are JSON objects, of events or around messages."""
@@ -308,7 +319,8 @@ class FormatEntry:
 
     @cached_property
     def format(self) -> Format:
-        return load_format(self.path)
+        """The format as its file has it; the built-in files were checked by this program's tests, not again by every run."""
+        return _build(TomlFile.load(self.path, FormatError).data, self.path, ())
 
 
 @dataclass(frozen=True)
@@ -410,7 +422,9 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
         patterns.append(Pattern(_delimited_regex(data)))
     if (kind in ("keyvalue", "json", "table") or data.get("keys")) and not patterns:
         patterns.append(_build_pattern({}, data))
-    samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n, s.get("header")) for s, n in zip(data.get("sample", ()), sample_lines, strict=True)]
+    written = data.get("sample", ())
+    numbered = zip(written, sample_lines or [0] * len(written), strict=True)
+    samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n, s.get("header")) for s, n in numbered]
     samples += [Sample(r["line"], None, header=r.get("header")) for r in data.get("refuse", ())]
     return Format(
         path.stem, data["title"], kind, data["order"], path, tuple(data.get("spec", ())), data.get("table"), tuple(patterns), tuple(data.get("programs", ())),

@@ -39,9 +39,13 @@ class Headers:
 def _header_lines(data: bytes, first_line: int, start: bytes) -> list[tuple[int, bytes]]:
     if not start:
         return [(1, data.partition(b"\n")[0])] if first_line == 1 else []
-    starts = [m.start(1) for m in re.finditer(rb"(?:\A(?:\xef\xbb\xbf)?|\n)(" + re.escape(start) + rb")", data)]
-    ends = [data.find(b"\n", at) for at in starts]
-    return [(first_line + data.count(b"\n", 0, at), data[at : end if end >= 0 else None]) for at, end in zip(starts, ends, strict=True)]
+    found: list[tuple[int, bytes]] = []
+    at = next((len(mark) for mark in (b"", b"\xef\xbb\xbf") if data.startswith(mark + start)), data.find(b"\n" + start) + 1 or -1)
+    while at >= 0:
+        end = data.find(b"\n", at)
+        found.append((first_line + data.count(b"\n", 0, at), data[at : end if end >= 0 else None]))
+        at = data.find(b"\n" + start, at) + 1 or -1
+    return found
 
 
 def _names(header: bytes, fmt: Format) -> tuple[str, ...]:

@@ -424,13 +424,13 @@ class _SourceReader:
     def _read_as_formats(self, lines: Lines, headers: Headers) -> Reading:
         """Read with the file's format; what it refuses is tried with the others, for logs are mixed and change mid-file."""
         reading = Reading(unread=lines.frame) if self.fmt is None else read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
+        left = reading.refused(lines)
         for fmt in self.catalog.whole_lines if self.options.only_format is None else ():
-            if fmt is self.fmt:
-                continue
-            left = reading.refused(lines)
             if not len(left):
                 break
-            reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, Headers(), left)))
+            if fmt is not self.fmt and left["text"].str.contains(fmt.likeness).any():
+                reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, Headers(), left)))
+                left = reading.refused(lines)
         return reading
 
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
