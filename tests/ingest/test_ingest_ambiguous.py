@@ -54,3 +54,13 @@ def test_a_folded_message_counts_as_often_as_it_says(times: int) -> None:
 @pytest.mark.parametrize("times", [0, 10_001, 99_999_999_999_999_999_999])
 def test_no_daemon_folds_that_many_messages(times: int) -> None:
     assert rejection(repeated(times), "syslog") == "message repeated 0 or more than 10,000 times"
+
+
+@pytest.mark.parametrize(
+    "message", ["FW IN=eth0 OUT= SRC=192.0.2.9 SRC=192.0.2.66 DST=203.0.113.5 PROTO=TCP", 'FW IN=eth0 OUT= SRC=192.0.2.9 DST="203.0.113.5 PROTO=TCP']
+)
+def test_pairs_behind_syslog_that_can_be_read_in_two_ways_are_rejected(message: str) -> None:
+    """The reason is told; a fault found behind the envelope once ended the whole run."""
+    frame = pl.DataFrame({"line": [7], "text": [f"2026-03-02T10:15:04Z fw1 kernel: {message}"]}, schema={"line": pl.Int64, "text": pl.String})
+    reading = read_lines(frame, CATALOG["syslog"], CATALOG, Context(source=1))
+    assert (reading.event_lines, reading.rejects()["line"].to_list()) == (0, [7])

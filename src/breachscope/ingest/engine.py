@@ -199,9 +199,9 @@ def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: 
         if pattern.skip:
             reading.skipped[pattern.skip] += len(matched)
             continue
-        matched = _without_faulty(matched, reading)
         if ready is not None:
             matched = matched.hstack([c for c in ready[matched["row"]].get_columns() if c.name not in matched.columns])
+        matched = _without_faulty(matched, reading)
         _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
     return lines
 
