@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from tests.ingest.reading import CATALOG, engine_reads
 
+from breachscope.ingest import check_samples, load_formats
 from breachscope.ingest.engine import Context, read_lines
 
 OPEN_QUOTE = "a quote is not closed, or stands inside a value"
@@ -56,11 +59,39 @@ def test_no_daemon_folds_that_many_messages(times: int) -> None:
     assert rejection(repeated(times), "syslog") == "message repeated 0 or more than 10,000 times"
 
 
-@pytest.mark.parametrize(
-    "message", ["FW IN=eth0 OUT= SRC=192.0.2.9 SRC=192.0.2.66 DST=203.0.113.5 PROTO=TCP", 'FW IN=eth0 OUT= SRC=192.0.2.9 DST="203.0.113.5 PROTO=TCP']
-)
-def test_pairs_behind_syslog_that_can_be_read_in_two_ways_are_rejected(message: str) -> None:
-    """The reason is told; a fault found behind the envelope once ended the whole run."""
-    frame = pl.DataFrame({"line": [7], "text": [f"2026-03-02T10:15:04Z fw1 kernel: {message}"]}, schema={"line": pl.Int64, "text": pl.String})
-    reading = read_lines(frame, CATALOG["syslog"], CATALOG, Context(source=1))
-    assert (reading.event_lines, reading.rejects()["line"].to_list()) == (0, [7])
+PAIRS = """
+title = "A firewall that writes pairs behind syslog"
+spec = ["none"]
+kind = "syslog"
+programs = ["fwd"]
+table = "network"
+order = 990
+
+[[pattern]]
+match = '^deny '
+keys = { src_ip = "src", dst_ip = "dst" }
+set = { action = "deny" }
+
+[[sample]]
+line = "2026-03-02T10:15:04Z fw1 fwd: deny src=192.0.2.9 dst=203.0.113.5"
+[sample.expect]
+ts = 2026-03-02T10:15:04Z
+ts_offset_min = 0
+ts_quality = "exact"
+host = "fw1"
+src_ip = "192.0.2.9"
+dst_ip = "203.0.113.5"
+action = "deny"
+"""
+
+
+def test_pairs_behind_syslog_that_can_be_read_in_two_ways_are_rejected(tmp_path: Path) -> None:
+    """The reason is told; such a line once ended the whole run."""
+    (tmp_path / "fwd.toml").write_text(PAIRS)
+    catalog = load_formats([tmp_path])
+    assert check_samples(catalog["fwd"], catalog) == []
+    messages = ["deny src=192.0.2.9 src=192.0.2.66 dst=203.0.113.5", 'deny src="192.0.2.9 dst=203.0.113.5', "deny src=192.0.2.9 dst=203.0.113.5"]
+    frame = pl.DataFrame({"line": [7, 8, 9], "text": [f"2026-03-02T10:15:04Z fw1 fwd: {m}" for m in messages]}, schema={"line": pl.Int64, "text": pl.String})
+    reading = read_lines(frame, catalog["syslog"], catalog, Context(source=1))
+    assert [rows["line"].to_list() for _, _, rows in reading.events] == [[9]]
+    assert reading.rejects().rows() == [(7, "key stands twice"), (8, "a quote is not closed, or stands inside a value")]
