@@ -341,3 +341,20 @@ def test_times_as_japanese_software_writes_them(written: str, expected: str | No
     local = read["ts"].dt.convert_time_zone("Asia/Tokyo").dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
     assert local == [expected]
     assert read["ts_quality"].to_list() == ["exact" if expected else "none"]
+
+
+@pytest.mark.parametrize(
+    ("written", "utc", "offset"),
+    [
+        ("2026-03-02 10:15:04.120 JST", "2026-03-02T01:15:04.120", 540),
+        ("2026-03-02 10:15:04 UTC", "2026-03-02T10:15:04", 0),
+        ("2026-03-02 10:15:04 GMT", "2026-03-02T10:15:04", 0),
+        ("2026-03-02 10:15:04+09", "2026-03-02T01:15:04", 540),
+        ("2026-03-02 10:15:04-0330", "2026-03-02T13:45:04", -210),
+        ("2026-03-02 10:15:04 CST", "2026-03-02T09:15:04", 60),  # three zones are called so: the zone given counts
+    ],
+)
+def test_names_of_zones_count_where_they_name_one_offset(written: str, utc: str, offset: int) -> None:
+    read = parse_times(pl.Series([written]), TimeForm(("iso8601",)), Zone.named("Europe/Berlin"))
+    assert read["ts"].to_list() == [datetime.fromisoformat(utc).replace(tzinfo=UTC)]
+    assert read["ts_offset_min"].to_list() == [offset]

@@ -245,8 +245,13 @@ def _read_with_offset(frame: pl.DataFrame, written: str, quality: str) -> pl.Dat
 
 
 def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
-    """ISO 8601 / RFC 3339: ``T`` or a space, optional fraction (dot or comma), optional ``Z``, ``+09:00``, ``+0900``."""
-    parts = frame.select(pl.col("t").str.extract_groups(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?$")).unnest("t")
+    """ISO 8601 / RFC 3339: ``T`` or a space, optional fraction (dot or comma), optional ``Z``, ``+09:00``, ``+0900``, ``+09``, and what PostgreSQL adds.
+
+    Of the abbreviations of zones only those count that name one offset; CST is three of them, and says nothing.
+    """
+    parts = frame.select(
+        pl.col("t").str.extract_groups(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(Z|UTC|GMT|JST|[+-]\d\d(?::?\d\d)?)?(?: [A-Z]{2,5})?$")
+    ).unnest("t")
     parts.columns = ["d", "c", "f", "z"]
     local = pl.concat_str("d", pl.lit("T"), "c").str.strptime(_MICROSECONDS, "%Y-%m-%dT%H:%M:%S", strict=False)
     micros = pl.col("f").str.head(6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
@@ -290,10 +295,14 @@ def _japanese(frame: pl.DataFrame) -> pl.DataFrame:
     return parts.select(told.str.strptime(_MICROSECONDS, "%Y-%m-%d %H:%M:%S", strict=False).alias("local"))
 
 
+_ZONE_NAMES = {"UTC": "+0000", "GMT": "+0000", "JST": "+0900"}
+
+
 def _offset_minutes(written: pl.Expr | pl.Series) -> pl.Expr:
-    """Minutes east of UTC of ``Z``, ``+0900`` or ``+09:00``; null for what is no offset."""
+    """Minutes east of UTC of ``Z``, ``UTC``, ``JST``, ``+0900``, ``+09:00`` or ``+09``; null for what is no offset."""
     text = pl.lit(written) if isinstance(written, pl.Series) else written
-    digits = text.str.extract(r"^([+-](?:[01]\d|2[0-3]):?[0-5]\d)$").str.replace_all(":", "", literal=True)
+    text = text.replace(_ZONE_NAMES)
+    digits = text.str.extract(r"^([+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)$").str.replace_all(":", "", literal=True).str.pad_end(len("+0900"), "0")
     minutes = digits.str.slice(1, 2).cast(pl.Int16, strict=False) * 60 + digits.str.slice(3, 2).cast(pl.Int16, strict=False)
     return pl.when(text == "Z").then(pl.lit(0, pl.Int16)).when(text.str.starts_with("-")).then(-minutes).otherwise(minutes)
 
