@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 
 from breachscope import __version__
 from breachscope.errors import CaseError
-from breachscope.schema import EVENT_TABLES
+from breachscope.schema import EVENT_TABLES, REPEATING_FORMATS
 
 MANIFEST = "manifest.json"
 CUSTODY = "custody.jsonl"
@@ -228,6 +228,12 @@ class Case:
         if table not in EVENT_TABLES:
             raise KeyError(table)
         return [self.path / name for s in self.sources() for name in sorted(s.files) if name.startswith(f"events/{table}/")]
+
+    def counted_files(self, table: str) -> list[Path]:
+        """Event files that findings and counts are made from: without those that only repeat requests of the access logs beside them."""
+        repeating = {s.id for s in self.sources() if set(s.formats) <= REPEATING_FORMATS} if table == "web" else set()
+        files = self.event_files(table)
+        return [f for f in files if int(f.stem) not in repeating] or files
 
     def reject_files(self) -> list[Path]:
         return [self.path / name for s in self.sources() for name in sorted(s.files) if name.startswith("rejects/")]

@@ -193,6 +193,9 @@ _DATA_ACCESS = (
     Column("completeness", TEXT, "what the row stands for", values=("item", "container", "throttled")),
 )
 
+REPEATING_FORMATS = frozenset({"apache_error", "apache_ssl_request", "nginx_error"})
+"""Formats whose web events are requests that the server's access log holds too, there with their status."""
+
 WEB = Table("web", "one HTTP request", _COMMON + _WEB, ("ts", "client_ip", "method", "path", "status"), 4002)
 AUTH = Table("auth", "one authentication or account event", _COMMON + _AUTH, ("ts", "user", "action", "outcome", "service"), 3002)
 NETWORK = Table("network", "one connection or packet record", _COMMON + _NETWORK, ("ts", "src_ip", "dst_ip", "action"), 4001)

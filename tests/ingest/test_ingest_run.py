@@ -690,3 +690,18 @@ def test_the_lines_of_a_format_are_counted(tmp_path: Path) -> None:
     source = only(read(new_case(tmp_path / "case"), write(tmp_path / "x.log", lines)))
     assert source.formats == Counter(combined=7, sshd=5)
     assert source.confidence == round(12 / 15, 4) or source.confidence == round(7 / 15, 4)
+
+
+def test_requests_of_an_error_log_are_not_counted_beside_the_access_log(tmp_path: Path) -> None:
+    """A request that was not found would otherwise stand there once more with no status, as if it may have been answered."""
+    access = write(tmp_path / "access.log", ['192.0.2.9 - - [02/Mar/2026:10:15:04 +0900] "GET /o/47 HTTP/1.1" 404 153 "-" "x"'])
+    told = '2026/03/02 10:15:04 [error] 8#8: *1 open() "/html/o/47" failed (2: No such file), client: 192.0.2.9, server: s, request: "GET /o/47 HTTP/1.1"'
+    errors = write(tmp_path / "error.log", [told])
+    alone = new_case(tmp_path / "alone")
+    read(alone, errors)
+    assert alone.counted_files("web") == alone.event_files("web"), "without the access log it is all that there is"
+    both = new_case(tmp_path / "both")
+    result = read(both, access, errors)
+    assert len(both.event_files("web")) == 2
+    assert [pq.read_table(f)["status"].to_pylist() for f in both.counted_files("web")] == [[404]]
+    assert any("an access log holds" in note for s in result.added for note in s.notes)

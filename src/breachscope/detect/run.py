@@ -141,7 +141,7 @@ def run_detectors(
 
 @contextmanager
 def _sandbox_over(case: Case, threads: int | None, memory_limit: str, time_limit: float) -> Iterator[Sandbox]:
-    event_files = {table: case.event_files(table) for table in EVENT_TABLES}
+    event_files = {table: case.counted_files(table) for table in EVENT_TABLES}
     folders = sorted({path.parent for paths in event_files.values() for path in paths})
     with (
         case.scratch() as scratch,

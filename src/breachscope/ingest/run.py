@@ -39,7 +39,7 @@ from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.log_format import with_log_formats
 from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, compression_of, content_digests, find_inputs
 from breachscope.progress import Progress
-from breachscope.schema import EVENT_TABLES, REJECTS
+from breachscope.schema import EVENT_TABLES, REJECTS, REPEATING_FORMATS
 from breachscope.timestamps import YearTimeline, Zone, has_yearless_times, infer_years
 
 _SAMPLE_LINES = 1000
@@ -470,6 +470,8 @@ class _SourceReader:
             notes.append(f"holds {nuls:,} NUL bytes, first in line {self.nul_runs[0][0]:,}: what was written there is not in this file")
         if totals.zoneless and not self.zone.is_given:
             notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
+        if totals.formats and set(totals.formats) <= REPEATING_FORMATS:
+            notes.append("tells of requests that an access log holds with their status: they are counted only where no access log is given")
         if self.stream.record_depth is not None:
             notes.append("is a JSON document: each of its records counts as a line")
         if self.stream.lacks_final_newline and not self.unreadable:

@@ -127,7 +127,7 @@ class _Answer:
         database, case = self._database, self._case
         routes = self._map.routes if self._map else ()
         load_evidence(database, case.path / _EVIDENCE)
-        match_requests(database, case.event_files("web"), routes)
+        match_requests(database, case.counted_files("web"), routes)
         self._streams = read_streams(database, case)
         find_holes(database, case, self._streams, self._windows, routes)
         create_tables(database, [i.id for i in self._incidents])
@@ -166,7 +166,7 @@ class _Answer:
                 missing.append(MissingSpan(seen.incident, seen.first_ts, seen.last_ts, (name,), "unmapped_but_keys_match"))
                 self._uncertain.append(Uncertain("unmapped_but_keys_match", name, seen.keys, seen.match, seen.incident))
         instants = [*self._span(), *(t for m in missing for t in (m.first_ts, m.last_ts))]
-        exposer = Exposer(database, datamap, self._customers, (min(instants), max(instants)), case.event_files("web"))
+        exposer = Exposer(database, datamap, self._customers, (min(instants), max(instants)), case.counted_files("web"))
         exposer.expose(case.event_files("network"), case.event_files("auth"), missing)
         self._uncertain += exposer.uncertain
         self._exposer = exposer
