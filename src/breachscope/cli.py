@@ -366,7 +366,7 @@ def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...]) -> None:
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; by default the sample's name with .toml, here.")
 def formats_new(sample: Path, output: Path | None) -> None:
     """Draft a format from SAMPLE lines: JSON objects, key=value pairs, or a table with a header."""
-    from breachscope.ingest.draft import new_format
+    from breachscope.ingest import new_format
 
     _require_file(sample, "formats new wants a file of sample lines")
     output = output or Path(f"{re.sub(r'[^a-z0-9_]+', '_', sample.stem.lower()).strip('_') or 'mine'}.toml")

@@ -1,5 +1,6 @@
 """Logs in, typed event tables out."""
 
+from breachscope.ingest.draft import new_format
 from breachscope.ingest.formats import Format, FormatCatalog, load_format, load_formats
 from breachscope.ingest.run import IngestOptions, IngestResult, ingest
 from breachscope.ingest.trace import RawLine, read_raw_line
@@ -16,6 +17,7 @@ __all__ = [
     "ingest",
     "load_format",
     "load_formats",
+    "new_format",
     "read_raw_line",
     "try_format",
 ]

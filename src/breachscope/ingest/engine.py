@@ -107,14 +107,17 @@ class Reading:
         return pl.concat([unread, *self.rejected]).sort("line")
 
 
-def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
-    """Read (line, text) rows as ``fmt``; a syslog envelope hands its messages on to the formats of their programs."""
+def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, context: Context) -> Reading:
+    """Read (line, text) rows as ``fmt``; a syslog envelope hands its messages on to the formats of their programs.
+
+    Without a format all lines but blank ones are unread.
+    """
     reading = Reading()
     blank = lines["text"].str.strip_chars() == ""
     if blank.any():
         reading.skipped["blank"] += int(blank.sum())
         lines = lines.filter(~blank)
-    if fmt.comment:
+    if fmt is not None and fmt.comment:
         comments = lines["text"].str.starts_with(fmt.comment)
         if comments.any():
             reading.skipped["comment"] += int(comments.sum())
@@ -123,7 +126,9 @@ def read_lines(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
     if is_broken.any():
         reading.reject(lines["line"].filter(is_broken), "NUL bytes within the line: the records before and after them have run together")
         lines = lines.filter(~is_broken)
-    if fmt.kind == "table":
+    if fmt is None:
+        reading.unread = lines
+    elif fmt.kind == "table":
         _read_table(lines, fmt, catalog, context, reading)
     elif fmt.is_json:
         _read_json(lines, fmt, catalog, context, reading)

@@ -423,7 +423,10 @@ class _SourceReader:
 
     def _read_as_formats(self, lines: Lines, headers: Headers) -> Reading:
         """Read with the file's format; what it refuses is tried with the others, for logs are mixed and change mid-file."""
-        reading = Reading(unread=lines.frame) if self.fmt is None else read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
+        if self.fmt is None:
+            reading = read_lines(lines.frame, None, self.catalog, Context(self.plan.id))
+        else:
+            reading = read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
         left = reading.refused(lines)
         for fmt in self.catalog.whole_lines if self.options.only_format is None else ():
             if not len(left):
