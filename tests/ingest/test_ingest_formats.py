@@ -301,3 +301,17 @@ def test_a_condition_on_an_unknown_key_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "typed.toml").write_text(EVENTS_BY_TYPE.replace('where = { _type = "login" }', 'where = { _kind = "login" }'))
     with pytest.raises(ContentErrors, match=r"typed\.toml:20: no group or key is called '_kind'"):
         load_formats([tmp_path])
+
+
+def test_pairs_that_are_skipped_need_no_key_of_their_own(tmp_path: Path) -> None:
+    """Whether a format is tried at all is asked of every pattern, also of one that requires nothing."""
+    text = GOOD.replace('kind = "regex"', 'kind = "keyvalue"\nrequire = ["time", "client_ip"]').replace(
+        "2026-03-02T10:15:04Z 192.0.2.9 200", "t=2026-03-02T10:15:04Z ip=192.0.2.9 s=200"
+    )
+    keys = '[keys]\ntime = "t"\nclient_ip = "ip"\nstatus = "s"\n_kind = "kind"\n'
+    keys += '[[pattern]]\nwhere = { _kind = "stats" }\nskip = "statistics"\n[[pattern]]\nkeys = {}'
+    start, end = text.index("[[pattern]]"), text.index("[[sample]]")
+    (tmp_path / "mine.toml").write_text(text[:start] + keys + "\n\n" + text[end:])
+    mine = load_formats([tmp_path])["mine"]
+    lines = pl.Series(["kind=stats n=1", "t=2026-03-02T10:15:04Z ip=192.0.2.9 s=200", "junk"])
+    assert lines.str.contains(mine.likeness).to_list() == [True, True, False]

@@ -727,7 +727,7 @@ def sniff(
     for fmt in candidates or catalog.whole_lines:
         if not candidates and fmt.kind != "table" and int(sample["text"].str.contains(fmt.likeness).sum()) <= best_share * len(sample):
             continue  # it cannot read more than the best does
-        headers = Headers().with_those_of(head, 1, fmt) if fmt.kind == "table" else Headers()
+        headers = Headers().with_those_of(head, 1, fmt)
         reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers))
         share = (reading.event_lines + reading.skipped.total()) / len(sample)
         if share > best_share:

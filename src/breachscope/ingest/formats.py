@@ -156,6 +156,14 @@ class Pattern:
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column → JSON paths, the first that says something counts."""
 
+    @property
+    def likeness(self) -> str:
+        """The expression without its groups; of pairs, a key that must be there."""
+        if self.regex is not None:
+            return re.sub(r"\(\?P<\w+>", "(?:", self.regex)
+        needed = next((self.keys[c] for c in (*self.require, *self.where)), None)
+        return "" if needed is None else f"{re.escape(needed)}="
+
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """Names of the regular expression's groups, in order."""
@@ -292,8 +300,7 @@ class Format:
             return r"^\s*\{"
         if self.kind == "table":
             return re.escape(self.separator) if self.columns else _NEVER
-        expressions = [re.sub(r"\(\?P<\w+>", "(?:", p.regex) if p.regex else f"{re.escape(p.keys[p.require[0]])}=" for p in self.patterns]
-        return "|".join(f"(?:{e})" for e in expressions)
+        return "|".join(f"(?:{p.likeness})" for p in self.patterns)
 
     @property
     def is_json(self) -> bool:
@@ -366,7 +373,7 @@ def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
             continue
         for path in sorted(directory.glob("*.toml")):
             try:
-                entries[path.stem] = _glance(path) if directory is builtin else _entry_of(load_format(path))
+                entries[path.stem] = _glance(path) if directory is builtin else entry_of(load_format(path))
             except ContentErrors as found:
                 errors += found.errors
             except FormatError as error:
@@ -387,12 +394,13 @@ def _glance(path: Path) -> FormatEntry:
     top = path.read_text(encoding="utf-8").partition("\n[")[0]
     kind, order = re.search(r'^kind = "(\w+)"$', top, re.MULTILINE), re.search(r"^order = (\d+)$", top, re.MULTILINE)
     if not (kind and order):
-        return _entry_of(load_format(path))
+        return entry_of(load_format(path))
     programs = re.search(r"^programs = (\[[^\]]*\])$", top, re.MULTILINE)
     return FormatEntry(path.stem, path, kind[1], int(order[1]), tuple(re.findall(r'"([^"]+)"', programs[1])) if programs else ())
 
 
-def _entry_of(fmt: Format) -> FormatEntry:
+def entry_of(fmt: Format) -> FormatEntry:
+    """The catalog's entry of a format that was read already."""
     entry = FormatEntry(fmt.id, fmt.path, fmt.kind, fmt.order, fmt.programs)
     entry.__dict__["format"] = fmt
     return entry

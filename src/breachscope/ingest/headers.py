@@ -29,21 +29,27 @@ class Headers:
 
     def with_those_of(self, data: bytes, first_line: int, fmt: Format) -> Headers:
         """Add the headers that stand in a block of UTF-8 or CP932 text which begins with line ``first_line``."""
+        if fmt.kind != "table":
+            return self
         lines, names = list(self.lines), list(self.names)
         for line, text in _header_lines(data, first_line, (fmt.header or "").encode()):
-            lines.append(line)
-            names.append(_names(text, fmt))
-        return self if len(lines) == len(self.lines) else Headers(tuple(lines), tuple(names))
+            found = _names(text, fmt)
+            if not names or found != names[-1]:  # a restart repeats its header
+                lines.append(line)
+                names.append(found)
+        return Headers(tuple(lines), tuple(names))
 
 
 def _header_lines(data: bytes, first_line: int, start: bytes) -> list[tuple[int, bytes]]:
     if not start:
         return [(1, data.partition(b"\n")[0])] if first_line == 1 else []
     found: list[tuple[int, bytes]] = []
+    line, counted = first_line, 0
     at = next((len(mark) for mark in (b"", b"\xef\xbb\xbf") if data.startswith(mark + start)), data.find(b"\n" + start) + 1 or -1)
     while at >= 0:
         end = data.find(b"\n", at)
-        found.append((first_line + data.count(b"\n", 0, at), data[at : end if end >= 0 else None]))
+        line, counted = line + data.count(b"\n", counted, at), at
+        found.append((line, data[at : end if end >= 0 else None]))
         at = data.find(b"\n" + start, at) + 1 or -1
     return found
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from breachscope.errors import UsageError
-from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, FormatEntry, Pattern, is_strptime
+from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern, entry_of, is_strptime
 from breachscope.timestamps import TimeForm
 
 _CLF_TIME = "%d/%b/%Y:%H:%M:%S %z"
@@ -136,11 +136,8 @@ def format_of(definition: str, identifier: str = "log_format") -> Format:
 
 def with_log_formats(catalog: FormatCatalog, definitions: Sequence[str]) -> FormatCatalog:
     """The catalog with the formats of these strings before all others. Raises UsageError as :func:`format_of` does."""
-    entries = []
-    for number, definition in enumerate(definitions, 1):
-        fmt = format_of(definition, f"log_format_{number}" if len(definitions) > 1 else "log_format")
-        entries.append(FormatEntry(fmt.id, fmt.path, fmt.kind, fmt.order))
-        entries[-1].__dict__["format"] = fmt
+    several = len(definitions) > 1
+    entries = [entry_of(format_of(d, f"log_format_{number}" if several else "log_format")) for number, d in enumerate(definitions, 1)]
     return FormatCatalog((*entries, *catalog.entries))
 
 

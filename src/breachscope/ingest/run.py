@@ -373,7 +373,7 @@ class _SourceReader:
                     self._lock_on(block)
                 if self.unreadable:
                     continue
-                if self.fmt is not None and self.fmt.kind == "table":
+                if self.fmt is not None:
                     self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt)
                 pending.append(pool.submit(self._read_block, block, self.headers))
                 while len(pending) > threads:

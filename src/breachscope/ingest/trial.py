@@ -89,7 +89,7 @@ def try_format(path: Path, catalog: FormatCatalog) -> Trial:
         return Trial(None, 0.0, stream.encoding, 0)
     lines = split_lines(block, stream.encoding, stream.newline).frame.head(_TRIAL_LINES)
     fmt, confidence = sniff(lines, catalog, head=block.data)
-    headers = Headers().with_those_of(block.data, 1, fmt) if fmt and fmt.kind == "table" else Headers()
+    headers = Headers().with_those_of(block.data, 1, fmt) if fmt else Headers()
     years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=path.name) if fmt and fmt.lacks_year else None
     reading = read_lines(lines, fmt, catalog, Context(source=1, years=years, headers=headers)) if fmt else Reading(unread=lines)
     formats: Counter[str] = Counter()
