@@ -2,7 +2,7 @@
 
 Layout::
 
-    CASE/  manifest.json  custody.jsonl  stages.json  datamap.toml
+    CASE/  manifest.json  custody.jsonl  stages.json  sources.toml?  datamap.toml
            events/{web,auth,network,data_access}/<source>.parquet   rejects/<source>.parquet   index/<source>.parquet
            findings.parquet  evidence.parquet  incidents.json  detection.json
            exposures.parquet  people.parquet  scope.json  report/
@@ -38,12 +38,13 @@ from breachscope.schema import EVENT_TABLES, REPEATING_FORMATS
 
 MANIFEST = "manifest.json"
 CUSTODY = "custody.jsonl"
+SOURCES = "sources.toml"
 STAGES = "stages.json"
 MANIFEST_SCHEMA = "breachscope/manifest/1"
 _PARTIAL = ".partial"
 _LOCK = ".lock"
 _SCRATCH = "tmp"
-_UNRECORDED = (CUSTODY, STAGES, _LOCK, _SCRATCH, "inputs")
+_UNRECORDED = (CUSTODY, STAGES, SOURCES, _LOCK, _SCRATCH, "inputs")
 _GENESIS = "0" * 64
 _NO_CUSTODY = "is missing: who did what with this case can no longer be told"
 _ROW_GROUP_ROWS = 1 << 18
@@ -97,6 +98,10 @@ class Source:
     """The day that no event of it is later than: the one given, else the day on which its content was first read."""
     nul_runs: tuple[tuple[int, int, int], ...] = ()
     """(first line, last line, bytes) where NUL bytes stand behind the beginning of the content: what was written there is lost."""
+    skew: float = 0.0
+    """Seconds that its clock was ahead, as the user set it: its events' times are as written, less this."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks whose X-Forwarded-For was believed."""
     reading: str = ""
     """Digest of the options and formats it was read with: other ones make the next ingest read it again."""
 
@@ -163,10 +168,10 @@ class Case:
 
     @classmethod
     def create_or_open(cls, path: Path) -> Case:
-        """Open ``path``, making it when it is absent or an empty folder. Raises CaseError for anything else."""
+        """Open ``path``, making it when it is absent or a folder that is empty but for the user's ``sources.toml``. Raises CaseError for anything else."""
         if path.exists() and not path.is_dir():
             raise CaseError("is a file; --case wants a folder", path=path)
-        if path.is_dir() and any(path.iterdir()) and not cls._is_case(path):
+        if path.is_dir() and any(p.name != SOURCES for p in path.iterdir()) and not cls._is_case(path):
             raise CaseError("is a folder with other things in it; give a new or empty folder as --case", path=path)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -474,7 +479,8 @@ def _cannot_write(path: Path, error: OSError) -> CaseError:
 def _source_from_json(data: dict[str, Any]) -> Source:
     known = {f.name for f in fields(Source)}
     values: dict[str, Any] = {k: v for k, v in data.items() if k in known}
-    values |= {"notes": tuple(data.get("notes", ())), "nul_runs": tuple((a, b, n) for a, b, n in data.get("nul_runs", ()))}
+    values |= {name: tuple(data.get(name, ())) for name in ("notes", "trusted_proxies")}
+    values |= {"nul_runs": tuple((a, b, n) for a, b, n in data.get("nul_runs", ()))}
     return Source(**values)
 
 

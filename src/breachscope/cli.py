@@ -77,6 +77,12 @@ def _ingest_options(function: Command) -> Command:
         click.option(
             "--log-format", "log_formats", metavar="STRING", multiple=True, help="Apache's LogFormat or nginx's log_format, as configured; may be repeated."
         ),
+        click.option(
+            "--trusted-proxy", "trusted_proxies", metavar="CIDR", multiple=True, help="Address or network whose X-Forwarded-For is believed; may be repeated."
+        ),
+        click.option(
+            "--sources", "sources_file", type=click.Path(path_type=Path), metavar="FILE", help="Settings of single inputs (default: sources.toml in the case)."
+        ),
         click.option("--format", "only_format", metavar="ID", help="Read every input as this format."),
         click.option("--reference-date", type=click.DateTime(["%Y-%m-%d"]), help="No event is later than this day; for years that logs leave out."),
         click.option("--year", type=click.IntRange(1970, 2199), help="Year of the last line of logs that write none."),
@@ -504,6 +510,8 @@ def demo(context: click.Context, case_path: Path, lang: Lang) -> None:
         reference_date=None,
         only_format=None,
         log_formats=(),
+        sources_file=None,
+        trusted_proxies=(),
         threads=None,
         formats_dirs=(folder / "formats",),
         detectors_dirs=(),
@@ -517,6 +525,8 @@ def _reading(options: Mapping[str, Any]) -> IngestOptions:
     from breachscope.ingest import IngestOptions
 
     reference: datetime | None = options["reference_date"]
+    if options["sources_file"]:
+        _require_file(options["sources_file"], "--sources wants a TOML file of settings")
     return IngestOptions(
         tz=options["tz"],
         year=options["year"],
@@ -525,6 +535,8 @@ def _reading(options: Mapping[str, Any]) -> IngestOptions:
         threads=options["threads"],
         only_format=options["only_format"],
         log_formats=tuple(options["log_formats"]),
+        sources_file=options["sources_file"],
+        trusted_proxies=tuple(options["trusted_proxies"]),
     )
 
 

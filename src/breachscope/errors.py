@@ -6,6 +6,7 @@ BreachscopeError            exit code 1: says what is wrong, where, and what to 
 ├── FormatError             a log format file is wrong (file:line)
 ├── DetectorError           a detector is wrong (file:line)
 ├── DataMapError            datamap.toml is wrong (file:line)
+├── SourcesError            sources.toml is wrong (file:line)
 ├── TableError              a customer table cannot be read
 ├── CaseError               the case folder is missing, locked, foreign or damaged
 └── ContentErrors           many of the above at once
@@ -50,6 +51,10 @@ class DetectorError(BreachscopeError):
 
 
 class DataMapError(BreachscopeError):
+    pass
+
+
+class SourcesError(BreachscopeError):
     pass
 
 

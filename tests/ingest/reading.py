@@ -53,7 +53,7 @@ def slow_address(text: str) -> str:
     bare = text.strip()
     if bare.startswith("[") and "]" in bare:
         bare = bare[1 : bare.index("]")]
-    elif "." in bare and bare.count(":") == 1:
+    elif "." in bare and bare.count(":") == 1 and (not (port := bare.split(":")[1]) or (port.isascii() and port.isdigit() and len(port) <= 5)):
         bare = bare.split(":")[0]
     try:
         address = ipaddress.ip_address(bare.split("%")[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import ipaddress
+import json
+import re
 import threading
 from functools import lru_cache
 
@@ -12,10 +14,17 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 NULL_TEXTS = ("-", "", "(null)", '""')
 """What logs write for a missing value: CLF, W3C, printf, and Apache for an empty user."""
 
 _PLAIN_IPV4 = r"^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
+_WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*\.[^:\[\]]*)(?=:))(?::([0-9]{0,5}))?", re.ASCII)
+"""An address in brackets, or one with dots and a port behind it."""
+_HIGHEST_PORT = 65535
+_LONGEST_ADDRESS = 128
+"""Bytes, with brackets, zone and port; what is longer is no address."""
 _BACKSLASH, _LOWER_X = 0x5C, 0x78
 _HEX_VALUE = np.full(256, 255, np.uint8)
 _HEX_VALUE[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
@@ -27,9 +36,10 @@ _SIMPLE_ESCAPES[np.frombuffer(b"ntrvb\"\\'", np.uint8)] = np.frombuffer(b"\n\t\r
 def canonical_addresses(texts: pl.Series) -> pl.Series:
     """Addresses in the one spelling that joins hold on: port, brackets and zone stripped, v4-mapped as IPv4, IPv6 as RFC 5952.
 
-    A text that is no address (a host name where the log resolves names) is kept as it is.
+    A text that is no address (a host name where the log resolves names, ``010.1.2.3``, which is octal to some) is kept as it is.
     """
-    odd = texts.to_frame("a").select_seq(pl.col("a").filter(~pl.col("a").str.contains(_PLAIN_IPV4)).unique())["a"].to_list()
+    is_odd = ~pl.col("a").str.contains(_PLAIN_IPV4) & (pl.col("a").str.len_bytes() <= _LONGEST_ADDRESS)
+    odd = texts.to_frame("a").select_seq(pl.col("a").filter(is_odd).unique())["a"].to_list()
     respelt = {text: canonical for text in odd if (canonical := _canonical_address(text)) != text}
     return texts.replace(respelt) if respelt else texts
 
@@ -41,18 +51,44 @@ def _canonical_address(text: str) -> str:
     >>> _canonical_address("[2001:DB8::9]:443"), _canonical_address("::ffff:192.0.2.9"), _canonical_address("fe80::1%eth0")
     ('2001:db8::9', '192.0.2.9', 'fe80::1')
     """
-    bare = text.strip()
-    if bare.startswith("[") and "]" in bare:
-        bare = bare[1 : bare.index("]")]
-    elif bare.count(":") == 1 and "." in bare:
-        bare = bare.partition(":")[0]
-    bare = bare.partition("%")[0]
+    parsed = parse_address(text)
+    return text if parsed is None else str(parsed[0])
+
+
+def parse_address(text: str) -> tuple[Address, int | None] | None:
+    """Address and port of one text; None where it is no address.
+
+    >>> parse_address("192.0.2.9:51512"), parse_address("[::FFFF:192.0.2.9]"), parse_address("192.0.2.9:ssh")
+    ((IPv4Address('192.0.2.9'), 51512), (IPv4Address('192.0.2.9'), None), None)
+    """
+    bare, port = text.strip(), None
+    if found := _WITH_PORT.fullmatch(bare):
+        bare, port = found[1] or found[2], found[3]
     try:
-        address = ipaddress.ip_address(bare)
+        address = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
-        return text
+        return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    return mapped or address, int(port) if port and int(port) <= _HIGHEST_PORT else None
+
+
+def joined_texts(texts: pl.Series) -> pl.Series:
+    """Texts in place of JSON arrays of texts, with commas between; what is no such array is kept.
+
+    >>> joined_texts(pl.Series(['["203.0.113.1, x","192.0.2.9"]', "192.0.2.9", '[1]', None])).to_list()
+    ['203.0.113.1, x, 192.0.2.9', '192.0.2.9', '[1]', None]
+    """
+    arrays = texts.filter(texts.str.starts_with("[")).unique().to_list()
+    joined = {text: ", ".join(items) for text in arrays if (items := _texts_of_array(text)) is not None}
+    return texts.replace(joined) if joined else texts
+
+
+def _texts_of_array(text: str) -> list[str] | None:
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return items if isinstance(items, list) and all(isinstance(i, str) for i in items) else None
 
 
 def unescape(texts: pl.Series) -> pl.Series:

@@ -19,7 +19,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, split_request, split_uri, unescape
+from breachscope.ingest.clients import Network, with_clients
+from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request, split_uri, unescape
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern
 from breachscope.ingest.headers import Headers, Layout, layout_of
 from breachscope.ingest.lines import LEAST_NULS, Lines
@@ -61,6 +62,7 @@ class Context:
     zone: Zone = field(default_factory=Zone)
     years: YearTimeline | None = None
     headers: Headers = field(default_factory=Headers)
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 @dataclass
@@ -584,6 +586,8 @@ def _to_events(lines: pl.Series, parts: Sequence[_Part], fmt: Format, pattern: P
     rows = _assembled(lines, columns, table, fmt.id, context.source)
     if is_faulty.any():
         rows = rows.filter(~is_faulty)
+    if "peer_ip" in columns or ("forwarded_for" in columns and context.trusted_proxies):
+        rows = with_clients(rows, context.trusted_proxies)
     if len(rows):
         reading.events.append((table.name, fmt.id, rows))
 
@@ -649,6 +653,8 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         text = text.replace_strict(dict(rule.map), default=None, return_dtype=pl.String)
     if rule and rule.plus:
         text = text.str.replace_all("+", " ", literal=True)
+    if rule and rule.joined:
+        text = joined_texts(text)
     if rule and (rule.cut or rule.find):
         text = _edited(text, rule)
     dtype = _POLARS_TYPES[table[name].type]

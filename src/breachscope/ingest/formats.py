@@ -36,6 +36,7 @@ Grammar of ``formats/<id>.toml``::
     map = { BLOCK = "deny" }                    # text translated; what is not in the map becomes null
     lower = true
     plus = true                                 # "+" stands for a space
+    joined = true                               # an array of texts, as a repeated header is in JSON, stands for them with commas between
     origin = "rule"                             # taken from the text of this column where no group gives it
     cut = ':? *IN$'                             # regular expression of what is left out
     find = { deny = 'drop|deny' }               # value for a text that holds the expression, in any case; the first counts
@@ -90,6 +91,7 @@ _FIELD_KEYS: Mapping[str, str] = {
     "origin": "text",
     "find": "a table",
     "plus": "true or false",
+    "joined": "true or false",
 }
 _TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS, "zone": "text"}
 _SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "header": "text", "expect": "a table", "skip": "text"}
@@ -134,6 +136,8 @@ class FieldRule:
     """Value → regular expression that must occur, in any case; the first that does counts, else null."""
     plus: bool = False
     """Whether ``+`` stands for a space."""
+    joined: bool = False
+    """Whether a JSON array of texts stands for these, with commas between."""
 
 
 @dataclass(frozen=True)
@@ -418,12 +422,7 @@ def load_format(path: Path) -> Format:
 
 def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> Format:
     kind = cast("Kind", data["kind"])
-    fields = {
-        name: FieldRule(
-            rule.get("scale"), rule.get("map"), rule.get("lower", False), rule.get("cut"), rule.get("origin"), rule.get("find"), rule.get("plus", False)
-        )
-        for name, rule in data.get("fields", {}).items()
-    }
+    fields = {name: FieldRule(**rule) for name, rule in data.get("fields", {}).items()}
     time = _time_form(data)
     patterns = [_build_pattern(p, data) for p in data.get("pattern", ())]
     if kind == "delimited":

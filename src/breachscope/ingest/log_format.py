@@ -61,6 +61,7 @@ _APACHE: Mapping[str, _Field] = {
     "{referer}i": _Field("referer"),
     "{user-agent}i": _Field("user_agent"),
     "{x-forwarded-for}i": _Field("forwarded_for"),
+    "{forwarded}i": _Field("forwarded_for"),
     "{host}i": _Field("vhost"),
 }
 """Directives by modifier and letter, headers in lower case."""
@@ -87,6 +88,8 @@ _NGINX: Mapping[str, _Field] = {
     "http_referer": _Field("referer"),
     "http_user_agent": _Field("user_agent"),
     "http_x_forwarded_for": _Field("forwarded_for"),
+    "proxy_add_x_forwarded_for": _Field("forwarded_for"),
+    "http_forwarded": _Field("forwarded_for"),
     "http_host": _Field("vhost"),
     "host": _Field("vhost"),
     "server_name": _Field("vhost"),

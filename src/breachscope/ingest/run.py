@@ -30,13 +30,15 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope import __version__
-from breachscope.case import MANIFEST, Case, Manifest, ParquetFile, Source, sha256_file
+from breachscope.case import MANIFEST, SOURCES, Case, Manifest, ParquetFile, Source, sha256_file
 from breachscope.errors import BreachscopeError, InputError
+from breachscope.ingest.clients import Forwarders
 from breachscope.ingest.engine import Context, Reading, read_block, read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.log_format import with_log_formats
+from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
 from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, compression_of, content_digests, find_inputs
 from breachscope.progress import Progress
 from breachscope.schema import EVENT_TABLES, REJECTS, REPEATING_FORMATS
@@ -69,6 +71,10 @@ class IngestOptions:
     only_format: str | None = None
     log_formats: tuple[str, ...] = ()
     """Strings of Apache's LogFormat or nginx's log_format, tried before all formats of files."""
+    sources_file: Path | None = None
+    """Settings of single sources; by default the case's ``sources.toml``, if it is there."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks whose X-Forwarded-For is believed."""
     block_bytes: int = BLOCK_BYTES
 
 
@@ -88,6 +94,7 @@ class _Plan:
     path: Path
     id: int
     reference: date
+    settings: SourceSettings
 
 
 def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
@@ -98,26 +105,32 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
     """
     known = load_formats(options.formats_dirs)
     catalog = with_log_formats(known, options.log_formats)
-    zone = Zone.named(options.tz) if options.tz else Zone()
-    fmt = catalog[options.only_format] if options.only_format else None
-    if fmt and fmt.kind == "syslog":
-        fmt = catalog["syslog"]
+    usual = SourceSettings(
+        Zone.named(options.tz) if options.tz else Zone(),
+        options.year,
+        catalog[options.only_format].id if options.only_format else None,
+        trusted_proxies=parse_networks(options.trusted_proxies),
+    )
+    own = case.path / SOURCES
+    sources = read_sources(options.sources_file or own, catalog) if options.sources_file or own.is_file() else SourcesFile()
     today = options.reference_date or datetime.now(_LATEST_ZONE).date()
     manifest = case.read_manifest() or Manifest(today)
     _remove_uncommitted(case, manifest)
-    settings = _Settings(options, {e.id: sha256_file(e.path) for e in known.entries}, today)
+    settings = _Settings(options, {e.id: sha256_file(e.path) for e in known.entries}, today, usual, sources)
     result = IngestResult()
     given = [_spool_stdin(case) if p == "-" else p for p in sorted({str(p) for p in paths})]
     inputs, missing = find_inputs(given, without=case.path)
     result.errors += missing
+    for sentence in sources.idle([*map(str, inputs), *(s.path for s in manifest.sources)]):
+        progress.warn(sentence)
     plans, manifest = _plan(manifest, inputs, settings, result)
     case.write_manifest(manifest)
     committed = time.monotonic()
     try:
         for plan in plans:
-            reader = _SourceReader(case, plan, catalog, fmt, zone, options, progress)
+            reader = _SourceReader(case, plan, catalog, options, progress)
             try:
-                source = replace(reader.read(), reading=settings.digest(plan.reference))
+                source = replace(reader.read(), reading=settings.digest(plan.path, plan.reference))
             except InputError as error:
                 result.errors.append(error)
                 continue
@@ -134,11 +147,11 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
                 committed = time.monotonic()
     finally:
         case.write_manifest(manifest)
-        _record(case, options, result)
+        _record(case, options, sources, result)
     return result
 
 
-def _record(case: Case, options: IngestOptions, result: IngestResult) -> None:
+def _record(case: Case, options: IngestOptions, sources: SourcesFile, result: IngestResult) -> None:
     """Leave a custody record of a manifest that none names: also one that a killed run left, or a renamed input changed."""
     if case.recorded_outputs().get(MANIFEST) != sha256_file(case.path / MANIFEST):
         parameters = {
@@ -146,6 +159,8 @@ def _record(case: Case, options: IngestOptions, result: IngestResult) -> None:
             "year": options.year,
             "format": options.only_format,
             "log_formats": list(options.log_formats),
+            "trusted_proxies": list(options.trusted_proxies),
+            "sources": {str(sources.path.absolute()): sha256_file(sources.path)} if sources.path else {},
             "inputs": [s.path for s in result.added],
         }
         case.record("ingest", [MANIFEST], parameters)
@@ -166,6 +181,12 @@ class _Settings:
     formats: Mapping[str, str]
     """Format id → SHA-256 of its file."""
     today: date
+    usual: SourceSettings
+    """As the command line has it."""
+    sources: SourcesFile
+
+    def of(self, path: Path) -> SourceSettings:
+        return self.sources.settings_of(str(path), self.usual)
 
     def reference(self, known: Source | None) -> date:
         """The day that content is dated by: the one given, else the one on which it was first read."""
@@ -173,9 +194,8 @@ class _Settings:
             return self.today
         return date.fromisoformat(known.reference_date)
 
-    def digest(self, reference: date) -> str:
-        options = self.options
-        parts = [__version__, options.tz, options.year, reference.isoformat(), options.only_format, list(options.log_formats), dict(self.formats)]
+    def digest(self, path: Path, reference: date) -> str:
+        parts = [__version__, self.of(path).as_json(), reference.isoformat(), list(self.options.log_formats), dict(self.formats)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -227,12 +247,12 @@ def _plan(manifest: Manifest, inputs: Sequence[Path], settings: _Settings, resul
         reference = settings.reference(same)
         if known:
             claimed.add(known.id)
-        if same and same.reading == settings.digest(reference):
+        if same and same.reading == settings.digest(path, reference):
             moved = replace(same, path=str(path), name=path.name)
             manifest = manifest.with_source(moved)
             result.unchanged.append(moved)
             continue
-        plans.append(_Plan(path, known.id if known else next_id, reference))
+        plans.append(_Plan(path, known.id if known else next_id, reference, settings.of(path)))
         next_id += known is None
     return plans, manifest
 
@@ -278,16 +298,19 @@ class _BlockResult:
     rejects: pa.Table
     strays: int = 0
     zoneless: bool = False
+    forwarders: Forwarders = field(default_factory=Forwarders)
     nul_runs: Sequence[tuple[int, int]] = ()
 
 
 class _SourceReader:
     """Reads one input to the end and writes what it holds."""
 
-    def __init__(
-        self, case: Case, plan: _Plan, catalog: FormatCatalog, fmt: Format | None, zone: Zone, options: IngestOptions, progress: Progress
-    ) -> None:  # fmt: skip
-        self.case, self.plan, self.catalog, self.fmt, self.zone, self.options, self.progress = case, plan, catalog, fmt, zone, options, progress
+    def __init__(self, case: Case, plan: _Plan, catalog: FormatCatalog, options: IngestOptions, progress: Progress) -> None:
+        self.case, self.plan, self.catalog, self.options, self.progress = case, plan, catalog, options, progress
+        self.settings = plan.settings
+        self.zone = plan.settings.tz
+        only = catalog[plan.settings.format] if plan.settings.format else None
+        self.fmt = catalog["syslog"] if only and only.kind == "syslog" else only
         self.stream = Stream(plan.path, block_bytes=options.block_bytes)
         self.confidence = 0.0
         self.years: YearTimeline | None = None
@@ -337,6 +360,8 @@ class _SourceReader:
             notes=self._notes(totals),
             # At the beginning they are what copy-and-truncate rotation leaves: the lines stand in the rotated copy.
             nul_runs=tuple(r for r in self.nul_runs if r[0] > 1),
+            skew=self.settings.skew,
+            trusted_proxies=tuple(map(str, self.settings.trusted_proxies)),
         )
 
     def _read_blocks(self, outputs: _Outputs) -> _BlockResult:
@@ -349,6 +374,7 @@ class _SourceReader:
             totals.skipped += result.skipped
             totals.strays += result.strays
             totals.zoneless |= result.zoneless
+            totals.forwarders.absorb(result.forwarders)
             self._note_nuls(result.nul_runs)
             self.progress.advance(self.stream.position - before, result.lines)
             before = self.stream.position
@@ -396,14 +422,14 @@ class _SourceReader:
     def _context_for(self, fmt: Format, lines: Lines, headers: Headers, left: pl.DataFrame | None = None) -> Context:
         """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
         if not (fmt.lacks_year and (self._years_sought or has_yearless_times((lines.frame if left is None else left)["text"]))):
-            return Context(self.plan.id, self.zone, headers=headers)
+            return Context(self.plan.id, self.zone, headers=headers, trusted_proxies=self.settings.trusted_proxies)
         with self._years_lock:
             if not self._years_sought:
                 scan = Stream(self.plan.path, is_hashed=False, block_bytes=self.options.block_bytes)
                 chunks = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
-                self.years = infer_years(chunks, reference=self.plan.reference, year=self.options.year, file_name=self.plan.path.name)
+                self.years = infer_years(chunks, reference=self.plan.reference, year=self.settings.year, file_name=self.plan.path.name)
                 self._years_sought = True
-        return Context(self.plan.id, self.zone, self.years, headers)
+        return Context(self.plan.id, self.zone, self.years, headers, self.settings.trusted_proxies)
 
     def _read_block(self, block: Block, headers: Headers) -> _BlockResult:
         if block.overlong_bytes is not None:
@@ -412,6 +438,7 @@ class _SourceReader:
             return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
         reading = self._read_as_formats(lines, headers)
+        reading.events = [(table, format_id, self._set_right(rows)) for table, format_id, rows in reading.events]
         frames: dict[str, list[pl.DataFrame]] = {}
         formats: Counter[str] = Counter()
         for table, format_id, rows in reading.events:
@@ -419,7 +446,14 @@ class _SourceReader:
             formats[format_id] += len(rows)
         events = {t: _to_arrow(_in_line_order(f)) for t, f in frames.items()}
         zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
-        return _BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless, lines.nul_runs())
+        forwarders = Forwarders()
+        for rows in frames.get("web", ()):
+            forwarders.absorb(Forwarders.of(rows, self.settings.trusted_proxies))
+        return _BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless, forwarders, lines.nul_runs())
+
+    def _set_right(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Events by a clock that is right, where the user says how far the source's clock is off."""
+        return rows.with_columns(pl.col("ts") - timedelta(seconds=self.settings.skew)) if self.settings.skew else rows
 
     def _read_as_formats(self, lines: Lines, headers: Headers) -> Reading:
         """Read with the file's format; what it refuses is tried with the others, for logs are mixed and change mid-file."""
@@ -428,7 +462,7 @@ class _SourceReader:
         else:
             reading = read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
         left = reading.refused(lines)
-        for fmt in self.catalog.whole_lines if self.options.only_format is None else ():
+        for fmt in self.catalog.whole_lines if self.settings.format is None else ():
             if not len(left):
                 break
             if fmt is not self.fmt and left["text"].str.contains(fmt.likeness).any():
@@ -473,6 +507,10 @@ class _SourceReader:
             notes.append(f"holds {nuls:,} NUL bytes, first in line {self.nul_runs[0][0]:,}: what was written there is not in this file")
         if totals.zoneless and not self.zone.is_given:
             notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
+        notes += totals.forwarders.notes(are_trusted=bool(self.settings.trusted_proxies))
+        if self.settings.skew:
+            way = "ahead" if self.settings.skew > 0 else "behind"
+            notes.append(f"its clock was {abs(self.settings.skew):,.6g} s {way}, as sources.toml has it: its times are set right by that")
         if totals.formats and set(totals.formats) <= REPEATING_FORMATS:
             notes.append("tells of requests that an access log holds with their status: they are counted only where no access log is given")
         if self.stream.record_depth is not None:
