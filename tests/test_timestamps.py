@@ -94,8 +94,85 @@ def test_what_is_no_time_is_null(text: str, form: str) -> None:
     assert read(text, form) == [(None, None, "none")]
 
 
-def test_leap_second_counts_as_the_second_after() -> None:
-    assert read("31/Dec/2016:23:59:60 +0000", CLF) == [(utc(2017, 1, 1, 0, 0, 0), 0, "exact")]
+@pytest.mark.parametrize(
+    ("text", "form", "expected"),
+    [
+        ("31/Dec/2016:23:59:60 +0000", CLF, (utc(2017, 1, 1, 0, 0, 0), 0, "exact")),
+        ("01/Jan/2017:08:59:60 +0900", CLF, (utc(2017, 1, 1, 0, 0, 0), 540, "exact")),
+        ("2016-12-31T23:59:60.5Z", "iso8601", (utc(2017, 1, 1, 0, 0, 0, 500_000), 0, "exact")),
+        ("2016年12月31日 23時59分60秒", "japanese", (utc(2017, 1, 1, 0, 0, 0), 0, "assumed_tz")),
+        ("2016-12-31T23:59:61Z", "iso8601", (None, None, "none")),
+    ],
+)
+def test_leap_second_counts_as_the_second_after(text: str, form: str, expected: Row) -> None:
+    assert read(text, form) == [expected]
+
+
+US = "%m/%d/%Y %I:%M:%S %p"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("9/1/2026 1:02:03 PM", utc(2026, 9, 1, 13, 2, 3)),
+        ("09/01/2026 01:02:03 am", utc(2026, 9, 1, 1, 2, 3)),
+        ("9/1/2026 12:00:00 AM", utc(2026, 9, 1, 0, 0, 0)),
+        ("9/1/2026 12:00:00 PM", utc(2026, 9, 1, 12, 0, 0)),
+        ("12/31/2026 11:59:59 PM", utc(2026, 12, 31, 23, 59, 59)),
+        ("9/1/2026 1:02:03\u202fPM", utc(2026, 9, 1, 13, 2, 3)),  # the narrow space of newer exports
+        ("31/12/2026 11:59:59 PM", None),
+        ("9/1/2026 13:02:03 PM", None),
+        ("9/1/2026 0:02:03 AM", None),
+        ("9/1/2026 1:02:03", None),
+    ],
+)
+def test_half_days_of_us_exports(text: str, expected: datetime | None) -> None:
+    assert read(text, US) == [(expected, None if expected is None else 0, "none" if expected is None else "assumed_tz")]
+
+
+EPOCHS = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.integers(10**9 * 10**9, 7_258_118_399 * 10**9 + 999_999_999), st.sampled_from([0, 3, 6, 9])), min_size=1, max_size=20))
+def test_the_digits_of_an_epoch_tell_its_unit(instants: list[tuple[int, int]]) -> None:
+    """Seconds, milli-, micro- and nanoseconds since 1970 from September 2001 to 2199, where a format admits all four."""
+    texts = [str(nanos // 10 ** (9 - digits)) for nanos, digits in instants]
+    expected = [
+        (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanos // 10 ** (9 - d) * 10 ** (9 - d) // 1000), 0, "exact") for nanos, d in instants
+    ]
+    assert read(texts, *EPOCHS) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "expected"),
+    [
+        ("1772414104120.5", "epoch_ms", utc(2026, 3, 2, 1, 15, 4, 120_500)),
+        ("1772414104120.1239", "epoch_ms", utc(2026, 3, 2, 1, 15, 4, 120_123)),
+        ("1772414104120001.9", "epoch_us", utc(2026, 3, 2, 1, 15, 4, 120_001)),
+        ("1772414104.1234567", "epoch_s", utc(2026, 3, 2, 1, 15, 4, 123_456)),
+        ("0.5", "epoch_s", utc(1970, 1, 1, 0, 0, 0, 500_000)),
+    ],
+)
+def test_parts_of_an_epochs_unit_count(text: str, form: str, expected: datetime) -> None:
+    assert read(text, form) == [(expected, 0, "exact")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0001-01-01T00:00:00Z", None),  # .NET's least time: never set
+        ("1601-01-01T00:00:00Z", None),
+        ("1969-12-31T23:59:59.999999Z", None),
+        ("1970-01-01T00:00:00Z", utc(1970, 1, 1)),
+        ("2199-12-31T23:59:59Z", utc(2199, 12, 31, 23, 59, 59)),
+        ("2200-01-01T00:00:00Z", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("0000-00-00T00:00:00Z", None),
+    ],
+)
+def test_years_that_no_log_is_of_are_no_times(text: str, expected: datetime | None) -> None:
+    assert read(text, "iso8601") == [(expected, None if expected is None else 0, "none" if expected is None else "exact")]
 
 
 def test_offsets_may_change_from_line_to_line() -> None:
@@ -126,10 +203,13 @@ def test_zone_written_in_the_log_goes_before_the_users() -> None:
 @pytest.mark.parametrize(
     ("zone", "text", "expected"),
     [
-        ("America/New_York", "2026-11-01 01:30:00", (utc(2026, 11, 1, 5, 30, 0), -240, "exact")),  # first pass of the repeated hour
-        ("America/New_York", "2026-03-08 02:30:00", (utc(2026, 3, 8, 7, 30, 0), -300, "exact")),  # in the skipped hour
-        ("Australia/Lord_Howe", "2026-10-04 02:15:00", (utc(2026, 10, 3, 15, 45, 0), 630, "exact")),  # a shift of half an hour
-        ("Pacific/Apia", "2011-12-30 12:00:00", (utc(2011, 12, 30, 22, 0, 0), -600, "exact")),  # a day that never was
+        ("America/New_York", "2026-11-01 01:30:00", (utc(2026, 11, 1, 5, 30, 0), -240, "ambiguous")),  # first pass of the repeated hour
+        ("America/New_York", "2026-03-08 02:30:00", (utc(2026, 3, 8, 7, 30, 0), -300, "nonexistent")),  # in the skipped hour
+        ("Australia/Lord_Howe", "2026-10-04 02:15:00", (utc(2026, 10, 3, 15, 45, 0), 630, "nonexistent")),  # a shift of half an hour
+        ("Pacific/Apia", "2011-12-30 12:00:00", (utc(2011, 12, 30, 22, 0, 0), -600, "nonexistent")),  # a day that never was
+        ("Europe/Berlin", "2026-10-25 02:00:00", (utc(2026, 10, 25, 0, 0, 0), 120, "ambiguous")),
+        ("Europe/Berlin", "2026-10-25 03:00:00", (utc(2026, 10, 25, 2, 0, 0), 60, "exact")),
+        ("Europe/Berlin", "2026-10-25 01:59:59", (utc(2026, 10, 24, 23, 59, 59), 120, "exact")),
         ("Asia/Kathmandu", "2026-03-02 00:00:00", (utc(2026, 3, 1, 18, 15, 0), 345, "exact")),
     ],
 )
@@ -140,12 +220,29 @@ def test_local_time_at_a_clock_change(zone: str, text: str, expected: Row) -> No
 ZONES = ("UTC", "Asia/Tokyo", "America/New_York", "Europe/Dublin", "Australia/Lord_Howe", "Pacific/Chatham", "Africa/Casablanca", "America/St_Johns")
 
 
-@given(zone=st.sampled_from(ZONES), local=st.lists(st.datetimes(datetime(1971, 1, 1), datetime(2037, 12, 31)), min_size=1, max_size=20))
+def slow_place(local: datetime, zone: str) -> Row:
+    """A local time in a zone by the standard library: PEP 495 tells repeated and skipped times by their fold."""
+    aware = local.replace(tzinfo=ZoneInfo(zone))
+    first, second = aware.utcoffset(), aware.replace(fold=1).utcoffset()
+    assert first is not None
+    assert second is not None
+    quality = "exact" if first == second else "ambiguous" if first > second else "nonexistent"
+    return aware.astimezone(UTC), int(first.total_seconds()) // 60, quality
+
+
+AT_CHANGES = st.builds(
+    lambda day, minutes: day + timedelta(minutes=minutes),
+    st.sampled_from([datetime(2026, 3, 8), datetime(2026, 11, 1), datetime(2026, 3, 29), datetime(2026, 10, 25), datetime(2026, 4, 5), datetime(2026, 10, 4)]),
+    st.integers(0, 239),
+)
+
+
+@settings(max_examples=40)
+@given(zone=st.sampled_from(ZONES), local=st.lists(st.one_of(AT_CHANGES, st.datetimes(datetime(1971, 1, 1), datetime(2037, 12, 31))), min_size=1, max_size=20))
 @example(zone="America/New_York", local=[datetime(2026, 3, 8, 2, 30), datetime(2026, 11, 1, 1, 30), datetime(2026, 11, 1, 2, 0)])
 def test_zone_less_times_agree_with_zoneinfo(zone: str, local: list[datetime]) -> None:
-    aware = [t.replace(tzinfo=ZoneInfo(zone)) for t in local]
-    expected = [(t.astimezone(UTC), int((t.replace(tzinfo=UTC) - t.astimezone(UTC)).total_seconds()) // 60, "exact") for t in aware]
-    assert read([t.isoformat(sep=" ", timespec="microseconds") for t in local], "iso8601", zone=Zone.named(zone)) == expected
+    texts = [t.isoformat(sep=" ", timespec="microseconds") for t in local]
+    assert read(texts, "iso8601", zone=Zone.named(zone)) == [slow_place(t, zone) for t in local]
 
 
 @given(times=st.lists(st.tuples(st.datetimes(datetime(1971, 1, 1), datetime(2199, 12, 30)), st.integers(-23 * 60 - 59, 23 * 60 + 59)), min_size=1, max_size=20))
@@ -329,6 +426,12 @@ def test_time_of_bsd_syslog(text: str, expected: datetime | None) -> None:
         ("2026/09/01 午前12:00:00", "2026-09-01 00:00:00"),
         ("2026/09/01 午後12:00:00", "2026-09-01 12:00:00"),
         ("2026/09/01 午後0:30:00", "2026-09-01 12:30:00"),
+        ("2026/09/01 15:05:07.250", "2026-09-01 15:05:07.250"),
+        ("2026年9月1日13時05分", "2026-09-01 13:05:00"),
+        ("２０２６年９月１日（火）１３時０５分０７秒", "2026-09-01 13:05:07"),
+        ("2026/09/01午後1:05", "2026-09-01 13:05:00"),
+        ("2026-09-01T01:02:03", "2026-09-01 01:02:03"),
+        ("2026/9/112:05", None),  # the 1st at 12, or the 11th at 2?
         ("8年9月1日 9時05分", None),  # of which era?
         ("令和8年13月1日 9:05", None),
         ("令和8年2月29日 9:05", None),
@@ -338,7 +441,7 @@ def test_time_of_bsd_syslog(text: str, expected: datetime | None) -> None:
 )
 def test_times_as_japanese_software_writes_them(written: str, expected: str | None) -> None:
     read = parse_times(pl.Series([written]), TimeForm(("japanese",)), Zone.named("Asia/Tokyo"))
-    local = read["ts"].dt.convert_time_zone("Asia/Tokyo").dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
+    local = read["ts"].dt.convert_time_zone("Asia/Tokyo").dt.strftime("%Y-%m-%d %H:%M:%S%.f").to_list()
     assert local == [expected]
     assert read["ts_quality"].to_list() == ["exact" if expected else "none"]
 

@@ -87,7 +87,7 @@ class Table:
 
 
 OUTCOMES = ("success", "failure", "unknown")
-TS_QUALITIES = ("exact", "assumed_tz", "inferred_year", "none")
+TS_QUALITIES = ("exact", "assumed_tz", "inferred_year", "ambiguous", "nonexistent", "none")
 
 _COMMON = (
     Column("event_id", INT64, "stable id: source * 2**43 + line * 2**7 + position in the line", ocsf="metadata.uid", ecs="event.id"),

@@ -5,6 +5,8 @@ A written time becomes UTC microseconds, the offset in minutes, and a quality:
 ``exact``          the log says date, time and zone, or the user gave the zone
 ``assumed_tz``     no zone in the log and none given: UTC was taken
 ``inferred_year``  no year in the log; :class:`YearTimeline` supplied it
+``ambiguous``      the clock of the zone showed this time twice, and its first pass was taken
+``nonexistent``    the clock of the zone never showed this time: the writer's clock, or the zone, is another one
 ``none``           no usable time
 
 Never used: the file's modification time.
@@ -203,9 +205,10 @@ def _read(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.in
 def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.int32] | None) -> pl.DataFrame:
     frame = texts.alias("t").to_frame()
     if written in _EPOCHS:
+        per_unit = _EPOCHS[written]
         whole = pl.col("t").str.extract(rf"^(\d{{1,{_EPOCH_DIGITS[written]}}})(?:\.\d*)?$").cast(pl.Int64, strict=False)
-        fraction = pl.col("t").str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
-        micros = whole * _EPOCHS[written] + (fraction if written == "epoch_s" else 0) if _EPOCHS[written] else whole // 1000
+        digits = pl.col("t").str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
+        micros = whole * per_unit + digits * per_unit // 1_000_000 if per_unit else whole // 1000
         stamped = frame.select(micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("ts"))
         return _with_quality(stamped, pl.lit(0, pl.Int16), "exact")
     if written == "iso8601":
@@ -254,8 +257,7 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
     ).unnest("t")
     parts.columns = ["d", "c", "f", "z"]
     local = pl.concat_str("d", pl.lit("T"), "c").str.strptime(_MICROSECONDS, "%Y-%m-%dT%H:%M:%S", strict=False)
-    micros = pl.col("f").str.head(6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
-    parts = parts.with_columns((local + pl.duration(microseconds=micros)).alias("local"), _offset_minutes(pl.col("z")).alias("m"))
+    parts = parts.with_columns((local + _fraction(pl.col("f"))).alias("local"), _offset_minutes(pl.col("z")).alias("m"))
     zoned = _with_quality(
         parts.select((pl.col("local") - pl.duration(minutes=pl.col("m").cast(pl.Int64))).dt.replace_time_zone("UTC").alias("ts")), parts["m"], "exact"
     )
@@ -269,9 +271,11 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
 _ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "昭和": 1925, "S": 1925}
 """Year before the first of each era (元号法)."""
 _FULL_WIDTH = dict(zip("０１２３４５６７８９：／－．　", "0123456789:/-. ", strict=True))
+_WEEKDAY = "[(（][日月火水木金土][)）]"
 _JAPANESE = (
-    r"^(令和|平成|昭和|[RHS])?(元|[0-9]{1,4})[年/.-]([0-9]{1,2})[月/.-]([0-9]{1,2})日?(?:[(（][日月火水木金土][)）])?[ T]?"
-    r"(午前|午後)? ?([0-9]{1,2})[時:]([0-9]{1,2})(?:[分:](?:([0-9]{1,2})(?:\.[0-9]+)?秒?)?)?$"
+    r"^(令和|平成|昭和|[RHS])?(元|[0-9]{1,4})[年/.-]([0-9]{1,2})[月/.-]([0-9]{1,2})"
+    rf"(日 ?(?:{_WEEKDAY})?[T ]?| ?{_WEEKDAY} ?|[T ]|)(午前|午後)? ?"
+    r"([0-9]{1,2})[時:]([0-9]{1,2})(?:[分:](?:([0-9]{1,2})(?:[.,]([0-9]{1,9}))?秒?)?)?$"
 )
 
 
@@ -279,7 +283,7 @@ def _japanese(frame: pl.DataFrame) -> pl.DataFrame:
     """Local times as Japanese software writes them: ``2026年9月1日 9時05分``, ``令和8年9月1日(火) 午後3:05:07``, ``R8.9.1 15:05``, also in full width."""
     halved = frame.select(pl.col("t").str.replace_many(_FULL_WIDTH).alias("t"))
     parts = halved.select(pl.col("t").str.extract_groups(_JAPANESE)).unnest("t")
-    parts.columns = ["era", "y", "mo", "d", "half", "h", "mi", "s"]
+    parts.columns = ["era", "y", "mo", "d", "gap", "half", "h", "mi", "s", "f"]
     number = {c: pl.col(c).cast(pl.Int32, strict=False) for c in ("mo", "d", "h", "mi")}
     in_era = pl.when(pl.col("y") == "元").then(pl.lit(1)).otherwise(pl.col("y").cast(pl.Int32, strict=False))
     # A year of one or two digits without its era could be any.
@@ -291,8 +295,15 @@ def _japanese(frame: pl.DataFrame) -> pl.DataFrame:
     is_midnight = (pl.col("half") == "午前") & (number["h"] == 12)
     hour = pl.when(is_late).then(number["h"] + 12).when(is_midnight).then(0).otherwise(number["h"])
     second = pl.col("s").cast(pl.Int32, strict=False).fill_null(0)
-    told = pl.format("{}-{}-{} {}:{}:{}", year, number["mo"], number["d"], hour, number["mi"], second)
-    return parts.select(told.str.strptime(_MICROSECONDS, "%Y-%m-%d %H:%M:%S", strict=False).alias("local"))
+    # "9/112:05" could be the 1st at 12 or the 11th at 2.
+    is_told = (pl.col("gap") != "") | pl.col("half").is_not_null()
+    told = pl.when(is_told).then(pl.format("{}-{}-{} {}:{}:{}", year, number["mo"], number["d"], hour, number["mi"], second))
+    return parts.select((told.str.strptime(_MICROSECONDS, "%Y-%m-%d %H:%M:%S", strict=False) + _fraction(pl.col("f"))).alias("local"))
+
+
+def _fraction(digits: pl.Expr) -> pl.Expr:
+    """The part of a second behind its dot; what is finer than microseconds is cut off."""
+    return pl.duration(microseconds=digits.str.head(6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0))
 
 
 _ZONE_NAMES = {"UTC": "+0000", "GMT": "+0000", "JST": "+0900"}
@@ -309,27 +320,33 @@ def _offset_minutes(written: pl.Expr | pl.Series) -> pl.Expr:
 
 def _localised(frame: pl.DataFrame, zone: Zone, quality: str) -> pl.DataFrame:
     """Place naive local times in ``zone``. A repeated time takes its first pass; a skipped one keeps the offset before the change."""
-    stamped = frame.select(
-        "local", pl.col("local").dt.replace_time_zone(zone.name, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC").alias("ts")
-    )
-    if stamped["ts"].null_count() > frame["local"].null_count():
-        skipped = stamped.filter(pl.col("ts").is_null() & pl.col("local").is_not_null())["local"].unique()
-        placed = [t.replace(tzinfo=ZoneInfo(zone.name)).astimezone(UTC) for t in skipped.to_list()]
-        found = pl.DataFrame({"local": skipped, "placed": pl.Series(placed, dtype=pl.Datetime("us", "UTC"))})
-        stamped = stamped.join(found, on="local", how="left", maintain_order="left").select("local", pl.coalesce("ts", "placed").alias("ts"))
-    minutes = stamped.select((pl.col("local").dt.replace_time_zone("UTC") - pl.col("ts")).dt.total_minutes().cast(pl.Int16).alias("m"))["m"]
-    return _with_quality(stamped.select("ts"), minutes, quality)
+    local = frame["local"]
+    placed = local.dt.replace_time_zone(zone.name, ambiguous="null", non_existent="null").dt.convert_time_zone("UTC")
+    qualities = pl.lit(quality)
+    if placed.null_count() > local.null_count():
+        rows = (placed.is_null() & local.is_not_null()).arg_true()
+        odd = local[rows]
+        first_pass = odd.dt.replace_time_zone(zone.name, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+        # Few times are skipped, for no clock shows them.
+        skipped = odd.filter(first_pass.is_null()).unique()
+        before = {t: t.replace(tzinfo=ZoneInfo(zone.name)).astimezone(UTC) for t in skipped.to_list()}
+        kept_offset = odd.replace_strict(before, default=None, return_dtype=pl.Datetime("us", "UTC")) if before else first_pass
+        placed = placed.scatter(rows, first_pass.fill_null(kept_offset))
+        told = first_pass.is_null().replace_strict({True: "nonexistent", False: "ambiguous"}, return_dtype=pl.String)
+        qualities = pl.lit(pl.repeat(quality, len(local), eager=True).scatter(rows, told))
+    minutes = ((local.dt.replace_time_zone("UTC") - placed).dt.total_minutes()).cast(pl.Int16)
+    return _with_quality(placed.alias("ts").to_frame(), minutes, qualities)
 
 
 _EARLIEST, _LATEST = (pl.lit(datetime(year, 1, 1, tzinfo=UTC)) for year in (_EARLIEST_YEAR, _LATEST_YEAR))
 
 
-def _with_quality(frame: pl.DataFrame, minutes: pl.Series | pl.Expr, quality: str) -> pl.DataFrame:
+def _with_quality(frame: pl.DataFrame, minutes: pl.Series | pl.Expr, quality: str | pl.Expr) -> pl.DataFrame:
     """The three time columns; times that no log can have written count as unread."""
     offset = (pl.lit(minutes) if isinstance(minutes, pl.Series) else minutes).cast(pl.Int16)
     is_time = pl.col("ts").is_between(_EARLIEST, _LATEST, closed="left") & offset.is_not_null()
     return frame.select_seq(
         pl.when(is_time).then("ts").alias("ts"),
         pl.when(is_time).then(offset).alias("ts_offset_min"),
-        pl.when(is_time).then(pl.lit(quality)).otherwise(pl.lit("none")).alias("ts_quality"),
+        pl.when(is_time).then(pl.lit(quality) if isinstance(quality, str) else quality).otherwise(pl.lit("none")).alias("ts_quality"),
     )

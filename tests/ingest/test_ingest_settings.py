@@ -173,3 +173,31 @@ trusted_proxies = "10.0.0.8"
 def test_a_proxy_on_the_command_line_is_an_address(tmp_path: Path, logs: Path, proxy: str) -> None:
     with pytest.raises(UsageError, match="a trusted proxy is an address or a network"):
         read(Case.create_or_open(tmp_path / "case"), logs, trusted_proxies=(proxy,))
+
+
+def test_a_time_after_the_day_of_reading_is_told(tmp_path: Path) -> None:
+    (tmp_path / "access.log").write_text(f"{LINE}\n")
+    notes = {}
+    for day in (date(2026, 3, 2), date(2026, 2, 28)):
+        case = Case.create_or_open(tmp_path / f"case-{day}")
+        notes[day.day] = read(case, tmp_path / "access.log", reference_date=day).added[0].notes
+    assert notes == {
+        2: (),
+        28: ("its last time, 2026-03-02T01:15:04+00:00, is later than the day it was read: the clock was ahead, or the zone or the year is another",),
+    }
+
+
+def test_a_line_whose_year_nothing_tells_is_rejected(tmp_path: Path) -> None:
+    """The format has its time behind a word, where no year is looked for."""
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "formats" / "app.toml").write_text(
+        'title = "app"\nkind = "regex"\ntable = "auth"\norder = 9000\ntime.formats = ["%b %e %H:%M:%S"]\n'
+        "[[pattern]]\nmatch = '^login (?P<time>[A-Z][a-z]{2} +[0-9]+ [0-9:]+) (?P<user>[a-z]+)$'\n"
+        'set = { action = "logon" }\n[[sample]]\nline = "login Mar  2 10:15:04 root"\n'
+        '[sample.expect]\nts = 2000-03-02T10:15:04Z\nts_offset_min = 0\nts_quality = "none"\nuser = "root"\naction = "logon"\n'
+    )
+    (tmp_path / "app.log").write_text("login Mar  2 10:15:04 root\n")
+    case = Case.create_or_open(tmp_path / "case")
+    source = read(case, tmp_path / "app.log", formats_dirs=(tmp_path / "formats",)).added[0]
+    rejected = pq.read_table(case.reject_files()[0])["reason"].to_pylist()
+    assert (source.rejected, source.event_lines, rejected) == (1, 0, ["its time has no year, and none can be found"])

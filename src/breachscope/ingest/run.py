@@ -357,7 +357,7 @@ class _SourceReader:
             events={t: n for t, n in sorted(outputs.rows.items()) if n},
             files=outputs.files,
             problem=self._problem(totals),
-            notes=self._notes(totals),
+            notes=self._notes(totals, outputs),
             # At the beginning they are what copy-and-truncate rotation leaves: the lines stand in the rotated copy.
             nul_runs=tuple(r for r in self.nul_runs if r[0] > 1),
             skew=self.settings.skew,
@@ -438,12 +438,13 @@ class _SourceReader:
             return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
         reading = self._read_as_formats(lines, headers)
-        reading.events = [(table, format_id, self._set_right(rows)) for table, format_id, rows in reading.events]
+        reading.events = [(table, format_id, self._dated(rows, reading)) for table, format_id, rows in reading.events]
         frames: dict[str, list[pl.DataFrame]] = {}
         formats: Counter[str] = Counter()
         for table, format_id, rows in reading.events:
-            frames.setdefault(table, []).append(rows)
-            formats[format_id] += len(rows)
+            if len(rows):
+                frames.setdefault(table, []).append(rows)
+                formats[format_id] += len(rows)
         events = {t: _to_arrow(_in_line_order(f)) for t, f in frames.items()}
         zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
         forwarders = Forwarders()
@@ -451,8 +452,12 @@ class _SourceReader:
             forwarders.absorb(Forwarders.of(rows, self.settings.trusted_proxies))
         return _BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless, forwarders, lines.nul_runs())
 
-    def _set_right(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Events by a clock that is right, where the user says how far the source's clock is off."""
+    def _dated(self, rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
+        """Events by a clock that is right, where the user says how far the source's is off; those whose year nothing tells are rejected."""
+        is_undated = rows["ts_quality"] == "none"
+        if is_undated.any():
+            reading.reject(rows["line"].filter(is_undated), "its time has no year, and none can be found")
+            rows = rows.filter(~is_undated)
         return rows.with_columns(pl.col("ts") - timedelta(seconds=self.settings.skew)) if self.settings.skew else rows
 
     def _read_as_formats(self, lines: Lines, headers: Headers) -> Reading:
@@ -491,7 +496,7 @@ class _SourceReader:
             return f"{self.stream.problem}; nothing could be read"
         return self.stream.problem
 
-    def _notes(self, totals: _BlockResult) -> tuple[str, ...]:
+    def _notes(self, totals: _BlockResult, outputs: _Outputs) -> tuple[str, ...]:
         notes = []
         if not totals.lines and not self.unreadable:
             notes.append("is empty")
@@ -507,6 +512,8 @@ class _SourceReader:
             notes.append(f"holds {nuls:,} NUL bytes, first in line {self.nul_runs[0][0]:,}: what was written there is not in this file")
         if totals.zoneless and not self.zone.is_given:
             notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
+        if outputs.last_ts and datetime.fromisoformat(outputs.last_ts).date() > self.plan.reference + timedelta(days=1):
+            notes.append(f"its last time, {outputs.last_ts}, is later than the day it was read: the clock was ahead, or the zone or the year is another")
         notes += totals.forwarders.notes(are_trusted=bool(self.settings.trusted_proxies))
         if self.settings.skew:
             way = "ahead" if self.settings.skew > 0 else "behind"
