@@ -203,14 +203,22 @@ def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: 
         matched, lines = _match(lines, pattern)
         if not len(matched):
             continue
-        if pattern.skip:
-            reading.skipped[pattern.skip] += len(matched)
+        if _is_eventless(matched, pattern, reading):
             continue
         if ready is not None:
             matched = matched.hstack([c for c in ready[matched["row"]].get_columns() if c.name not in matched.columns])
         matched = _without_faulty(matched, reading)
         _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
     return lines
+
+
+def _is_eventless(matched: pl.DataFrame, pattern: Pattern, reading: Reading) -> bool:
+    """Whether the pattern's lines become no events; then they are skipped or rejected, as it says."""
+    if pattern.skip:
+        reading.skipped[pattern.skip] += len(matched)
+    elif pattern.refuse:
+        reading.reject(matched["line"], pattern.refuse)
+    return bool(pattern.skip or pattern.refuse)
 
 
 def _without_faulty(matched: pl.DataFrame, reading: Reading) -> pl.DataFrame:
@@ -405,11 +413,11 @@ def _take(
     is_where = _is_where(read, pattern)
     is_match = _has(read, pattern)
     matched = lines.filter(is_match).hstack(read.filter(is_match).get_columns())
-    if pattern.skip and len(matched):
-        reading.skipped[pattern.skip] += len(matched)
-    elif len(matched) and fmt.kind == "envelope":
+    if not len(matched) or _is_eventless(matched, pattern, reading):
+        pass
+    elif fmt.is_envelope:
         _read_envelopes(matched, fmt, pattern, catalog, context, reading)
-    elif len(matched):
+    else:
         _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
     if not pattern.where:
         return ~is_match
@@ -490,7 +498,7 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
         if not len(left):
             break
         matched, left = _match(left, pattern)
-        if len(matched):
+        if len(matched) and not _is_eventless(matched, pattern, reading):
             _read_envelopes(_with_message(matched), fmt, pattern, catalog, context, reading)
     reading.unread = left
 
@@ -498,10 +506,27 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
 def _read_envelopes(
     matched: pl.DataFrame, fmt: Format, pattern: Pattern, catalog: FormatCatalog, context: Context, reading: Reading
 ) -> None:  # fmt: skip
+    if "program" not in matched.columns:
+        _read_inner_lines(matched.select("line", pl.col("message").str.strip_chars_end("\r\n").alias("text")), catalog, context, reading)
+        return
     form = pattern.time or fmt.time
     if form is None:
         raise AssertionError(f"{fmt.path}: an envelope needs a time")
     _read_messages(_with_times(matched, form, context), catalog, context, reading)
+
+
+def _read_inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
+    """Read messages that are lines of their own, each by the first format that does. Of years only the file's lines are asked, so that none may lack it."""
+    inner = Reading(unread=lines)
+    for fmt in catalog.bare_lines:
+        left = inner.unread if not inner.rejected else lines.filter(pl.col("line").is_in(inner.rejects()["line"].implode()))
+        if not len(left):
+            break
+        if not fmt.lacks_year and left["text"].str.contains(fmt.likeness).any():
+            inner.absorb(read_lines(left, fmt, catalog, Context(context.source, context.zone)))
+    reading.events += inner.events
+    reading.skipped += inner.skipped
+    reading.rejected += [*inner.rejected, inner.unread.select("line", pl.lit("no format reads the line inside").alias("reason"))]
 
 
 def _with_message(envelopes: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,8 @@ Grammar of ``formats/<id>.toml``::
                                                 # alternatives; with separator, quote ("" within stands for one), require,
                                                 # and columns: the names where no header stands above
     separator = ","        # kind keyvalue: pairs are set apart by white space, and by these characters
+    keys = { message = "…" }                    # of an envelope or a table that names no program: the message is a line of its own,
+                                                # read by whichever format reads lines; its time is its own, too
 
     [time]
     formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime, or iso8601, japanese, epoch_s, epoch_ms, epoch_us, epoch_ns
@@ -30,6 +32,7 @@ Grammar of ``formats/<id>.toml``::
     where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
     set   = { action = "logon" }                # constants
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
+    refuse = "the time has no date"             # the line is rejected for this reason
 
     [fields.action]        # how a column is made where its type does not say it
     scale = 1000           # number multiplied by this
@@ -47,7 +50,8 @@ Grammar of ``formats/<id>.toml``::
 Group names besides columns: a column with ``__q`` behind, where it may be caught in either of two places; ``time``;
 ``request`` (a request line), ``uri`` (path and query), and names that begin with
 ``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid``, and ``message`` or ``head`` (all that stands
-before the message), or these as keys of JSON; where a format of kind syslog does not fill ``service``, that is the program.
+before the message), or these as keys of JSON; without ``program`` the message is a line of its own, and the envelope needs no
+``time``. Where a format of kind syslog does not fill ``service``, that is the program.
 """
 
 from __future__ import annotations
@@ -79,7 +83,7 @@ _KEYS: Mapping[str, str] = {
     "order": "a whole number",
 }
 _PATTERN_KEYS: Mapping[str, str] = {
-    **dict.fromkeys(("match", "contains", "skip", "table"), "text"),
+    **dict.fromkeys(("match", "contains", "skip", "refuse", "table"), "text"),
     **dict.fromkeys(("keys", "set", "time", "where"), "a table"),
     "require": _TEXTS,
 }
@@ -95,6 +99,8 @@ _FIELD_KEYS: Mapping[str, str] = {
 }
 _TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS, "zone": "text"}
 _SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "header": "text", "expect": "a table", "skip": "text"}
+_EVENTLESS = {"skip", "refuse"}
+"""Settings of a pattern whose lines become no events."""
 _NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "japanese")
 _SPECIAL_GROUPS = {"time", "request", "uri"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
@@ -151,6 +157,8 @@ class Pattern:
     """Plain text that must occur, looked for first: it is found much faster than the expression fails."""
     constants: Mapping[str, str | int] = field(default_factory=dict)
     skip: str | None = None
+    refuse: str | None = None
+    """Why the lines that match are rejected."""
     table: str | None = None
     time: TimeForm | None = None
     separator: str = ""
@@ -312,6 +320,11 @@ class Format:
         return any(p.paths for p in self.patterns)
 
     @property
+    def is_envelope(self) -> bool:
+        """Whether its lines hold messages for other formats to read."""
+        return self.kind == "envelope" or "message" in (column for column, _ in self.names)
+
+    @property
     def lacks_year(self) -> bool:
         """Whether a line of this format may carry no year."""
         forms = [f for f in (self.time, *(p.time for p in self.patterns)) if f]
@@ -355,6 +368,11 @@ class FormatCatalog:
     def whole_lines(self) -> Iterator[Format]:
         """Formats that read a line by themselves."""
         return (e.format for e in self.entries if e.kind != "syslog")
+
+    @property
+    def bare_lines(self) -> Iterator[Format]:
+        """Those that read it to the end."""
+        return (fmt for fmt in self.whole_lines if not fmt.is_envelope)
 
     def messages_of(self, programs: Collection[str]) -> Iterator[Format]:
         """Formats that read messages of these programs behind a syslog header."""
@@ -450,11 +468,11 @@ def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Patte
     kind = "json" if data["kind"] == "envelope" and "match" not in pattern else data["kind"]
     own = pattern.get("keys", {})
     keys = {**data.get("keys", {}), **own} if "match" not in pattern else own
-    # What is skipped need not hold what an event must.
-    require = pattern.get("require", () if "skip" in pattern else data.get("require", ()))
+    # What becomes no event need not hold what an event must.
+    require = pattern.get("require", () if _EVENTLESS & pattern.keys() else data.get("require", ()))
     return Pattern(
         pattern.get("match"), {} if kind in ("json", "table") else keys, tuple(require), pattern.get("contains"), pattern.get("set", {}), pattern.get("skip"),
-        pattern.get("table"), _time_form(pattern), data.get("separator", ""),
+        pattern.get("refuse"), pattern.get("table"), _time_form(pattern), data.get("separator", ""),
         {name: _texts(wanted) for name, wanted in pattern.get("where", {}).items()}, {c: _texts(p) for c, p in keys.items()} if kind == "json" else {},
     )  # fmt: skip
 
@@ -496,7 +514,8 @@ class _Checker:
         if kind is not None and kind not in _KINDS:
             self.complain(f"kind {kind!r} is not one of {', '.join(_KINDS)}{did_you_mean(kind, _KINDS)}", "kind")
         patterns = self.data.get("pattern", ())
-        if kind != "envelope" and not (patterns and all("table" in p or "skip" in p for p in patterns)):
+        is_envelope = kind == "envelope" or (kind == "table" and "message" in self.data.get("keys", {}))
+        if not is_envelope and not (patterns and all(p.keys() & {"table", *_EVENTLESS} for p in patterns)):
             self.check_table("table")
         self.check_time("time")
         if kind in _KINDS:
@@ -534,14 +553,15 @@ class _Checker:
             self.complain(f"table {table!r} is not one of {', '.join(EVENT_TABLES)}{did_you_mean(str(table), EVENT_TABLES)}", *keys)
 
     def check_kind(self, kind: str) -> None:
+        time = ("time",) if "time" in self.data.get("keys", {}) else ()
         needs = {
             "delimited": ("separator", "columns", "time"),
-            "table": ("separator", "keys", "require", "time"),
+            "table": ("separator", "keys", "require", *(() if "message" in self.data.get("keys", {}) else ("time",))),
             "json": ("keys", "require", "time"),
             "keyvalue": ("keys", "require", "time"),
             "syslog": ("programs", "pattern"),
             "regex": ("pattern",),
-            "envelope": ("keys", "require", "time") if "keys" in self.data else ("pattern",),
+            "envelope": ("keys", "require", *time) if "keys" in self.data else ("pattern",),
         }[kind]
         for key in needs:
             if not self.data.get(key):
@@ -551,11 +571,11 @@ class _Checker:
         if table := self.data.get("table"):
             for column in columns:
                 self.check_group(column, table, given)
-        if columns and "time" not in columns:
+        if columns and "time" not in columns and "message" not in columns:
             self.complain("one of the columns must be 'time'", given)
         self.check_keys("json" if kind == "envelope" else kind, self.data.get("keys", {}), "keys")
         if kind == "envelope" and columns:
-            for column in ("program", "message"):
+            for column in ("message", *(["time"] if "program" in columns else [])):
                 if column not in columns:
                     self.complain(f"an envelope needs a key for {column!r}", "keys")
         for column in self.data.get("require", ()):
@@ -612,10 +632,10 @@ class _Checker:
         for column in pattern.get("require", ()):
             if column not in given:
                 self.complain(f"{column!r} is required but no key gives it{did_you_mean(column, given)}", "pattern", i, "require")
-        if "skip" in pattern:
+        if _EVENTLESS & pattern.keys():
             return
         if self.data.get("kind") == "envelope":
-            for group in ("time", "program", "message"):
+            for group in ("message", *(["time"] if "program" in groups else [])):
                 if group not in groups and not (group == "message" and "head" in groups):
                     self.complain(f"an envelope's pattern needs a group {group!r}", "pattern", i, "match")
             return
