@@ -44,7 +44,11 @@ _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
 
 @dataclass(frozen=True)
 class TimeForm:
-    """How one format writes time: ``formats`` are strptime patterns, or ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``iso8601``, ``japanese``."""
+    """How one format writes time.
+
+    ``formats`` are strptime patterns (``%Z`` at the end is UTC, GMT or JST), or
+    ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``iso8601``, ``japanese``.
+    """
 
     formats: tuple[str, ...]
     zone: str | None = None
@@ -215,6 +219,10 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
         return _read_iso(frame, zone)
     if written == "japanese":
         return _localised(_japanese(frame), zone, "exact" if zone.is_given else "assumed_tz")
+    if written.endswith("%Z"):
+        zone_name = pl.col("t").str.extract(r"([A-Z]+)$")
+        offset = zone_name.replace_strict(_ZONE_NAMES, default=None, return_dtype=pl.String)
+        frame, written = frame.select(pl.concat_str(pl.col("t").str.strip_suffix(zone_name), offset).alias("t")), f"{written[:-2]}%z"
     if "%z" in written:
         text = pl.col("t")
         if years is not None and "%Y" not in written:
@@ -230,6 +238,8 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
 
 
 _OFFSET = r"([+-]\d\d:?\d\d|Z)$"
+_ZONE_NAMES = {"UTC": "+0000", "GMT": "+0000", "JST": "+0900"}
+"""Names that stand for one offset only: CST stands for three."""
 _PLAIN_OFFSET = re.compile(r" [+-](?:[01][0-9]|2[0-3])[0-5][0-9]")
 
 
@@ -304,9 +314,6 @@ def _japanese(frame: pl.DataFrame) -> pl.DataFrame:
 def _fraction(digits: pl.Expr) -> pl.Expr:
     """The part of a second behind its dot; what is finer than microseconds is cut off."""
     return pl.duration(microseconds=digits.str.head(6).str.pad_end(6, "0").cast(pl.Int64).fill_null(0))
-
-
-_ZONE_NAMES = {"UTC": "+0000", "GMT": "+0000", "JST": "+0900"}
 
 
 def _offset_minutes(written: pl.Expr | pl.Series) -> pl.Expr:

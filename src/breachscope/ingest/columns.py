@@ -29,8 +29,9 @@ _BACKSLASH, _LOWER_X = 0x5C, 0x78
 _HEX_VALUE = np.full(256, 255, np.uint8)
 _HEX_VALUE[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 _HEX_VALUE[np.frombuffer(b"ABCDEF", np.uint8)] = np.arange(10, 16)
-_SIMPLE_ESCAPES = np.zeros(256, np.uint8)
-_SIMPLE_ESCAPES[np.frombuffer(b"ntrvb\"\\'", np.uint8)] = np.frombuffer(b"\n\t\r\v\b\"\\'", np.uint8)
+SERVERS_ESCAPES = "ntrvb\"\\'x"
+"""What web servers write behind a backslash; ``x`` is followed by two hexadecimal digits."""
+_CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "b": "\b"}
 
 
 def canonical_addresses(texts: pl.Series) -> pl.Series:
@@ -91,8 +92,17 @@ def _texts_of_array(text: str) -> list[str] | None:
     return items if isinstance(items, list) and all(isinstance(i, str) for i in items) else None
 
 
-def unescape(texts: pl.Series) -> pl.Series:
-    r"""Undo C-style escapes as Apache and nginx write them: ``\"``, ``\\``, ``\n``, ``\xHH``; unknown ones stay.
+@lru_cache
+def _meanings(escapes: str) -> npt.NDArray[np.uint8]:
+    """Byte behind a backslash → the byte that the two stand for; 0 where they stand for themselves."""
+    meanings = np.zeros(256, np.uint8)
+    for character in escapes.replace("x", ""):
+        meanings[ord(character)] = ord(_CONTROLS.get(character, character))
+    return meanings
+
+
+def unescape(texts: pl.Series, escapes: str = SERVERS_ESCAPES) -> pl.Series:
+    r"""Undo C-style escapes, by default as Apache and nginx write them: ``\"``, ``\\``, ``\n``, ``\xHH``; those that are not in ``escapes`` stay.
 
     The bytes are rebuilt column-wise. A value whose bytes would not be UTF-8 keeps its escapes, so that nothing is lost.
 
@@ -105,7 +115,7 @@ def unescape(texts: pl.Series) -> pl.Series:
     array = texts.filter(escaped).to_arrow()
     offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
     data = np.frombuffer(array.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
-    rebuilt, new_offsets = _unescaped_bytes(data, offsets - offsets[0])
+    rebuilt, new_offsets = _unescaped_bytes(data, offsets - offsets[0], escapes)
     is_text = _utf8_values(rebuilt, new_offsets)
     readable = np.where(np.repeat(is_text, np.diff(new_offsets)), rebuilt, ord("?")).astype(np.uint8)
     plain = pa.LargeStringArray.from_buffers(len(array), pa.py_buffer(new_offsets), pa.py_buffer(readable))
@@ -113,7 +123,9 @@ def unescape(texts: pl.Series) -> pl.Series:
     return texts.clone().scatter(escaped.arg_true(), kept)
 
 
-def _unescaped_bytes(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def _unescaped_bytes(
+    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], escapes: str
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:  # fmt: skip
     size = len(data)
     is_backslash = data == _BACKSLASH
     positions = np.flatnonzero(is_backslash)
@@ -126,15 +138,16 @@ def _unescaped_bytes(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
     following = np.where(leaders + 1 < ends, data[np.minimum(leaders + 1, size - 1)], 0)
     high = _HEX_VALUE[data[np.minimum(leaders + 2, size - 1)]]
     low = _HEX_VALUE[data[np.minimum(leaders + 3, size - 1)]]
-    is_hex = (following == _LOWER_X) & (leaders + 3 < ends) & (high < 16) & (low < 16)
-    is_simple = ~is_hex & (_SIMPLE_ESCAPES[following] > 0)
+    is_hex = ("x" in escapes) & (following == _LOWER_X) & (leaders + 3 < ends) & (high < 16) & (low < 16)
+    meanings = _meanings(escapes)
+    is_simple = ~is_hex & (meanings[following] > 0)
     out = data.copy()
     keep = np.ones(size, bool)
     hexes, simples = leaders[is_hex], leaders[is_simple]
     out[hexes] = high[is_hex] * 16 + low[is_hex]
     for step in (1, 2, 3):
         keep[hexes + step] = False
-    out[simples] = _SIMPLE_ESCAPES[following[is_simple]]
+    out[simples] = meanings[following[is_simple]]
     keep[simples + 1] = False
     kept_before = np.concatenate([[0], np.cumsum(keep)])
     return out[keep], kept_before[offsets].astype(np.int64)

@@ -50,6 +50,10 @@ _MOST_REPEATS = 10_000
 """Syslog daemons fold identical neighbours, some hundreds at the most; a larger number is the word of whoever wrote the message."""
 _FAULT = "_fault"
 _TWICE = "key stands twice"
+_MARK = "\x1f"
+"""Set where a value ends."""
+_SPACED_KEY = r"[A-Za-z0-9_.\[\]-]+"
+_CODE = re.compile(r"0?x[0-9A-Fa-f]{2}")
 _OPEN_QUOTE = "a quote is not closed, or stands inside a value"
 UNREAD = "no format reads this line"
 
@@ -258,7 +262,7 @@ def _match_regex(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, p
             return lines.clear(), lines
         matched = lines.hstack(_named(groups, lines.columns, pattern.where)).filter(is_match)
     if pattern.keys:
-        matched = matched.with_columns(_key_values(matched["text"], pattern.keys, pattern.separator))
+        matched = _with_pairs(matched, pattern)
     if pattern.where:
         has = _has(matched, pattern)
         rest = pl.concat([rest, matched.filter(~has).select(lines.columns)])
@@ -290,20 +294,63 @@ def _named(groups: pl.DataFrame, taken: Collection[str] = (), kept: Collection[s
 
 
 def _match_keys(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
-    values = pl.DataFrame(_key_values(lines["text"], pattern.keys, pattern.separator))
+    values = pl.DataFrame(_key_values(lines["text"], pattern))
     is_match = _has(values, pattern)
     matched = lines.filter(is_match)
     return matched.hstack(values.filter(is_match).get_columns()), lines.filter(~is_match)
 
 
-def _key_values(texts: pl.Series, keys: Mapping[str, str], separator: str = "") -> list[pl.Series]:
-    """Values of ``key=value`` or ``key="value"`` pairs, set apart by white space or the characters of ``separator``.
+def _with_pairs(matched: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
+    """Add the columns that key=value pairs give; what a group caught counts where its key says nothing."""
+    texts = matched["pairs" if "pairs" in matched.columns else "text"]
+    columns = _key_values(texts, pattern, matched["separator"] if "separator" in matched.columns else None)
+    joined = [pl.select(pl.coalesce(without_texts(c, NULL_TEXTS), matched[c.name]).alias(c.name))[:, 0] if c.name in matched.columns else c for c in columns]
+    return matched.drop("pairs", "separator", strict=False).with_columns(joined)
 
-    Whoever writes a value must not choose another one. So pairs inside quotes are passed over, and a line that can be
-    read in two ways gets a reason in the further column ``_fault``, there when some line has one: a key that stands
-    twice outside quotes, a quote that is not closed, or one that begins or ends inside a value.
+
+def _key_values(texts: pl.Series, pattern: Pattern, separators: pl.Series | None = None) -> list[pl.Series]:
+    """Columns that pairs give, and the further one ``_fault`` where some line can be read in two ways."""
+    names = sorted({key for alternatives in pattern.keys.values() for key in alternatives})
+    found, fault = _spaced_values(texts, names, separators) if pattern.spaced else _quoted_values(texts, names, pattern.separator)
+    columns = []
+    for column, alternatives in pattern.keys.items():
+        told = [found[key] if len(alternatives) == 1 else without_texts(found[key], NULL_TEXTS) for key in alternatives]
+        columns.append(told[0].alias(column) if len(told) == 1 else pl.select(pl.coalesce(told).alias(column))[:, 0])
+    return columns if fault is None else [*columns, fault.alias(_FAULT)]
+
+
+def _spaced_values(texts: pl.Series, names: Sequence[str], separators: pl.Series | None) -> tuple[dict[str, pl.Series], pl.Series | None]:
+    """Values by key, each up to the next key or, where these are given, up to the separator; and why a line is at fault.
+
+    An empty separator is a tab, or what rsyslog writes for one.
     """
-    names = "|".join(re.escape(k) for k in sorted(set(keys.values())))
+    if separators is None:
+        gap, value = r"\s", rf"(.*?)(?:\s+{_SPACED_KEY}=|\s*$)"
+    else:
+        gap, value = _MARK, f"([^{_MARK}]*)"
+        is_relayed = (separators == "") & texts.str.contains("#011", literal=True) & ~texts.str.contains("\t", literal=True)
+        separators = separators.set(is_relayed.fill_null(value=False), "#011")
+        texts = texts.str.replace_all(_MARK, "\ufffd", literal=True)
+        for written in separators.drop_nulls().unique(maintain_order=True).to_list():
+            is_so = separators == written
+            separator = chr(int(written.partition("x")[2], 16)) if _CODE.fullmatch(written) else written or "\t"
+            texts = texts.scatter(is_so.arg_true(), texts.filter(is_so).str.replace_all(separator, _MARK, literal=True))
+    found = {key: texts.str.extract(rf"(?s)(?:^|{gap}){re.escape(key)}={value}") for key in names}
+    if separators is None:
+        found = {key: values.str.strip_chars_start() for key, values in found.items()}
+    pairs = texts.str.count_matches(rf"(?:^|{gap})(?:{'|'.join(map(re.escape, names))})=")
+    is_double = pairs > pl.DataFrame([v.is_not_null().cast(pl.UInt32).alias(k) for k, v in found.items()]).sum_horizontal()
+    return found, pl.select(pl.when(is_double).then(pl.lit(_TWICE)))[:, 0] if is_double.any() else None
+
+
+def _quoted_values(texts: pl.Series, keys: Sequence[str], separator: str) -> tuple[dict[str, pl.Series], pl.Series | None]:
+    """Values of ``key=value`` or ``key="value"`` pairs, set apart by white space or the characters of ``separator``; and why a line is at fault.
+
+    Whoever writes a value must not choose another one. So pairs inside quotes are passed over, and at fault is a line
+    that can be read in two ways: a key stands twice outside quotes, a quote is not closed, or one begins or ends inside
+    a value.
+    """
+    names = "|".join(map(re.escape, keys))
     gap = rf"\s{re.escape(separator)}"
     quoted = r'"(?:[^"\\]|\\.)*"'
     is_quoted = texts.str.contains('"', literal=True)
@@ -312,7 +359,7 @@ def _key_values(texts: pl.Series, keys: Mapping[str, str], separator: str = "") 
     is_forged = is_quoted & texts.str.contains(rf'[{gap}=]"(?:[^"\\]|\\.)*[{gap}](?:{names})=')
     has_forged = bool(is_forged.any())
     found = {}
-    for key in sorted(set(keys.values())):
+    for key in keys:
         pair = rf'{re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^{gap}"]*))'
         values = _first_group(texts, rf"(?:^|[{gap}]){pair}")
         if has_forged:
@@ -325,11 +372,9 @@ def _key_values(texts: pl.Series, keys: Mapping[str, str], separator: str = "") 
     pairs = bare.str.count_matches(rf"(?:^|[{gap}])(?:{names})=")
     different = pl.DataFrame([v.is_not_null().cast(pl.UInt32).alias(k) for k, v in found.items()]).sum_horizontal()
     is_double = pairs > different
-    columns = [found[key].alias(column) for column, key in keys.items()]
     if is_told.all() and not is_double.any():
-        return columns
-    fault = pl.select(pl.when(~is_told).then(pl.lit(_OPEN_QUOTE)).when(is_double).then(pl.lit(_TWICE)).alias(_FAULT))[:, 0]
-    return [*columns, fault]
+        return found, None
+    return found, pl.select(pl.when(~is_told).then(pl.lit(_OPEN_QUOTE)).when(is_double).then(pl.lit(_TWICE)))[:, 0]
 
 
 def _first_group(texts: pl.Series, regex: str) -> pl.Series:
@@ -577,6 +622,13 @@ def _with_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.Dat
     return frame.hstack(parse_times(frame["time"], form, context.zone, years))
 
 
+def _with_own_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.DataFrame:
+    """Times that messages tell themselves; where one tells none, its envelope's stays."""
+    own = _with_times(frame.drop(_TIME_COLUMNS), form, context)
+    is_told = without_texts(frame["time"], NULL_TEXTS).is_not_null()
+    return own.with_columns([own[c].zip_with(is_told, frame[c]) for c in _TIME_COLUMNS])
+
+
 @dataclass(frozen=True)
 class _Part:
     """Some columns of matched lines as text; ``row_of`` tells which row of ``frame`` each line has, where lines share rows."""
@@ -626,16 +678,19 @@ def _values(
         form = pattern.time or fmt.time
         if form is None:
             raise AssertionError(f"{fmt.path}: no [time]")
-        frame = _with_times(frame, form, context)
+        frame = _with_times(frame, form, context) if "ts" not in frame.columns else _with_own_times(frame, form, context)
         if frame["ts"].null_count():
-            faults.append((frame["ts"].is_null(), "time cannot be read"))
+            faults.append((frame["ts"].is_null() & frame["time"].is_null(), "no time is written"))
+            faults.append((frame["ts"].is_null() & frame["time"].is_not_null(), "time cannot be read"))
     for name, rule in fmt.fields.items():
         if rule.origin in frame.columns and name not in frame.columns:
             frame = frame.with_columns(pl.col(rule.origin).alias(name))
     written = [c for c, t in frame.schema.items() if t == pl.String and c not in _VERBATIM]
     frame = frame.with_columns([without_texts(frame[c], NULL_TEXTS) for c in written])
+    if "service" in table and "service" not in frame.columns and "program" in frame.columns:
+        frame = frame.with_columns(pl.col("program").alias("service"))
     if fmt.escapes and "text" in frame.columns:
-        frame = _unescaped(frame, [c for c in frame.columns if c in written or c in _ESCAPED])
+        frame = _unescaped(frame, [c for c in frame.columns if c in written or c in _ESCAPED], fmt.escapes)
     for whole, split in (("request", split_request), ("uri", split_uri)):
         if whole in frame.columns:
             frame = _with_parts(frame, split(frame[whole]))
@@ -646,18 +701,16 @@ def _values(
             values.append(value)
             if fault is not None:
                 faults.append((fault, f"{name} is not {_article(_POLARS_TYPES[table[name].type])}"))
-    if "service" in table and "service" not in frame.columns and "program" in frame.columns:
-        values.append(frame["program"].alias("service"))
     return values, faults
 
 
-def _unescaped(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+def _unescaped(frame: pl.DataFrame, columns: Sequence[str], escapes: str) -> pl.DataFrame:
     """Undo the escapes of ``columns`` in the lines that have any."""
     rows = frame["text"].str.contains("\\", literal=True).arg_true()
     if not len(rows):
         return frame
     escaped = [frame[c][rows] for c in columns]
-    readable = unescape(pl.concat(escaped))
+    readable = unescape(pl.concat(escaped), escapes)
     return frame.with_columns([frame[c].scatter(rows, readable[n * len(rows) : (n + 1) * len(rows)]) for n, c in enumerate(columns)])
 
 

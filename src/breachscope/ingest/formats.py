@@ -7,8 +7,9 @@ Grammar of ``formats/<id>.toml``::
                            # headers) · syslog (messages of programs)
     table = "web"          # the event table; a [[pattern]] may name another
     order = 20             # place among formats that read a sample equally well; no two formats share one
-    escapes = true         # undo \" \\ \xHH in text columns
-    programs = ["sshd"]    # kind syslog: whose messages these are; "*" for any program's
+    escapes = true         # undo \" \\ \xHH in text columns; or the characters that a backslash may stand before: '\|=nr'
+    programs = ["sshd"]    # kind syslog: whose messages these are; "*" for any program's. Of kinds regex and keyvalue: whose messages are
+                           # such lines, too
     comment = "#"          # lines that begin so are skipped
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
     keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives);
@@ -18,17 +19,19 @@ Grammar of ``formats/<id>.toml``::
                                                 # alternatives; with separator, quote ("" within stands for one), require,
                                                 # and columns: the names where no header stands above
     separator = ","        # kind keyvalue: pairs are set apart by white space, and by these characters
+    spaced = true          # pairs: a value holds spaces, knows no quotes, and ends where the next key stands
     keys = { message = "…" }                    # of an envelope or a table that names no program: the message is a line of its own,
                                                 # read by whichever format reads lines; its time is its own, too
 
     [time]
-    formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime, or iso8601, japanese, epoch_s, epoch_ms, epoch_us, epoch_ns
+    formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime (%Z at the end for UTC, GMT, JST), or iso8601, japanese, epoch_s, epoch_ms, epoch_us, epoch_ns
     zone = "UTC"                                # where the format fixes the zone of its zone-less times
 
     [[pattern]]            # tried in order; each takes the lines that it matches
     match = '…(?P<client_ip>…)…'                # groups are named after the columns that they fill
     contains = "SRC="                           # plain text that must occur, looked for before the expression is tried
-    keys  = { dst_port = "DPT" }                # key=value pairs anywhere in the text; of JSON, paths
+    keys  = { dst_port = ["DPT", "dpt"] }       # key=value pairs anywhere in the text, or in the group "pairs", set apart by what the
+                                                # group "separator" caught, a character or its code 0x5E; of JSON, paths
     where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
     set   = { action = "logon" }                # constants
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
@@ -48,7 +51,7 @@ Grammar of ``formats/<id>.toml``::
     [[refuse]]             # a line that must not be read
 
 Group names besides columns: a column with ``__q`` behind, where it may be caught in either of two places; ``time``;
-``request`` (a request line), ``uri`` (path and query), and names that begin with
+``request`` (a request line), ``uri`` (path and query), ``pairs``, ``separator``, and names that begin with
 ``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid``, and ``message`` or ``head`` (all that stands
 before the message), or these as keys of JSON; without ``program`` the message is a line of its own, and the envelope needs no
 ``time``. Where a format of kind syslog does not fill ``service``, that is the program.
@@ -67,6 +70,7 @@ from typing import Any, Literal, cast
 import polars as pl
 
 from breachscope.errors import BreachscopeError, ContentErrors, FormatError, UsageError, did_you_mean
+from breachscope.ingest.columns import SERVERS_ESCAPES
 from breachscope.schema import EVENT_TABLES
 from breachscope.timestamps import TimeForm, Zone
 from breachscope.toml_file import TomlFile
@@ -76,7 +80,8 @@ _KINDS = ("regex", "delimited", "table", "json", "keyvalue", "envelope", "syslog
 _TEXTS, _TABLES = "a list of texts", "a list of tables"
 _KEYS: Mapping[str, str] = {
     **dict.fromkeys(("title", "kind", "table", "comment", "separator", "quote", "header"), "text"),
-    **dict.fromkeys(("escapes", "extra"), "true or false"),
+    **dict.fromkeys(("extra", "spaced"), "true or false"),
+    "escapes": "true, false or the characters that may be escaped",
     **dict.fromkeys(("spec", "programs", "columns", "require"), _TEXTS),
     **dict.fromkeys(("time", "keys", "fields"), "a table"),
     **dict.fromkeys(("pattern", "sample", "refuse"), _TABLES),
@@ -102,7 +107,7 @@ _SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "header": "text", "expect": "
 _EVENTLESS = {"skip", "refuse"}
 """Settings of a pattern whose lines become no events."""
 _NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "japanese")
-_SPECIAL_GROUPS = {"time", "request", "uri"}
+_SPECIAL_GROUPS = {"time", "request", "uri", "pairs", "separator"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
 
 
@@ -151,7 +156,8 @@ class Pattern:
     """One shape of line (or of syslog message) and what becomes of it."""
 
     regex: str | None
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column → keys of pairs, the first that says something counts."""
     require: tuple[str, ...] = ()
     contains: str | None = None
     """Plain text that must occur, looked for first: it is found much faster than the expression fails."""
@@ -163,6 +169,8 @@ class Pattern:
     time: TimeForm | None = None
     separator: str = ""
     """Characters that set key=value pairs apart besides white space."""
+    spaced: bool = False
+    """Whether a value ends only where the next key stands."""
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Group or key → texts of which it must be one; ``*`` for any text."""
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -173,8 +181,8 @@ class Pattern:
         """The expression without its groups; of pairs, a key that must be there."""
         if self.regex is not None:
             return re.sub(r"\(\?P<\w+>", "(?:", self.regex)
-        needed = next((self.keys[c] for c in (*self.require, *self.where)), None)
-        return "" if needed is None else f"{re.escape(needed)}="
+        needed = next((self.keys[c] for c in (*self.require, *self.where)), ())
+        return "|".join(f"{re.escape(key)}=" for key in needed)
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
@@ -292,7 +300,8 @@ class Format:
     programs: tuple[str, ...] = ()
     time: TimeForm | None = None
     fields: Mapping[str, FieldRule] = field(default_factory=dict)
-    escapes: bool = False
+    escapes: str = ""
+    """Characters that a backslash stands before."""
     comment: str | None = None
     samples: tuple[Sample, ...] = ()
     header: str | None = None
@@ -376,7 +385,7 @@ class FormatCatalog:
 
     def messages_of(self, programs: Collection[str]) -> Iterator[Format]:
         """Formats that read messages of these programs behind a syslog header."""
-        return (e.format for e in self.entries if e.kind == "syslog" and not {"*", *programs}.isdisjoint(e.programs))
+        return (e.format for e in self.entries if not {"*", *programs}.isdisjoint(e.programs))
 
     @cached_property
     def programs(self) -> frozenset[str]:
@@ -447,13 +456,16 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
         patterns.append(Pattern(_delimited_regex(data)))
     if (kind in ("keyvalue", "json", "table") or data.get("keys")) and not patterns:
         patterns.append(_build_pattern({}, data))
+    escapes = data.get("escapes", "")
+    if isinstance(escapes, bool):
+        escapes = SERVERS_ESCAPES if escapes else ""
     written = data.get("sample", ())
     numbered = zip(written, sample_lines or [0] * len(written), strict=True)
     samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n, s.get("header")) for s, n in numbered]
     samples += [Sample(r["line"], None, header=r.get("header")) for r in data.get("refuse", ())]
     return Format(
         path.stem, data["title"], kind, data["order"], path, tuple(data.get("spec", ())), data.get("table"), tuple(patterns), tuple(data.get("programs", ())),
-        time, fields, data.get("escapes", False), data.get("comment"), tuple(samples),
+        time, fields, escapes, data.get("comment"), tuple(samples),
         data.get("header"), data.get("separator", ","), data.get("quote"),
         tuple(c.lower() for c in data.get("columns", ())) if kind == "table" else (),
         tuple((c, _texts(n)) for c, n in data.get("keys", {}).items()) if kind == "table" else (), tuple(data.get("require", ())),
@@ -471,10 +483,20 @@ def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Patte
     # What becomes no event need not hold what an event must.
     require = pattern.get("require", () if _EVENTLESS & pattern.keys() else data.get("require", ()))
     return Pattern(
-        pattern.get("match"), {} if kind in ("json", "table") else keys, tuple(require), pattern.get("contains"), pattern.get("set", {}), pattern.get("skip"),
-        pattern.get("refuse"), pattern.get("table"), _time_form(pattern), data.get("separator", ""),
-        {name: _texts(wanted) for name, wanted in pattern.get("where", {}).items()}, {c: _texts(p) for c, p in keys.items()} if kind == "json" else {},
-    )  # fmt: skip
+        pattern.get("match"),
+        {} if kind in ("json", "table") else {c: _texts(k) for c, k in keys.items()},
+        tuple(require),
+        pattern.get("contains"),
+        pattern.get("set", {}),
+        pattern.get("skip"),
+        pattern.get("refuse"),
+        pattern.get("table"),
+        _time_form(pattern),
+        data.get("separator", ""),
+        data.get("spaced", False),
+        {name: _texts(wanted) for name, wanted in pattern.get("where", {}).items()},
+        {c: _texts(p) for c, p in keys.items()} if kind == "json" else {},
+    )
 
 
 def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
@@ -566,6 +588,8 @@ class _Checker:
         for key in needs:
             if not self.data.get(key):
                 self.complain(f"a format of kind {kind} needs {key!r}", "kind")
+        if "programs" in self.data and kind not in ("syslog", "regex", "keyvalue"):
+            self.complain(f"lines of kind {kind} are not looked for in messages of programs", "programs")
         columns = [*(self.data.get("columns", ()) if kind != "table" else ()), *self.data.get("keys", {})]
         given = "columns" if kind == "delimited" else "keys"
         if table := self.data.get("table"):
@@ -585,7 +609,7 @@ class _Checker:
     def check_keys(self, kind: str, given: Mapping[str, Any], *keys: str | int) -> None:
         for column, key in given.items():
             paths = [key] if isinstance(key, str) else key
-            if not (_is_texts(paths) and (kind in ("json", "table") or len(paths) == 1) and (kind != "json" or all(p.startswith("$") for p in paths))):
+            if not (_is_texts(paths) and (kind != "json" or all(p.startswith("$") for p in paths))):
                 self.complain(f"{column} names a key" + (', as a path: "$.key"' if kind == "json" else ""), *keys, column)
 
     def check_time(self, *keys: str | int) -> None:
@@ -670,19 +694,32 @@ class _Checker:
             self.complain(f"{name!r} is a table", "fields", name)
             return
         tables = {t for t in (self.data.get("table"), *(p.get("table") for p in self.data.get("pattern", ()))) if t in EVENT_TABLES}
+        fed = self.tables_fed_with(name, rule) & tables or tables
         if tables and not any(name in EVENT_TABLES[t] for t in tables):
             known = sorted({c.name for t in tables for c in EVENT_TABLES[t].columns})
             self.complain(f"table {' or '.join(sorted(tables))} has no column {name!r}{did_you_mean(name, known)}", "fields", name)
         if self.check_shape(rule, _FIELD_KEYS, "fields", name):
             for text, value in rule.get("map", {}).items():
-                for table in tables:
+                for table in fed:
                     self.check_member(name, value, table, "fields", name, "map", text)
             for value, regex in rule.get("find", {}).items():
                 self.check_regex(regex, "fields", name, "find", value)
-                for table in tables:
+                for table in fed:
                     self.check_member(name, value, table, "fields", name, "find", value)
             if "cut" in rule:
                 self.check_regex(rule["cut"], "fields", name, "cut")
+
+    def tables_fed_with(self, column: str, rule: Mapping[str, Any]) -> set[object]:
+        """Tables in which some pattern takes the column from the text of a line, and does not set it."""
+        common = {*self.data.get("keys", {}), *self.data.get("columns", ())}
+        fed: set[object] = set()
+        patterns: Sequence[Mapping[str, Any]] = self.data.get("pattern", ()) or ({},)
+        for pattern in patterns:
+            groups = {g.removesuffix("__q") for g in re.findall(r"\(\?P<(\w+)>", str(pattern.get("match", "")))}
+            texts = groups | set(pattern.get("keys", {})) | (common if "match" not in pattern else set())
+            if {column, rule.get("origin")} & texts and column not in pattern.get("set", {}):
+                fed.add(pattern.get("table", self.data.get("table")))
+        return fed
 
     def check_group(self, group: str, table: object, *keys: str | int) -> None:
         group = group.removesuffix("__q")
@@ -707,6 +744,7 @@ def _is_texts(value: object) -> bool:
 _IS: Mapping[str, Callable[[object], bool]] = {
     "text": lambda v: isinstance(v, str),
     "true or false": lambda v: isinstance(v, bool),
+    "true, false or the characters that may be escaped": lambda v: isinstance(v, (bool, str)),
     "a whole number": lambda v: isinstance(v, int) and not isinstance(v, bool),
     "a number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
     "a table": lambda v: isinstance(v, Mapping),
@@ -715,7 +753,7 @@ _IS: Mapping[str, Callable[[object], bool]] = {
 }
 
 
-_STRPTIME = re.compile(r"(?:[^%]|%(?:[-_0]?[YymbBdeaAHIklMSpPzjTDRF%]|\.?[369]?f))+")
+_STRPTIME = re.compile(r"(?:[^%]|%(?:[-_0]?[YymbBdeaAHIklMSpPzjTDRF%]|Z$|\.?[369]?f))+")
 
 
 def is_strptime(form: str) -> bool:

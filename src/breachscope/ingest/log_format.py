@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from breachscope.errors import UsageError
+from breachscope.ingest.columns import SERVERS_ESCAPES
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern, entry_of, is_strptime
 from breachscope.timestamps import TimeForm
 
@@ -133,7 +134,7 @@ def format_of(definition: str, identifier: str = "log_format") -> Format:
     patterns = tuple(Pattern(_regex(written, is_plain=is_plain)) for is_plain in (True, False))
     return Format(
         identifier, f"as configured: {text}", "regex", 0, Path("--log-format"), (definition,), "web", patterns,
-        time=TimeForm(times[:1]), fields=scales, escapes=True,
+        time=TimeForm(times[:1]), fields=scales, escapes=SERVERS_ESCAPES,
     )  # fmt: skip
 
 

@@ -1,0 +1,90 @@
+"""CEF and LEEF against a slow reader written from their specifications, and inside syslog."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.ingest.reading import engine_reads
+
+Event = dict[str, Any]
+
+KEYS = ("rt", "src", "spt", "dst", "dpt", "act", "suser", "msg", "cs1")
+VALUE = st.text(st.sampled_from("ab =\\|\n\r.é1"), max_size=6)
+
+
+def escaped(value: str) -> str:
+    """As the specification has values written."""
+    return value.replace("\\", "\\\\").replace("=", "\\=").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def slow_cef(line: str) -> Event | None:
+    """Split at bars that no backslash stands before, then at white space before a key: character by character."""
+    rest = line
+    for _ in range(7):
+        found = re.match(r"((?:[^|\\]|\\.)*)\|", rest)
+        if found is None:
+            return None
+        rest = rest[found.end() :]
+    pairs: Event = {}
+    starts = list(re.finditer(r"(?:^|\s+)([A-Za-z0-9_.\[\]-]+)=", rest))
+    for n, start in enumerate(starts):
+        end = starts[n + 1].start() if n + 1 < len(starts) else len(rest)
+        if start[1] in pairs:
+            return None
+        raw = rest[start.end() : end].strip()
+        pairs[start[1]] = re.sub(r"\\([\\=|nr])", lambda m: {"n": "\n", "r": "\r"}.get(m[1], m[1]), raw)
+    return pairs
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(VALUE, VALUE, st.booleans()), min_size=1, max_size=8))
+def test_values_end_where_the_next_key_stands(rows: list[tuple[str, str, bool]]) -> None:
+    lines = []
+    for user, message, is_escaped in rows:
+        write = escaped if is_escaped else (lambda text: text.replace("\n", "").replace("\r", ""))
+        lines.append(f"CEF:0|Example|FW|1|1|a\\|b|3|rt=1772414104120 src=192.0.2.9 msg={write(message)} dst=203.0.113.5 suser={write(user)} act=deny")
+    got = engine_reads(lines, "cef")
+    for line, event in zip(lines, got, strict=True):
+        slow = slow_cef(line)
+        if slow is None:
+            assert event is None
+            continue
+        assert event is not None
+        assert (event["src_ip"], event["dst_ip"], event["action"]) == ("192.0.2.9", "203.0.113.5", "deny")
+        assert event.get("user", "") == ("" if slow["suser"] in ("-", "") else slow["suser"])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(VALUE, st.sampled_from("^;!\t~")), min_size=1, max_size=8))
+def test_a_line_names_what_sets_its_pairs_apart(rows: list[tuple[str, str]]) -> None:
+    values = [(re.sub(r"[\n\r]", "", value), separator) for value, separator in rows]
+    lines = [
+        f"LEEF:2.0|Example|FW|1|1|{sep}|" + sep.join(["devTime=1772414104120", "src=192.0.2.9", f"usrName={value}", "dst=203.0.113.5", "action=deny"])
+        for value, sep in values
+    ]
+    for (value, _), event in zip(values, engine_reads(lines, "leef"), strict=True):
+        assert event is not None
+        assert event.get("user", "-") == (value or "-")
+        assert (event["src_ip"], event["dst_ip"], event["action"]) == ("192.0.2.9", "203.0.113.5", "deny")
+
+
+HEADERS = ["Mar  2 10:15:36 fw1 ", "<134>1 2026-03-02T01:15:36Z fw1 CEF - - - ", "2026-03-02T10:15:36+09:00 fw1 ", "<134>Mar  2 10:15:36 fw1 "]
+THREAT = "CEF: 0|Ubiquiti|UniFi Network|9.4|201|Threat Detected and Blocked|7|src=192.0.2.9 dst=203.0.113.5 UNIFIcategory=Security"
+
+
+def test_behind_syslog_the_header_gives_host_and_time_where_the_message_has_none() -> None:
+    for header in HEADERS:
+        bare, told = engine_reads([header + THREAT, f"{header}{THREAT} UNIFIutcTime=2026-03-02T01:15:04.120Z"], "syslog")
+        assert bare is not None
+        assert told is not None
+        assert (bare["host"], bare["src_ip"], bare["action"]) == ("fw1", "192.0.2.9", "deny")
+        assert {**told, "ts": None, "ts_offset_min": None} == {**bare, "ts": None, "ts_offset_min": None}
+        assert told["ts"].isoformat() == "2026-03-02T01:15:04.120000+00:00"
+    assert engine_reads([HEADERS[2] + THREAT], "syslog")[0]["ts"].isoformat() == "2026-03-02T01:15:36+00:00"  # type: ignore[index]
+
+
+def test_a_time_that_cannot_be_read_is_not_taken_from_the_header() -> None:
+    assert engine_reads([f"{HEADERS[2]}{THREAT} UNIFIutcTime=soon"], "syslog") == [None]
