@@ -251,6 +251,7 @@ SCOPE: dict[str, Any] = {
         _coverage(3),
         _coverage(4),
     ],
+    "clocks": [],
     "estimates": [
         {
             "kind": "export_cut",

@@ -17,6 +17,7 @@ from breachscope.case import Case, Source
 from breachscope.errors import CaseError
 from breachscope.progress import Progress
 from breachscope.schema import EXPOSURES, PEOPLE
+from breachscope.scope.clocks import ClockOffset, compare_clocks
 from breachscope.scope.coverage import Hole, Stream, Window, find_holes, instant, missing_spans, read_streams
 from breachscope.scope.covers import create_tables
 from breachscope.scope.customers import Customers, OrderedBy, stage_tables
@@ -120,6 +121,7 @@ class _Answer:
         self._customers: Mapping[str, Customers] = {}
         self._uncertain: list[Uncertain] = []
         self._streams: list[Stream] = []
+        self._clocks: list[ClockOffset] = []
         self._exposer: Exposer | None = None
         self._holes: Mapping[str, Sequence[tuple[Hole, str, str]]] = {}
 
@@ -129,6 +131,7 @@ class _Answer:
         load_evidence(database, case.path / _EVIDENCE)
         match_requests(database, case.counted_files("web"), routes)
         self._streams = read_streams(database, case)
+        self._clocks = compare_clocks(database, case, self._streams)
         find_holes(database, case, self._streams, self._windows, routes)
         create_tables(database, [i.id for i in self._incidents])
         if self._map is None:
@@ -218,6 +221,7 @@ class _Answer:
                 self._uncertain.append(Uncertain("tz_assumed", None, None, source.name))
             if source.year_assumption:
                 self._uncertain.append(Uncertain("year_assumed", None, None, source.name))
+        self._uncertain += [_clock_doubt(offset) for offset in self._clocks if offset.is_apart]
         for stream in self._streams:
             rejected = sum(s.rejected + s.skipped.get("blank", 0) for s in stream.sources)
             if any(h.why == "rejected" for h in stream.holes):
@@ -255,7 +259,8 @@ class _Answer:
             "records": [self._records_json(name, counts) for name, counts in sorted(scope.records.items())],
             "data_kinds": [_kind_json(k) for k in scope.kinds],
             "incidents": [self._incident_json(i, scope.people) for i in self._incidents],
-            "coverage": [_coverage_json(s, self._streams) for s in self._case.sources()],
+            "coverage": [_coverage_json(s, self._streams, self._clocks) for s in self._case.sources()],
+            "clocks": [_clock_json(offset, self._streams) for offset in self._clocks],
             "estimates": [_estimate_json(e) for e in exposer.estimates] if exposer else [],
             "inputs": [_input_json(s) for s in self._case.sources()],
             "evidence": self._evidence_json(),
@@ -365,16 +370,35 @@ def _gap_json(hole: Hole) -> dict[str, Any]:
     return {"first_ts": _iso(hole.first_ts), "last_ts": _iso(hole.last_ts), "why": hole.why, "sources": list(hole.sources)}
 
 
-def _coverage_json(source: Source, streams: Sequence[Stream]) -> dict[str, Any]:
+def _clock_doubt(offset: ClockOffset) -> Uncertain:
+    return Uncertain("clocks_differ", None, offset.matches, offset.told)
+
+
+def _clock_json(offset: ClockOffset, streams: Sequence[Stream]) -> dict[str, Any]:
+    def sources(name: str) -> list[int]:
+        return sorted({s.id for stream in streams if stream.name == name for s in stream.sources})
+
+    return {
+        "ahead": sources(offset.ahead),
+        "behind": sources(offset.behind),
+        "seconds": offset.seconds,
+        "spread_seconds": offset.spread_seconds,
+        "matches": offset.matches,
+        "evidence": offset.evidence,
+        "says": "unknown" if offset.seconds is None else "differ" if offset.is_apart else "agree",
+    }
+
+
+def _coverage_json(source: Source, streams: Sequence[Stream], clocks: Sequence[ClockOffset]) -> dict[str, Any]:
     own = [s for s in streams if any(m.id == source.id for m in s.sources)]
     gaps = {(h.first_ts, h.last_ts, h.why, h.sources): h for s in own for h in s.holes if h.sources[0] == source.id}
     doubts = []
     if source.problem is not None:
         doubts.append({"code": "input_problem", "en": source.problem, "ja": source.problem})
-    for code, present in (("tz_assumed", source.tz_assumed), ("year_assumed", source.year_assumption is not None)):
-        if present:
-            uncertain = Uncertain(code, None, None, source.name)
-            doubts.append({"code": code, "en": _sentence(uncertain, "en"), "ja": _sentence(uncertain, "ja")})
+    assumed = {"tz_assumed": source.tz_assumed, "year_assumed": source.year_assumption is not None}
+    uncertain = [Uncertain(code, None, None, source.name) for code, present in assumed.items() if present]
+    uncertain += [_clock_doubt(offset) for offset in clocks if offset.is_apart and {s.name for s in own} & {offset.ahead, offset.behind}]
+    doubts += [{"code": u.code, "en": _sentence(u, "en"), "ja": _sentence(u, "ja")} for u in uncertain]
     return {
         "source": source.id,
         "tables": sorted({s.table for s in own}),

@@ -94,6 +94,10 @@ UNCERTAINTIES: Mapping[str, Text] = MappingProxyType(
         ),
         "tz_assumed": Text("{detail}: the time zone is assumed.", "{detail}：タイムゾーンは仮定です。"),
         "year_assumed": Text("{detail}: the year is assumed.", "{detail}：年は仮定です。"),
+        "clocks_differ": Text(
+            "{detail}: {count} events that both logs hold show the first one's clock ahead by so much; skew in sources.toml sets one of them right.",
+            "{detail}：両方のログに残る{count}件から、前者の時計が後者よりこの秒数だけ進んでいると推定されます。sources.toml の skew で補正できます。",
+        ),
         "table_tz_assumed": Text(
             "{table}: {count} rows have times without zone, read as UTC; set tz in the map.",
             "{table}：{count}行の時刻にタイムゾーンがなくUTCとして扱いました。マップで tz を指定してください。",
