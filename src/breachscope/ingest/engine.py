@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -24,7 +25,9 @@ from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_t
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern
 from breachscope.ingest.headers import Headers, Layout, layout_of
 from breachscope.ingest.lines import LEAST_NULS, Lines
-from breachscope.ingest.views import Mask, Offsets, are_text, begins_of_runs, text_views, without_texts
+from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built
+from breachscope.ingest.onepass import one_pass
+from breachscope.ingest.views import Mask, without_texts
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
 from breachscope.timestamps import TimeForm, YearTimeline, Zone, parse_times
 
@@ -42,6 +45,9 @@ _VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *_TIM
 """Columns in which ``-`` and the empty text mean themselves."""
 _ESCAPED = ("path", "query", "request", "uri", "message")
 _IS_JSON = "_is_json"
+_LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 - 1, pl.Int64(): 10**18 - 1}
+"""Machine code reads numbers up to these; larger ones it leaves out."""
+_WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
 _HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
 _FIRST_LINES = 1_000
@@ -146,57 +152,49 @@ def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, 
 
 
 def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
-    """As :func:`read_lines`, for the lines of a whole block: those that can be are cut at their quotes, and expressions tried on the stretches."""
+    """As :func:`read_lines`, for the lines of a whole block: those that can be are read by machine code."""
     pattern = fmt.patterns[0] if fmt.kind == "regex" and not (fmt.comment or fmt.lacks_year) else None
-    if pattern is None or not pattern.stretches:
-        return read_lines(lines.frame, fmt, catalog, context)
-    rows, parts = _match_stretches(lines, pattern)
-    if not len(rows):
+    caught = _caught_at_once(lines, pattern, fmt) if pattern else None
+    if pattern is None or caught is None or not len(caught.texts):
         return read_lines(lines.frame, fmt, catalog, context)
     is_left = np.ones(len(lines), bool)
-    is_left[rows] = False
+    is_left[caught.texts] = False
     reading = read_lines(lines.take(np.flatnonzero(is_left)), fmt, catalog, context) if is_left.any() else Reading()
-    _to_events(lines.numbers(rows), parts, fmt, pattern, context, reading)
+    table = EVENT_TABLES[pattern.table or fmt.table or ""]
+    ready = {w.group: caught.columns[w.group] for w in _wanted(pattern, fmt) if w.group in table and w.kind not in (Kind.TEXT, Kind.RUN)}
+    plain = pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])
+    parts = [_Part(plain), *(_Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items())]
+    _to_events(lines.numbers(caught.texts.astype(np.int64)), parts, fmt, pattern, context, reading, ready)
     return reading
 
 
-def _match_stretches(lines: Lines, pattern: Pattern) -> tuple[Offsets, list[_Part]]:
-    """0-based rows of the lines whose every stretch is as the pattern has it, and what its groups caught there."""
-    rows, places = lines.stretches([s.width for s in pattern.stretches])
-    parts: list[_Part] = []
-    if not len(rows):
-        return rows, parts
-    is_match = np.ones(len(rows), bool)
-    for stretch, (starts, ends) in zip(pattern.stretches, places, strict=True):
-        if stretch.literal is not None:
-            is_match &= are_text(lines.data, starts, ends, stretch.literal)
-        elif stretch.group is None:
-            texts, row_of = _distinct(lines.data, starts, ends, stretch.width)
-            groups, is_caught = _caught(texts, stretch.regex)
-            if is_caught is not None:
-                is_match &= is_caught if row_of is None else is_caught[row_of]
-            parts.append(_Part(pl.DataFrame(_named(groups)), row_of))
-    kept = np.flatnonzero(is_match)
-    parts = [_Part(part.frame, kept if part.row_of is None else part.row_of[kept]) for part in parts] if len(kept) < len(rows) else parts
-    whole = [
-        text_views(lines.data, starts[kept], ends[kept]).alias(stretch.group)
-        for stretch, (starts, ends) in zip(pattern.stretches, places, strict=True)
-        if stretch.group is not None
-    ]
-    return rows[kept], [*parts, _Part(pl.DataFrame(whole))]
+def _caught_at_once(lines: Lines, pattern: Pattern, fmt: Format) -> Caught | None:
+    """What the pattern catches in those lines that machine code can read; None where it can none."""
+    if pattern.regex is None or pattern.keys or pattern.where or not is_built():
+        return None
+    # Escapes are undone with the rows at hand: lines that have some are left to those who do.
+    program = one_pass(pattern.regex, without="\\" if fmt.escapes else "")
+    if program is None or any(g.endswith("__q") for g in program.groups) or lines.places is None:
+        return None
+    return catch(lines.data, *lines.places, program, _wanted(pattern, fmt))
 
 
-def _distinct(data: bytes, starts: Offsets, ends: Offsets, width: int | None) -> tuple[pl.Series, Offsets | None]:
-    """Texts, and which of them each row has; None where most rows differ and each has its own."""
-    if width is not None:  # times of neighbouring lines
-        begins = begins_of_runs(data, starts, width)
-        return text_views(data, starts[begins], ends[begins]), np.repeat(np.arange(len(begins)), np.diff(begins, append=len(starts)))
-    texts = text_views(data, starts, ends)
-    first = texts.head(_FIRST_LINES)
-    if first.n_unique() * 2 > len(first):
-        return texts, None
-    encoded = texts.to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
-    return pl.Series(pl.from_arrow(encoded.dictionary)), encoded.indices.to_numpy()
+def _wanted(pattern: Pattern, fmt: Format) -> list[Wanted]:
+    """What is to be made of the groups of a pattern: their columns, where these need nothing but the text, else the text."""
+    table = EVENT_TABLES[pattern.table or fmt.table or ""]
+    special = {*fmt.fields, *(rule.origin for rule in fmt.fields.values()), *_VERBATIM, "duration_ms"}
+    wanted = []
+    for group in pattern.groups:
+        dtype = _POLARS_TYPES[table[group].type] if group in table and group not in special else None
+        if group == "time":
+            wanted.append(Wanted(group, Kind.RUN))
+        elif dtype is not None and dtype in _LARGEST:
+            wanted.append(Wanted(group, Kind.NUMBER, min(_LARGEST[dtype], _HIGHEST.get(group, _LARGEST[dtype])), _WIDTH[dtype]))
+        elif dtype == pl.String:
+            wanted.append(Wanted(group, Kind.ADDRESS if group.endswith("_ip") else Kind.TOLD))
+        elif not group.startswith("_"):
+            wanted.append(Wanted(group, Kind.TEXT))
+    return wanted
 
 
 def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading, ready: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -634,19 +632,21 @@ class _Part:
     """Some columns of matched lines as text; ``row_of`` tells which row of ``frame`` each line has, where lines share rows."""
 
     frame: pl.DataFrame
-    row_of: Offsets | None = None
+    row_of: npt.NDArray[np.uint32] | None = None
 
     def per_line(self, values: Sequence[pl.Series]) -> list[pl.Series]:
         """Values made of the frame's rows, one for each line."""
         if self.row_of is None or not values:
             return list(values)
-        return pl.DataFrame(values)[pl.Series(self.row_of, dtype=pl.UInt32)].get_columns()
+        return pl.DataFrame(values)[pl.Series(self.row_of)].get_columns()
 
 
-def _to_events(lines: pl.Series, parts: Sequence[_Part], fmt: Format, pattern: Pattern, context: Context, reading: Reading) -> None:
-    """Turn matched text into rows of an event table; rows whose values cannot be what they should be are rejected."""
+def _to_events(
+    lines: pl.Series, parts: Sequence[_Part], fmt: Format, pattern: Pattern, context: Context, reading: Reading, ready: Mapping[str, pl.Series] = {}
+) -> None:  # fmt: skip
+    """Turn matched text into rows of an event table, beside columns that are ready; rows whose values cannot be what they should be are rejected."""
     table = EVENT_TABLES[pattern.table or fmt.table or ""]
-    columns: dict[str, pl.Series] = {}
+    columns = dict(ready)
     is_faulty: Mask = np.zeros(len(lines), bool)
     for part in parts:
         values, faults = _values(part.frame, fmt, pattern, table, context)

@@ -112,27 +112,6 @@ _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", 
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """What stands in a line before, between or after its quotes, and the expression that reads it."""
-
-    regex: str
-    width: int | None = None
-    """Characters, where every text that matches is as long; then it is counted from the end of its stretch, behind the one before."""
-
-    @cached_property
-    def group(self) -> str | None:
-        """The group that takes the stretch whole, whatever stands there."""
-        whole = re.fullmatch(r'\^\(\?P<(\w+)>\[\^"\\\\\]\*\)\$', self.regex)
-        return whole[1] if whole else None
-
-    @cached_property
-    def literal(self) -> str | None:
-        """The text, where only one matches."""
-        text = self.regex[1:-1]
-        return text if text == re.escape(text).replace("\\ ", " ") else None
-
-
-@dataclass(frozen=True)
 class FieldRule:
     """How a column is made from its text beyond what its type says."""
 
@@ -190,24 +169,6 @@ class Pattern:
         return tuple(re.findall(r"\(\?P<(\w+)>", self.regex or ""))
 
     @cached_property
-    def stretches(self) -> tuple[Stretch, ...]:
-        """The pattern cut at its quotes, so that lines can be cut at theirs; empty where it cannot be. A bracketed time is cut off what stands before it."""
-        regex = self.regex or ""
-        parts = _split_at_quotes(regex)
-        compound = {"request", "uri"} & set(self.groups) and {"method", "path", "query", "protocol"} & set(self.groups)
-        if len(parts) < 3 or not len(parts) % 2 or self.keys or compound or not (regex.startswith("^") and regex.endswith("$")):
-            return ()
-        found: list[Stretch] = []
-        for part in (parts[0][1:], *parts[1:-1], parts[-1][:-1]):
-            timed = re.fullmatch(r"(.*)(\\\[\(\?P<time>([^()]*)\)\\\] ?)", part)
-            width = fixed_width(timed[3]) if timed else None
-            if timed and width is not None:
-                found += [Stretch(f"^{timed[1]}$"), Stretch(f"^{timed[2]}$", width + len("[]") + timed[2].endswith(" "))]
-            else:
-                found.append(Stretch(f"^{part}$"))
-        return tuple(found)
-
-    @cached_property
     def prefix(self) -> str:
         """The plain text that every match begins with; empty when there is none."""
         return literal_prefix(self.regex or "")
@@ -237,32 +198,6 @@ def literal_prefix(regex: str) -> str:
 _NEVER = r"[^\s\S]"
 _REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 """One character, escape or class of a regular expression."""
-
-
-def _split_at_quotes(regex: str) -> list[str]:
-    """Parts of an expression between the quotes that stand outside all groups and classes; one part where alternatives stand there too."""
-    parts, depth = [""], 0
-    for part in _REGEX_PARTS.findall(regex):
-        if part == "|" and depth == 0:
-            return [regex]
-        if part == '"' and depth == 0:
-            parts.append("")
-            continue
-        depth += {"(": 1, ")": -1}.get(part, 0)
-        parts[-1] += part
-    return parts
-
-
-def fixed_width(regex: str) -> int | None:
-    r"""Characters of every text that an expression matches; None where they differ, or where it is not made of characters, classes and counts alone.
-
-    >>> fixed_width(r"[0-9]{2}/[A-Z][a-z]{2} \+"), fixed_width("a+"), fixed_width("(ab)")
-    (8, None, None)
-    """
-    piece = r"(?:\\[^A-Za-z0-9]|\[\^?\]?(?:\\.|[^\]\\])*\]|[^\\\[\](){}.*+?|^$])(?:\{(\d+)\})?"
-    if not re.fullmatch(f"(?:{piece})*", regex):
-        return None
-    return sum(int(found[1] or 1) for found in re.finditer(piece, regex))
 
 
 def _has_top_alternatives(regex: str) -> bool:

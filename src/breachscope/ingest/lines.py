@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -13,11 +12,11 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.encoding import Encoding, first_fit
+from breachscope.ingest.native import Survey, find_lines, is_built, survey
 from breachscope.ingest.sources import Block, find_bytes
-from breachscope.ingest.views import LEAST_BYTES, Offsets
+from breachscope.ingest.views import Offsets
 
 _BOM = "\ufeff"
-_NEWLINE, _RETURN, _QUOTE, _BACKSLASH = b'\n\r"\\'
 LEAST_NULS = 64
 """No program writes so many NUL bytes in a row into a log: a system that crashed before it had written the block leaves them."""
 
@@ -27,11 +26,14 @@ class Lines:
     """The lines of one block, as bytes and as text."""
 
     data: bytes
+    seen: Survey
     starts: Offsets
     """Offset of every line, and the end of the last one."""
     first_line: int
     newline: bytes
     encoding: Encoding
+    ends: Offsets | None = None
+    """Where the text of every line ends, before its line end; None where nobody looked."""
     decoded: pl.Series | None = None
     """The text where not all bytes are UTF-8."""
     strays: int = 0
@@ -53,7 +55,7 @@ class Lines:
             array = _as_arrow(self.data, self.starts)
             text = pl.Series(pl.from_arrow(array if len(rows) == len(self) else array.take(pa.array(rows))))
         text = text.str.strip_chars_end("\r\n")
-        if b"\0" in self.data:
+        if self.seen.nuls:
             text = text.str.strip_chars_start("\0").str.strip_chars_end("\r\0")
         if self._has_mark:
             text = text.str.strip_prefix(_BOM)
@@ -62,49 +64,22 @@ class Lines:
     @property
     def _has_mark(self) -> bool:
         """Whether a byte order mark stands anywhere: also where files with marks were joined."""
-        return not self.data.isascii() and _BOM.encode() in self.data
+        return not self.seen.is_ascii and _BOM.encode() in self.data
 
     def numbers(self, rows: Offsets) -> pl.Series:
         """1-based numbers of the lines in these rows."""
         return pl.Series("line", self.first_line + rows, dtype=pl.Int64)
 
-    def stretches(self, widths: Sequence[int | None]) -> tuple[Offsets, list[tuple[Offsets, Offsets]]]:
-        """Cut lines at their quotes: 0-based rows of the lines that have as many as needed, and where each of their stretches begins and ends.
-
-        Of ``widths``, each None is what stands before, between or behind quotes; a number is so many bytes at the end of
-        the one before it. Lines with a backslash are left out, for it may escape a quote, and such whose text is not
-        their bytes.
-        """
-        if self.decoded is not None or self.newline != b"\n" or b"\0" in self.data or self._has_mark or len(self.data) < LEAST_BYTES:
-            return np.zeros(0, np.int64), []
-        data = np.frombuffer(self.data, np.uint8)
-        starts, ends = self.starts[:-1], self.starts[1:].copy()
-        ends -= data.take(ends - 1) == _NEWLINE
-        ends -= (ends > starts) & (data.take(ends - 1, mode="clip") == _RETURN)
-        found = find_bytes(self.data, _QUOTE, _BACKSLASH)
-        is_quote = data.take(found) == _QUOTE
-        quotes, backslashes = found[is_quote], found[~is_quote]
-        first = np.searchsorted(quotes, self.starts)
-        needed = widths.count(None) - 1
-        is_cut = (np.diff(first) == needed) & (data.take(ends - 1, mode="clip") != _RETURN)
-        is_cut[np.searchsorted(self.starts, backslashes, side="right") - 1] = False
-        rows = np.flatnonzero(is_cut)
-        marks = [quotes.take(first[rows] + n) for n in range(needed)]
-        begins = iter([starts[rows], *(mark + 1 for mark in marks)])
-        closes = iter([*marks, ends[rows]])
-        places: list[tuple[Offsets, Offsets]] = []
-        for width in widths:
-            if width is None:
-                places.append((next(begins), next(closes)))
-            else:
-                begin, end = places[-1]
-                places[-1:] = [(begin, end - width), (end - width, end)]
-        fits = np.logical_and.reduce([begin <= end for begin, end in places])
-        return (rows, places) if fits.all() else (rows[fits], [(begin[fits], end[fits]) for begin, end in places])
+    @property
+    def places(self) -> tuple[Offsets, Offsets] | None:
+        """Where the text of each line begins and ends; None where that is not known or not simply the line's bytes without the line end."""
+        if self.decoded is not None or self.newline != b"\n" or self.seen.nuls or self._has_mark:
+            return None
+        return (self.starts[:-1], self.ends) if self.ends is not None else None
 
     def nul_runs(self) -> list[tuple[int, int]]:
         """(line, bytes) of every run of at least :data:`LEAST_NULS` NUL bytes."""
-        if bytes(LEAST_NULS) not in self.data:
+        if self.seen.nuls < LEAST_NULS or bytes(LEAST_NULS) not in self.data:
             return []
         nuls = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 0)
         begins = np.flatnonzero(np.diff(nuls, prepend=-2) != 1)
@@ -123,14 +98,18 @@ class Lines:
 def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     """Split and decode a block."""
     data = block.data
-    starts = _line_starts(data, newline)
+    seen = survey(data, newline)
+    starts, ends = find_lines(data, newline, seen.newlines + (not data.endswith(newline))) if is_built() else (_line_starts(data, newline), None)
+    lines = Lines(data, seen, starts, block.first_line, newline, encoding, ends)
+    if seen.is_ascii:
+        return lines
     try:
         _as_arrow(data, starts).validate(full=True)
     except pa.ArrowInvalid:
         text, read_as = _decoded(data, starts)
         strays = len(text) - read_as["utf-8"] - (read_as["cp932"] if encoding == "cp932" else 0)
-        return Lines(data, starts, block.first_line, newline, encoding, text, strays)
-    return Lines(data, starts, block.first_line, newline, encoding)
+        return replace(lines, decoded=text, strays=strays)
+    return lines
 
 
 def _line_starts(data: bytes, newline: bytes) -> Offsets:

@@ -22,6 +22,7 @@ from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 from breachscope.errors import InputError
 from breachscope.ingest.documents import as_lines, record_depth
 from breachscope.ingest.encoding import Encoding, detect_encoding
+from breachscope.ingest.native import survey
 
 BLOCK_BYTES = 24 << 20
 MAX_LINE_BYTES = 64 << 20
@@ -236,7 +237,7 @@ class Stream:
                 pending, held = [rest], len(rest)
                 if data:
                     yield self._block(line, offset, data)
-                    line, offset = line + int(np.count_nonzero(np.frombuffer(data, np.uint8) == self.newline[0])), offset + len(data)
+                    line, offset = line + survey(data, self.newline).newlines, offset + len(data)
                 elif held >= self.max_line_bytes:
                     overlong = held
                     pending = [rest[:KEPT_OF_LONG_LINE]]

@@ -1,0 +1,194 @@
+"""Lines of a block, and what a one-pass expression catches in them, as columns: found by machine code (``native.c``).
+
+The machine code is compiled when the package is built. Where it could not be, or where it does not vouch for a text, NumPy and
+the regular expression engine read: the same, more slowly.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses
+from breachscope.ingest.onepass import Program
+from breachscope.ingest.views import Offsets, view_of
+
+_LIBRARY = Path(__file__).with_name("libnative.so")
+_NULL_VIEWS = np.array([view_of(text.encode()) for text in NULL_TEXTS])
+_NUMBERS = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
+
+
+class Kind(IntEnum):
+    """What is made of a group. The numbers are those of ``enum kind`` in ``native.c``."""
+
+    TEXT = 0
+    """Its text."""
+    TOLD = 1
+    """Its text, null where that is a word for nothing."""
+    ADDRESS = 2
+    """The same in the canonical spelling of addresses."""
+    NUMBER = 3
+    """A whole number, null for a word for nothing; a text with any other does not match."""
+    RUN = 4
+    """The text of each run of neighbours that share it."""
+    PLACE = 5
+    """Where it begins and ends."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be made of a group; of a number, up to which, and in how many bytes."""
+
+    group: str
+    kind: Kind
+    most: int = 0
+    width: int = 8
+
+
+@dataclass(frozen=True)
+class Caught:
+    """What was caught in the texts that matched."""
+
+    texts: npt.NDArray[np.int32]
+    """0-based numbers of the texts that matched."""
+    columns: dict[str, pl.Series]
+    """Group → its values in those texts; of runs, one value for each run."""
+    runs: dict[str, npt.NDArray[np.uint32]]
+    """Group → which run each text is in."""
+    places: dict[str, Offsets]
+    """Group → (begin, end) in each text; -1 where it took no part."""
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "slots", "exits")),
+        *((name, ctypes.c_int64) for name in ("class_count", "slot_width", "is_whole")),
+    )
+
+
+class _Column(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("kind", "slot", "most", "width")),
+        *((name, ctypes.c_void_p) for name in ("values", "views", "valid", "marked")),
+        *((name, ctypes.c_int64) for name in ("missing", "count")),
+    )
+
+
+@cache
+def is_built() -> bool:
+    """Whether there is machine code."""
+    return _LIBRARY.exists()
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """The machine code; calls of it let other threads run."""
+    library = ctypes.CDLL(str(_LIBRARY))
+    library.breachscope_catch.restype = ctypes.c_int64
+    library.breachscope_keep_memory()
+    return library
+
+
+class Survey(NamedTuple):
+    """What a block is made of."""
+
+    newlines: int
+    nuls: int
+    is_ascii: bool
+
+
+def survey(data: bytes, newline: bytes) -> Survey:
+    """Look at every byte once; Python's own ways look again for each question, and let nobody else run."""
+    if not is_built():
+        read = np.frombuffer(data, np.uint8)
+        return Survey(int(np.count_nonzero(read == newline[0])), int(np.count_nonzero(read == 0)), data.isascii())
+    found = np.empty(3, np.int64)
+    _library().breachscope_survey(data, ctypes.c_int64(len(data)), newline[0], ctypes.c_void_p(found.ctypes.data))
+    return Survey(int(found[0]), int(found[1]), not found[2])
+
+
+def find_lines(data: bytes, newline: bytes, count: int) -> tuple[Offsets, Offsets]:
+    """Where each of ``count`` lines begins, and the end of the last one; and where the text of each ends, without line end and carriage returns.
+
+    There must be machine code.
+    """
+    starts, ends = np.empty(count + 1, np.int64), np.empty(count, np.int64)
+    places = (ctypes.c_void_p(a.ctypes.data) for a in (starts, ends))
+    _library().breachscope_lines(data, ctypes.c_int64(len(data)), newline[0], ctypes.c_int64(count), *places)
+    return starts, ends
+
+
+class _Output:
+    """Room for one column of up to ``count`` values."""
+
+    def __init__(self, wanted: Wanted, program: Program, count: int) -> None:
+        self.wanted = wanted
+        per_value = {Kind.NUMBER: wanted.width, Kind.RUN: 4}.get(wanted.kind, 16)
+        self.values = np.empty(count * per_value, np.uint8)
+        self.views = np.empty((count if wanted.kind == Kind.RUN else 0, 2), np.uint64)
+        self.valid = np.zeros(count // 8 + 1, np.uint8)
+        self.marked = np.empty(count if wanted.kind == Kind.ADDRESS else 0, np.uint8)
+        self.slot = 2 * program.groups.index(wanted.group)
+
+    def described(self) -> tuple[int | None, ...]:
+        pointers = (a.ctypes.data for a in (self.values, self.views, self.valid, self.marked))
+        return self.wanted.kind, self.slot, self.wanted.most, self.wanted.width, *pointers, 0, 0
+
+    def series(self, rows: int, missing: int, data: bytes) -> pl.Series:
+        valid = pa.py_buffer(self.valid) if missing else None
+        if self.wanted.kind == Kind.NUMBER:
+            array = pa.Array.from_buffers(_NUMBERS[self.wanted.width], rows, [valid, pa.py_buffer(self.values)])
+        else:
+            views = self.views if self.wanted.kind == Kind.RUN else self.values
+            array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), pa.py_buffer(data)])
+        return pl.Series(self.wanted.group, pl.from_arrow(array))
+
+
+def catch(data: bytes, starts: Offsets, ends: Offsets, program: Program, wanted: Sequence[Wanted]) -> Caught:
+    """Match texts of ``data``, which must be UTF-8. A text in which a number is none, or is more than its ``most``, does not count as matched.
+
+    There must be machine code.
+    """
+    count = len(starts)
+    begins, closes = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
+    texts = np.empty(count, np.int32)
+    outputs = [_Output(w, program, count) for w in wanted]
+    columns = (_Column * len(wanted))(*(_Column(*o.described()) for o in outputs))
+    tables = (program.classes, program.steps, program.final, program.slots, program.exits)
+    shape = (len(program.steps) // len(program.final), program.slots.shape[1], program.is_whole)
+    matched = _library().breachscope_catch(
+        data,
+        ctypes.c_int64(len(data)),
+        *(ctypes.c_void_p(a.ctypes.data) for a in (begins, closes)),
+        ctypes.c_int64(count),
+        ctypes.byref(_Program(*(t.ctypes.data for t in tables), *shape)),
+        columns,
+        ctypes.c_int64(len(wanted)),
+        ctypes.c_void_p(_NULL_VIEWS.ctypes.data),
+        ctypes.c_int64(len(_NULL_VIEWS)),
+        ctypes.c_void_p(texts.ctypes.data),
+    )
+    caught = Caught(texts[:matched], {}, {}, {})
+    for output, column in zip(outputs, columns, strict=True):
+        group, kind = output.wanted.group, output.wanted.kind
+        if kind == Kind.PLACE:
+            caught.places[group] = output.values.view(np.int64).reshape(-1, 2)[:matched]
+            continue
+        values = output.series(column.count if kind == Kind.RUN else matched, column.missing, data)
+        if kind == Kind.RUN:
+            caught.runs[group] = output.values.view(np.uint32)[:matched]
+        if kind == Kind.ADDRESS and column.count:
+            others = np.flatnonzero(output.marked[:matched])
+            values = values.scatter(others, canonical_addresses(values[others]))
+        caught.columns[group] = values
+    return caught

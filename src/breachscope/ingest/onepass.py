@@ -1,0 +1,387 @@
+r"""Regular expressions as tables that :mod:`breachscope.ingest.kernels` runs over bytes.
+
+An expression is *one-pass* when at every byte at most one way goes on (R. Cox, "Regular Expression Matching in the Wild",
+2010). Then a table of states and bytes says which state follows and which groups begin or end there, and there is one
+reading of a text, whatever the engine. Expressions that are not, or that use what this module does not know, have no
+table: those are left to the regular expression engine, and so is every text that a table refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+_MOST_STATES = 4_000
+_MOST_EXITS = 4
+_LARGEST_HALF, _LARGEST_CLASS = 0xFFFF, 0xFF
+NO_STEP = 0xFFFFFFFF
+_ASCII = frozenset(range(0x80))
+_NO_NEWLINE = _ASCII - {0x0A}
+_TAIL = frozenset(range(0x80, 0xC0))
+_WIDE = ((range(0xC2, 0xE0), 1), (range(0xE0, 0xF0), 2), (range(0xF0, 0xF5), 3))
+"""First bytes of UTF-8 characters beyond ASCII, and how many follow (RFC 3629 section 4). The text was checked to be UTF-8 before."""
+_DIGITS, _SPACES = frozenset(b"0123456789"), frozenset(b" \t\n\v\f\r")
+_WORD = _DIGITS | frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+_PERL = {"d": _DIGITS, "s": _SPACES, "w": _WORD, "D": _ASCII - _DIGITS, "S": _ASCII - _SPACES, "W": _ASCII - _WORD}
+"""Of these classes only ASCII is known here: what is a space or a digit beyond it is left to the regular expression engine."""
+_CONTROLS = {"n": 0x0A, "r": 0x0D, "t": 0x09, "f": 0x0C, "v": 0x0B, "a": 0x07}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A one-pass expression. State 0 is the first; ``-1`` is no state."""
+
+    groups: tuple[str, ...]
+    classes: npt.NDArray[np.uint8]
+    """Byte → its class: bytes of one class are alike in every state. There are ``len(steps) / len(final)`` classes."""
+    steps: npt.NDArray[np.uint32]
+    """Row + class → the row of the next state and, in the upper half, the action on the way; :data:`NO_STEP` where there is none.
+
+    The row of a state is its number times the number of classes. Action 0 does nothing.
+    """
+    final: npt.NDArray[np.int16]
+    """State → the action where the text ends in it; -1 where it must not."""
+    slots: npt.NDArray[np.int16]
+    """Action → slots that are set to the place of the byte, filled up with -1. Group ``n`` begins at slot 2n and ends at 2n + 1."""
+    exits: npt.NDArray[np.uint64]
+    """Action → bytes that end the stay in the state it leads to, each repeated eight times, where these and all beyond ASCII do; else 0."""
+    is_whole: bool
+    """Whether the expression must reach the end of the text; else it ends with the first state in which it can."""
+
+
+class _NotOnePassError(Exception):
+    pass
+
+
+@lru_cache(maxsize=1024)
+def one_pass(regex: str, without: str = "") -> Program | None:
+    """The tables of an expression that begins with ``^``, for texts that hold none of the characters ``without``; None where it has none.
+
+    >>> one_pass("^(?P<a>[^ ]+) x$").groups, one_pass("^(?P<a>.*)(?P<b>.*)$"), one_pass("(?i)^a")
+    (('a',), None, None)
+    """
+    if not regex.startswith("^"):
+        return None
+    is_whole = regex.endswith("$") and not regex.endswith(r"\$")
+    try:
+        tree = _Parser(regex[1 : -1 if is_whole else None]).whole()
+        return _Automaton(tree, is_whole, frozenset(without.encode())).program()
+    except _NotOnePassError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Set:
+    """One character: which of ASCII, and whether any beyond."""
+
+    ascii: frozenset[int]
+    is_wide: bool = False
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    parts: tuple[_Node, ...]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    options: tuple[_Node, ...]
+
+
+@dataclass(frozen=True)
+class _Repeat:
+    part: _Node
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True)
+class _Group:
+    name: str
+    part: _Node
+
+
+_Node = _Set | _Sequence | _Choice | _Repeat | _Group
+
+
+class _Parser:
+    """Reads the part of the syntax that log formats use."""
+
+    def __init__(self, regex: str) -> None:
+        self.regex = regex
+        self.at = 0
+
+    def whole(self) -> _Node:
+        tree = self._choice()
+        if self.at < len(self.regex) or isinstance(tree, _Choice):  # the anchors belong to one option each
+            raise _NotOnePassError
+        return tree
+
+    def _choice(self) -> _Node:
+        options = [self._sequence()]
+        while self._skip("|"):
+            options.append(self._sequence())
+        return options[0] if len(options) == 1 else _Choice(tuple(options))
+
+    def _sequence(self) -> _Node:
+        parts: list[_Node] = []
+        while self.at < len(self.regex) and self.regex[self.at] not in "|)":
+            parts.append(self._repeated(self._part()))
+        return _Sequence(tuple(parts))
+
+    def _repeated(self, part: _Node) -> _Node:
+        counted = re.compile(r"([*+?])|\{(\d+)(,?)(\d*)\}").match(self.regex, self.at)
+        if counted is None:
+            return part
+        self.at = counted.end()
+        if counted[1]:
+            least, most = {"*": (0, None), "+": (1, None), "?": (0, 1)}[counted[1]]
+        else:
+            least = int(counted[2])
+            most = least if not counted[3] else int(counted[4]) if counted[4] else None
+        self._skip("?")  # where one way goes on, it is the same whether a long or a short one is preferred
+        if self.regex[self.at : self.at + 1] in ("*", "+", "{"):
+            raise _NotOnePassError
+        return _Repeat(part, least, most)
+
+    def _part(self) -> _Node:
+        if self._skip("("):
+            return self._group()
+        if self._skip("["):
+            return self._class()
+        character = self.regex[self.at]
+        self.at += 1
+        if character == "\\":
+            return self._escape()
+        if character == ".":
+            return _Set(_NO_NEWLINE, is_wide=True)
+        if character in "^$*+?{":
+            raise _NotOnePassError
+        return _literal(character)
+
+    def _group(self) -> _Node:
+        named = re.compile(r"\?P<(\w+)>").match(self.regex, self.at)
+        if named:
+            self.at = named.end()
+        elif not self._skip("?:"):
+            raise _NotOnePassError
+        part = self._choice()
+        if not self._skip(")"):
+            raise _NotOnePassError
+        return _Group(named[1], part) if named else part
+
+    def _escape(self) -> _Node:
+        character = self.regex[self.at : self.at + 1]
+        self.at += 1
+        if character in _PERL:
+            return _Set(_PERL[character])
+        if character in _CONTROLS:
+            return _Set(frozenset([_CONTROLS[character]]))
+        if not character or character.isalnum():
+            raise _NotOnePassError
+        return _literal(character)
+
+    def _class(self) -> _Node:
+        is_negated = self._skip("^")
+        held: set[int] = set()
+        is_perl = False
+        first = True
+        while first or self.regex[self.at : self.at + 1] != "]":
+            first = False
+            low = self._member()
+            if len(low) > 1:
+                is_perl = True
+            elif self.regex[self.at : self.at + 1] == "-" and self.regex[self.at + 1 : self.at + 2] not in ("]", ""):
+                self.at += 1
+                (high,), (begin,) = self._member(), low
+                low = frozenset(range(begin, high + 1))
+            held |= low
+        self.at += 1
+        return _Set(_ASCII - held, is_wide=not is_perl) if is_negated else _Set(frozenset(held))
+
+    def _member(self) -> frozenset[int]:
+        character = self.regex[self.at : self.at + 1]
+        self.at += 1
+        if character == "\\":
+            escaped = self._escape()
+            if isinstance(escaped, _Set):
+                return escaped.ascii
+        if not character or not character.isascii() or (character in "[&~-" and self.regex[self.at : self.at + 1] == character) or character == "[":
+            raise _NotOnePassError  # POSIX classes and operations on sets
+        return frozenset(character.encode())
+
+    def _skip(self, text: str) -> bool:
+        if self.regex.startswith(text, self.at):
+            self.at += len(text)
+            return True
+        return False
+
+
+def _literal(character: str) -> _Node:
+    bytes_ = [_Set(frozenset([byte])) for byte in character.encode()]
+    return bytes_[0] if len(bytes_) == 1 else _Sequence(tuple(bytes_))
+
+
+@dataclass
+class _Step:
+    """One step of the automaton: read a byte, branch, note the place, or end (none of these)."""
+
+    read: frozenset[int] | None = None
+    ways: list[int] | None = None
+    slot: int | None = None
+    then: int = -1
+
+
+_Row = list[tuple[int, tuple[int, ...]] | None]
+"""Byte → the next state, and the slots that are set on the way."""
+
+
+class _Automaton:
+    """Thompson's construction, then each step behind a byte as a state."""
+
+    def __init__(self, tree: _Node, is_whole: bool, without: frozenset[int]) -> None:
+        self.is_whole, self.without = is_whole, without
+        self.groups: list[str] = []
+        self.steps: list[_Step] = []
+        self.first = self._emit(tree, self._add(_Step()))
+
+    def _add(self, step: _Step) -> int:
+        if len(self.steps) > _MOST_STATES:
+            raise _NotOnePassError
+        self.steps.append(step)
+        return len(self.steps) - 1
+
+    def _emit(self, node: _Node, then: int) -> int:
+        """The step that begins ``node`` and goes on to ``then``."""
+        match node:
+            case _Set():
+                return self._character(node, then)
+            case _Sequence():
+                for part in reversed(node.parts):
+                    then = self._emit(part, then)
+                return then
+            case _Choice():
+                return self._add(_Step(ways=[self._emit(option, then) for option in node.options]))
+            case _Group():
+                if node.name not in self.groups:
+                    self.groups.append(node.name)
+                number = self.groups.index(node.name)
+                return self._add(_Step(slot=2 * number, then=self._emit(node.part, self._add(_Step(slot=2 * number + 1, then=then)))))
+            case _Repeat():
+                return self._repeat(node, then)
+
+    def _repeat(self, node: _Repeat, then: int) -> int:
+        begin = then
+        if node.most is None:
+            begin = self._add(_Step(ways=[then]))
+            (self.steps[begin].ways or []).append(self._emit(node.part, begin))
+        for _ in range((node.most or node.least) - node.least):
+            begin = self._add(_Step(ways=[self._emit(node.part, begin), then]))
+        for _ in range(node.least):
+            begin = self._emit(node.part, begin)
+        return begin
+
+    def _character(self, node: _Set, then: int) -> int:
+        ascii_ = self._add(_Step(read=node.ascii - self.without, then=then))
+        if not node.is_wide:
+            # A part of a character beyond ASCII stands in a literal by itself; it is no byte to do without.
+            return ascii_
+        ways = [ascii_]
+        for leads, more in _WIDE:
+            tail = then
+            for _ in range(more):
+                tail = self._add(_Step(read=_TAIL, then=tail))
+            ways.append(self._add(_Step(read=frozenset(leads), then=tail)))
+        return self._add(_Step(ways=ways))
+
+    def program(self) -> Program:
+        state_of = {self.first: 0}
+        moves: list[_Row] = []
+        ends: list[tuple[int, ...] | None] = []
+        todo = [self.first]
+        while todo:
+            row: _Row = [None] * 256
+            end = None
+            for step, slots in self._reachable(todo.pop(0)):
+                if step.read is None:
+                    end = slots
+                    continue
+                for byte in step.read:
+                    if row[byte] is not None:
+                        raise _NotOnePassError
+                    if step.then not in state_of:
+                        state_of[step.then] = len(state_of)
+                        todo.append(step.then)
+                    row[byte] = state_of[step.then], slots
+            if not self.is_whole and end is not None and any(row):
+                raise _NotOnePassError
+            moves.append(row)
+            ends.append(end)
+        return _tabled(self.groups, moves, ends, self.is_whole)
+
+    def _reachable(self, start: int) -> Iterator[tuple[_Step, tuple[int, ...]]]:
+        """Steps that read a byte or end, reached from ``start`` without one, and the places noted on the way."""
+        seen: set[int] = set()
+        left: list[tuple[int, tuple[int, ...]]] = [(start, ())]
+        while left:
+            number, slots = left.pop()
+            if number in seen:
+                raise _NotOnePassError
+            seen.add(number)
+            step = self.steps[number]
+            if step.ways is not None:
+                left += [(way, slots) for way in step.ways]
+            elif step.slot is not None:
+                left.append((step.then, (*slots, step.slot)))
+            else:
+                yield step, slots
+
+
+def _tabled(
+    groups: list[str], moves: list[_Row], ends: list[tuple[int, ...] | None], is_whole: bool
+) -> Program:  # fmt: skip
+    """The tables of an automaton: state → byte → (next state, slots to set), and state → slots to set at the end."""
+    exits = [_exits(state, row) for state, row in enumerate(moves)]
+    actions: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {((), ()): 0}
+    columns: dict[tuple[tuple[int, int] | None, ...], int] = {}
+    classes = []
+    for byte in range(256):
+        column: list[tuple[int, int] | None] = []
+        for state, row in enumerate(moves):
+            move = row[byte]
+            if move is None:
+                column.append(None)
+                continue
+            # Who stays is on the way through its texts already.
+            action = (move[1], exits[move[0]] if move[0] != state else ())
+            column.append((move[0], actions.setdefault(action, len(actions))))
+        classes.append(columns.setdefault(tuple(column), len(columns)))
+    final = [-1 if end is None else actions.setdefault((end, ()), len(actions)) for end in ends]
+    if len(moves) * len(columns) > _LARGEST_HALF or len(actions) > _MOST_STATES or len(columns) > _LARGEST_CLASS:
+        raise _NotOnePassError
+    steps = [NO_STEP if move is None else move[0] * len(columns) | move[1] << 16 for row in zip(*columns, strict=True) for move in row]
+    width = max(len(slots) for slots, _ in actions) + 1
+    return Program(
+        tuple(groups),
+        np.array(classes, np.uint8),
+        np.array(steps, np.uint32),
+        np.array(final, np.int16),
+        np.array([[*slots, *[-1] * (width - len(slots))] for slots, _ in actions], np.int16),
+        np.array([[_in_every_byte(byte) for byte in (leaving * _MOST_EXITS)[:_MOST_EXITS]] or [0] * _MOST_EXITS for _, leaving in actions], np.uint64),
+        is_whole,
+    )
+
+
+def _in_every_byte(byte: int) -> int:
+    return int.from_bytes(bytes([byte]) * 8)
+
+
+def _exits(state: int, row: _Row) -> tuple[int, ...]:
+    """Bytes of ASCII that end the stay in a state; none where there are more than a few."""
+    leaving = tuple(byte for byte in range(0x80) if row[byte] != (state, ()))
+    return leaving if len(leaving) <= _MOST_EXITS else ()

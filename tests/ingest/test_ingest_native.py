@@ -1,0 +1,158 @@
+"""The tables of one-pass expressions and the machine code that runs them, against Python's own ``re`` and plain loops."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shutil
+from itertools import count
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from breachscope.ingest import load_formats
+from breachscope.ingest.columns import NULL_TEXTS
+from breachscope.ingest.native import Caught, Kind, Wanted, catch, find_lines, is_built, survey
+from breachscope.ingest.onepass import one_pass
+
+needs_machine_code = pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
+
+ATOMS = ("a", "b", " ", "-", "é", "日", r"\.", "[ab]", "[^a ]", '[^"\\\\]', "[0-9]", r"\d", r"\S", ".")
+TEXTS = st.text(alphabet=list('ab -é日."\\3\u3000'), max_size=12)
+
+
+def regexes() -> st.SearchStrategy[str]:
+    """Expressions of the kind that formats use; most have several readings and so no table."""
+    repeats = st.sampled_from(("", "", "", "?", "*", "+", "{2}", "{1,2}"))
+    atoms = st.sampled_from(ATOMS)
+    inner = st.recursive(
+        atoms,
+        lambda part: st.one_of(
+            st.tuples(part, part).map("".join),
+            st.tuples(part, part).map(lambda two: f"(?:{two[0]}|{two[1]})"),
+            st.tuples(part, repeats).map(lambda two: f"(?:{two[0]}){two[1]}"),
+            part.map(lambda one: f"(?P<#>{one})"),
+        ),
+        max_leaves=6,
+    )
+    return inner.map(_numbered)
+
+
+def _numbered(regex: str) -> str:
+    numbers = count()
+    return re.sub("#", lambda _: f"g{next(numbers)}", regex)
+
+
+def caught(regex: str, texts: list[str], wanted: list[Wanted] | None = None, without: str = "") -> Caught | None:
+    program = one_pass(regex, without)
+    if program is None:
+        return None
+    held = [text.encode() for text in texts]
+    data = b"".join(held)
+    ends = np.cumsum([len(text) for text in held], dtype=np.int64)
+    starts = ends - np.array([len(text) for text in held], np.int64)
+    return catch(data, starts, ends, program, [Wanted(g, Kind.TEXT) for g in program.groups] if wanted is None else wanted)
+
+
+@needs_machine_code
+@settings(max_examples=400)
+@given(regexes(), st.lists(TEXTS, min_size=1, max_size=8), st.booleans())
+def test_what_matches_is_what_re_finds(regex: str, texts: list[str], is_whole: bool) -> None:
+    regex = f"^{regex}$" if is_whole else f"^{regex}"
+    found = caught(regex, texts)
+    if found is None:
+        return
+    compiled = re.compile(regex)
+    of_text = dict(zip(found.texts.tolist(), range(len(texts)), strict=False))
+    for number, text in enumerate(texts):
+        wanted = compiled.match(text)
+        if number in of_text:
+            assert wanted is not None
+            assert {g: s.to_list()[of_text[number]] for g, s in found.columns.items()} == wanted.groupdict()
+        elif text.isascii():
+            assert wanted is None  # what stands beyond ASCII may be left to the slower way
+
+
+@pytest.mark.parametrize(
+    "regex", ["a", "^a|b$", "^(?P<a>.*)(?P<b>.*)$", "(?i)^a$", r"^a\b$", "^(?=a)a$", "^(a)$", "^a++$", "^[[:alpha:]]$", "^(?:a|ab)c?b$", "^(?:a*)*$"]
+)
+def test_no_table_where_more_than_one_way_goes_on_or_the_syntax_is_not_known(regex: str) -> None:
+    assert one_pass(regex) is None
+
+
+def test_the_formats_of_access_logs_have_tables() -> None:
+    catalog = load_formats()
+    for name in ("combined", "common", "vhost_combined", "combined_extra"):
+        assert one_pass(catalog[name].patterns[0].regex or "", without="\\") is not None, name
+
+
+@needs_machine_code
+@given(st.lists(st.sampled_from(["0", "7", "65535", "65536", "-", "", "+1", "01", "1.0", "९", "9" * 18, "9" * 19, "-1", "1 "]), min_size=1, max_size=9))
+def test_numbers_are_digits_up_to_the_largest_or_nothing(texts: list[str]) -> None:
+    found = caught("^(?P<n>.*)$", texts, [Wanted("n", Kind.NUMBER, 65535, 4)])
+    assert found is not None
+    plain = [(n, int(t) if t not in ("", "-") else None) for n, t in enumerate(texts) if re.fullmatch("[0-9]{1,18}|-|", t, re.ASCII)]
+    expected = [(n, value) for n, value in plain if value is None or value <= 65535]
+    assert list(zip(found.texts.tolist(), found.columns["n"].to_list(), strict=True)) == expected
+
+
+ADDRESSES = st.one_of(
+    st.ip_addresses().map(str),
+    st.ip_addresses(v=6).map(lambda a: a.exploded.upper()),
+    st.ip_addresses(v=4).map(lambda a: f"::ffff:{a}"),
+    st.sampled_from(["1.2.3.4:80", "[2001:DB8::9]:443", "01.2.3.4", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1..2.3", "host.example", "-", "", "1.2.3.4."]),
+)
+
+
+@needs_machine_code
+@given(st.lists(ADDRESSES, min_size=1, max_size=9))
+def test_addresses_have_one_spelling(texts: list[str]) -> None:
+    found = caught("^(?P<a>.*)$", texts, [Wanted("a", Kind.ADDRESS)])
+    assert found is not None
+    assert found.columns["a"].to_list() == [_canonical(text) for text in texts]
+
+
+def _canonical(text: str) -> str | None:
+    if text in NULL_TEXTS:
+        return None
+    bare = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text.partition(":")[0] if text.count(":") == 1 else text
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return text
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+@needs_machine_code
+@given(st.lists(st.sampled_from(["", "-", "t1", "t2", "a longer text 1", "a longer text 2"]), min_size=1, max_size=12))
+def test_runs_are_neighbours_with_the_same_text(texts: list[str]) -> None:
+    found = caught("^(?P<t>.*)$", texts, [Wanted("t", Kind.RUN), Wanted("t", Kind.TOLD), Wanted("t", Kind.PLACE)])
+    assert found is not None
+    begins = [n for n in range(len(texts)) if n == 0 or texts[n] != texts[n - 1]]
+    assert found.runs["t"].tolist() == [sum(b <= n for b in begins) - 1 for n in range(len(texts))]
+    assert (found.places["t"][:, 1] - found.places["t"][:, 0]).tolist() == [len(t) for t in texts]
+
+
+@needs_machine_code
+def test_a_group_that_takes_no_part_has_no_text() -> None:
+    found = caught("^a(?P<q>[?][^ ]*)? (?P<n>[0-9]*|-)$", ["a?x=1 12", "a ", "a? -"], [Wanted("q", Kind.TEXT), Wanted("n", Kind.NUMBER, 99, 2)])
+    assert found is not None
+    assert found.columns["q"].to_list() == ["?x=1", None, "?"]
+    assert found.columns["n"].to_list() == [12, None, None]
+
+
+@needs_machine_code
+@given(st.lists(st.sampled_from([b"\n", b"\r", b"\0", b"a", b"\xe3\x81\x82", b"long " * 60, b"x" * 9000]), max_size=12).map(b"".join))
+def test_lines_and_what_a_block_is_made_of(data: bytes) -> None:
+    seen = survey(data, b"\n")
+    assert seen == (data.count(b"\n"), data.count(b"\0"), data.isascii())
+    lines = data.split(b"\n")[: None if data and not data.endswith(b"\n") else -1]
+    starts, ends = find_lines(data, b"\n", len(lines))
+    assert [data[b:e] for b, e in zip(starts.tolist(), ends.tolist(), strict=False)] == [line.rstrip(b"\r") for line in lines]
+    assert starts[-1] == len(data)
+
+
+def test_there_is_machine_code_where_a_compiler_is() -> None:
+    assert is_built() or not any(map(shutil.which, ("cc", "gcc", "clang"))), "install the package again: pip install --no-build-isolation -e ."
