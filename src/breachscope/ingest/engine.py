@@ -170,7 +170,7 @@ def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Conte
 
 def _caught_at_once(lines: Lines, pattern: Pattern, fmt: Format) -> Caught | None:
     """What the pattern catches in those lines that machine code can read; None where it can none."""
-    if pattern.regex is None or pattern.keys or pattern.where or not is_built():
+    if pattern.regex is None or pattern.keys or pattern.where or pattern.contains or pattern.skip or not is_built():
         return None
     # Escapes are undone with the rows at hand: lines that have some are left to those who do.
     program = one_pass(pattern.regex, without="\\" if fmt.escapes else "")
