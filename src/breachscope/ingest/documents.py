@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -20,6 +21,12 @@ _WRAPPED = re.compile(
 )
 """An object whose scalars stand before its list of records: CloudTrail, Azure diagnostic settings, Microsoft Graph, Google Workspace."""
 _ARRAY = re.compile(rb"\s*\[\s*(?:\{|\])")
+FLOW_TUPLES = b'"flowTuples"'
+"""The key under which Azure's network watcher lists the flows of a record."""
+_HERE = "\uffff"
+_MOST_AROUND = 1 << 12
+"""Characters that enclose a flow tuple; Azure writes some hundreds, and they are repeated for each tuple."""
+_MOST_UNFOLDED_BYTES = 64 << 20
 _SPREAD = re.compile(rb"\s*\{\s*\n")
 """An object written over several lines, and others behind it."""
 
@@ -50,6 +57,51 @@ def as_lines(chunks: Iterator[bytes], depth: int) -> Iterator[bytes]:
             yield lines
     if rest := scan.rest():
         yield rest
+
+
+def unfolded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines of records, each of which may hold many flows: such a record becomes a line for every flow tuple, with what encloses it."""
+    held = b""
+    for chunk in chunks:
+        *lines, held = (held + chunk).split(b"\n")
+        if lines:
+            yield b"".join(piece + b"\n" for line in lines for piece in _unfolded(line))
+        if len(held) > _MOST_UNFOLDED_BYTES:
+            yield held
+            held = b""
+    if held:
+        yield b"\n".join(_unfolded(held))
+
+
+def _unfolded(record: bytes) -> list[bytes]:
+    """The record once for each of its flow tuples, holding that one alone besides the scalars around it; the record itself where it holds none.
+
+    What is no JSON, or encloses its tuples in more text than a record of flows has, stays as it is.
+    """
+    if FLOW_TUPLES not in record:
+        return [record]
+    try:
+        found = [
+            (json.dumps(around, ensure_ascii=False, separators=(",", ":")).partition(f'"{_HERE}"'), tuples) for around, tuples in _tuples(json.loads(record))
+        ]
+        if not any(tuples for _, tuples in found) or any(len(before) + len(after) > _MOST_AROUND for (before, _, after), _ in found):
+            return [record]
+        return [f"{before}{json.dumps(one, ensure_ascii=False)}{after}".encode() for (before, _, after), tuples in found for one in tuples]
+    except (ValueError, RecursionError):
+        return [record]
+
+
+def _tuples(value: object) -> Iterator[tuple[object, list[object]]]:
+    """Every list of flow tuples, with what encloses it; :data:`_HERE` stands in its place."""
+    if isinstance(value, list):
+        yield from (([around], tuples) for item in value for around, tuples in _tuples(item))
+    elif isinstance(value, dict):
+        scalars = {key: inner for key, inner in value.items() if not isinstance(inner, (dict, list))}
+        for key, inner in value.items():
+            if key == "flowTuples" and isinstance(inner, list):
+                yield {**scalars, key: [_HERE]}, inner
+            else:
+                yield from (({**scalars, key: around}, tuples) for around, tuples in _tuples(inner))
 
 
 class _Scan:

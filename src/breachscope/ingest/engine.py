@@ -455,6 +455,10 @@ def _take(
     """Make events of the lines that are where the pattern says and have what it requires; return which lines are left for others."""
     is_where = _is_where(read, pattern)
     is_match = _has(read, pattern)
+    for key, regex in pattern.within.items():
+        groups, is_caught = _caught(read[key], regex)
+        read = read.hstack(_named(groups, read.columns))
+        is_match &= read[key].is_not_null() if is_caught is None else pl.Series(is_caught)
     matched = lines.filter(is_match).hstack(read.filter(is_match).get_columns())
     if not len(matched) or _is_eventless(matched, pattern, reading):
         pass

@@ -33,6 +33,7 @@ Grammar of ``formats/<id>.toml``::
     keys  = { dst_port = ["DPT", "dpt"] }       # key=value pairs anywhere in the text, or in the group "pairs", set apart by what the
                                                 # group "separator" caught, a character or its code 0x5E; of JSON, paths
     where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
+    within = { _tuple = '^(?P<time>…),' }       # kinds json and table: an expression that the text of a key must match, with groups
     set   = { action = "logon" }                # constants
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
     refuse = "the time has no date"             # the line is rejected for this reason
@@ -89,7 +90,7 @@ _KEYS: Mapping[str, str] = {
 }
 _PATTERN_KEYS: Mapping[str, str] = {
     **dict.fromkeys(("match", "contains", "skip", "refuse", "table"), "text"),
-    **dict.fromkeys(("keys", "set", "time", "where"), "a table"),
+    **dict.fromkeys(("keys", "set", "time", "where", "within"), "a table"),
     "require": _TEXTS,
 }
 _FIELD_KEYS: Mapping[str, str] = {
@@ -154,6 +155,8 @@ class Pattern:
     """Group or key → texts of which it must be one; ``*`` for any text."""
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column → JSON paths, the first that says something counts."""
+    within: Mapping[str, str] = field(default_factory=dict)
+    """Key → expression that its text must match, with groups."""
 
     @property
     def likeness(self) -> str:
@@ -431,6 +434,7 @@ def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Patte
         data.get("spaced", False),
         {name: _texts(wanted) for name, wanted in pattern.get("where", {}).items()},
         {c: _texts(p) for c, p in keys.items()} if kind == "json" else {},
+        pattern.get("within", {}),
     )
 
 
@@ -530,7 +534,7 @@ class _Checker:
         if table := self.data.get("table"):
             for column in columns:
                 self.check_group(column, table, given)
-        if columns and "time" not in columns and "message" not in columns:
+        if columns and not {"time", "message"} & set(columns) and not self.data.get("pattern"):
             self.complain("one of the columns must be 'time'", given)
         self.check_keys("json" if kind == "envelope" else kind, self.data.get("keys", {}), "keys")
         if kind == "envelope" and columns:
@@ -570,8 +574,8 @@ class _Checker:
         if not self.check_shape(pattern, _PATTERN_KEYS, "pattern", i):
             return
         kind = self.data.get("kind")
-        if not ({"match", "keys", "where"} & pattern.keys()):
-            self.complain("a pattern needs 'match', 'keys' or 'where'", "pattern", i)
+        if not ({"match", "keys", "where", "within"} & pattern.keys()):
+            self.complain("a pattern needs 'match', 'keys', 'where' or 'within'", "pattern", i)
         if kind in ("json", "table") and (unfit := {"match", "contains", *(["keys"] if kind == "table" else [])} & pattern.keys()):
             self.complain(f"a pattern of kind {kind} has no {min(unfit)!r}", "pattern", i)
         self.check_keys(str(kind), pattern.get("keys", {}), "pattern", i, "keys")
@@ -583,6 +587,12 @@ class _Checker:
         self.check_time("pattern", i, "time")
         groups = re.findall(r"\(\?P<(\w+)>", regex or "")
         given = {*groups, *pattern.get("keys", {}), *self.data.get("keys", {})}
+        for name, inner in pattern.get("within", {}).items():
+            if name not in given or kind not in ("json", "table"):
+                self.complain(f"no key of JSON or column is called {name!r}{did_you_mean(name, given)}", "pattern", i, "within", name)
+            if self.check_regex(inner, "pattern", i, "within", name):
+                groups += re.findall(r"\(\?P<(\w+)>", inner)
+        given |= set(groups)
         for name, wanted in pattern.get("where", {}).items():
             if name not in given:
                 self.complain(f"no group or key is called {name!r}{did_you_mean(name, given)}", "pattern", i, "where", name)
@@ -650,7 +660,8 @@ class _Checker:
         fed: set[object] = set()
         patterns: Sequence[Mapping[str, Any]] = self.data.get("pattern", ()) or ({},)
         for pattern in patterns:
-            groups = {g.removesuffix("__q") for g in re.findall(r"\(\?P<(\w+)>", str(pattern.get("match", "")))}
+            expressions = (str(pattern.get("match", "")), *map(str, pattern.get("within", {}).values()))
+            groups = {g.removesuffix("__q") for e in expressions for g in re.findall(r"\(\?P<(\w+)>", e)}
             texts = groups | set(pattern.get("keys", {})) | (common if "match" not in pattern else set())
             if {column, rule.get("origin")} & texts and column not in pattern.get("set", {}):
                 fed.add(pattern.get("table", self.data.get("table")))

@@ -34,6 +34,8 @@ class Headers:
         lines, names = list(self.lines), list(self.names)
         for line, text in _header_lines(data, first_line, (fmt.header or "").encode()):
             found = _names(text, fmt)
+            if fmt.header is None and not set(fmt.require) <= layout_of(found, fmt.separator, fmt.quote, fmt.names).fields.keys():
+                continue  # the first line is one like the others
             if not names or found != names[-1]:  # a restart repeats its header
                 lines.append(line)
                 names.append(found)

@@ -521,7 +521,7 @@ class _SourceReader:
         if totals.formats and set(totals.formats) <= REPEATING_FORMATS:
             notes.append("tells of requests that an access log holds with their status: they are counted only where no access log is given")
         if self.stream.record_depth is not None:
-            notes.append("is a JSON document: each of its records counts as a line")
+            notes.append("is a JSON document: each of its records, or of the flows that these list, counts as a line")
         if self.stream.lacks_final_newline and not self.unreadable:
             notes.append("ends inside a line: it was cut there, or was still being written")
         return tuple(notes)

@@ -20,7 +20,7 @@ import zstandard
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
 from breachscope.errors import InputError
-from breachscope.ingest.documents import as_lines, record_depth
+from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, unfolded
 from breachscope.ingest.encoding import Encoding, detect_encoding
 from breachscope.ingest.native import survey
 
@@ -195,13 +195,16 @@ class Stream:
         yield from chunks
 
     def _as_records(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Take a JSON document apart into its records, a line each; other inputs pass as they are."""
+        """Take a JSON document apart into its records, or into the flows that these list, a line each; other inputs pass as they are."""
         head = next(chunks, b"")
         self.record_depth = record_depth(head)
-        if self.record_depth is None:
+        holds_flows = FLOW_TUPLES in head
+        if self.record_depth is None and not holds_flows:
             return chain([head], chunks)
         self.newline = b"\n"
-        return as_lines(chain([head], chunks), self.record_depth)
+        self.record_depth = self.record_depth or 0
+        records = as_lines(chain([head], chunks), self.record_depth)
+        return unfolded(records) if holds_flows else records
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Block]:
         """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone."""
