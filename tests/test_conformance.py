@@ -218,7 +218,7 @@ def test_access_logs_are_read_as_crowdsec_reads_them(case: str, parser: str) -> 
             continue
         ours = events[line_holding(name, theirs["message"])]
         assert ours["client_ip"] == theirs["source_ip"]
-        assert str(ours["status"]) == theirs["http_status"]
+        assert str(ours.get("status", 0)) == theirs["http_status"]  # Caddy's 0 is no status: no answer was sent
         assert ours["method"] == theirs["http_verb"]
         assert ours["path"] + ("?" + ours["query"] if "query" in ours else "") == theirs["http_path"]
         assert ours.get("user_agent", "-") == theirs.get("http_user_agent", "-")

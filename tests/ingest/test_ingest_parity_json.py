@@ -196,7 +196,7 @@ def slow_suricata(event: dict[str, Any]) -> dict[str, Any] | None:
             "vhost": text_of(http.get("hostname")),
             "path": path if text_of(http.get("url")) else None,
             "query": query if mark else None,
-            "status": number_of(http.get("status"), 999),
+            "status": number_of(http.get("status"), 999) or None,
             "user_agent": text_of(http.get("http_user_agent")),
         }
     if not source or not target or kind not in ("flow", "alert", "dns", "http"):

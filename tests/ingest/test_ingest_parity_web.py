@@ -92,7 +92,7 @@ def slow_combined(line: str) -> Event | None:
             event[name] = slow_unescape(text)
     if "client_ip" in event:
         event["client_ip"] = slow_address(event["client_ip"])
-    event |= {name: int(text) for name, text in (("status", status), ("bytes_sent", size)) if text != "-"}
+    event |= {name: int(text) for name, text in (("status", status), ("bytes_sent", size)) if text != "-" and (name, text) != ("status", "000")}
     return event
 
 

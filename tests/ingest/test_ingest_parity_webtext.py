@@ -109,7 +109,7 @@ def slow_haproxy(line: str) -> Event | None:
         "ts_offset_min": 0,
         "client_ip": slow_address(address),
         "client_port": int(port),
-        "status": None if status == "-1" else int(status),
+        "status": None if status in ("-1", "000") else int(status),
         "bytes_sent": None if size.startswith("+") else int(size),
         "duration_ms": None if parts[4].startswith("+") else float(parts[4]),
         **slow_request(request),

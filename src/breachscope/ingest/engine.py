@@ -745,6 +745,9 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
     if name == "duration_ms":
         text = text.set((text == "-1").fill_null(value=False), None)  # a timer that never ran
     number = _number(text, dtype, rule.scale if rule else None).alias(name)
+    if name == "status" and number.min() == 0:  # no answer was sent
+        is_unanswered = (number == 0).fill_null(value=False)
+        number, text = number.set(is_unanswered, None), text.set(is_unanswered, None)
     least, most, highest = number.min(), number.max(), _HIGHEST.get(name)
     is_negative = isinstance(least, (int, float)) and least < 0
     is_too_high = highest is not None and isinstance(most, (int, float)) and most > highest
