@@ -34,6 +34,7 @@ from breachscope.case import MANIFEST, SOURCES, Case, Manifest, ParquetFile, Sou
 from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.clients import Forwarders
 from breachscope.ingest.engine import Context, Reading, read_block, read_lines, sniff
+from breachscope.ingest.folds import set_second_passes, span_of
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import Lines, split_lines
@@ -327,7 +328,7 @@ class _SourceReader:
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror}); check its permissions", path=self.plan.path) from error
         self.progress.start(self.plan.path.name, stat.st_size)
-        with _Outputs(self.case, self.plan.id) as outputs:
+        with _Outputs(self.case, self.plan.id, self.settings) as outputs:
             totals = self._read_blocks(outputs)
         self.progress.finish()
         return Source(
@@ -546,14 +547,16 @@ def _to_arrow(rows: pl.DataFrame) -> pa.Table:
 class _Outputs:
     """The files of one source: event tables, rejects and line index, each replaced as a whole at the end."""
 
-    def __init__(self, case: Case, source: int) -> None:
-        self.case, self.source = case, source
+    def __init__(self, case: Case, source: int, settings: SourceSettings) -> None:
+        self.case, self.source, self.settings = case, source, settings
         self.rows: Counter[str] = Counter()
         self.rejected = 0
         self.files: dict[str, str] = {}
         self.first_ts: str | None = None
         self.last_ts: str | None = None
         self._span: list[datetime] = []
+        self._ambiguous: set[str] = set()
+        """Event files with times that a clock showed twice."""
         self._stack = ExitStack()
         self._writers: dict[str, ParquetFile] = {}
         self._waiting: dict[str, list[pa.Table]] = {}
@@ -570,6 +573,9 @@ class _Outputs:
                 self._flush(name)
             for writer in self._writers.values():
                 writer.flush()  # before any of the files takes the place of an older one
+        if self._ambiguous:
+            set_second_passes(self.case, sorted(self._ambiguous), self.settings.tz, self.settings.skew)
+            self._span = [t for name in sorted(self._writers) if name.startswith("events/") for t in span_of(self.case, name)]
         for table in EVENT_TABLES:
             self._drop_stale(f"events/{table}/{self.source}.parquet")
         self._drop_stale(f"rejects/{self.source}.parquet")
@@ -588,7 +594,10 @@ class _Outputs:
             times = pl.Series(pl.from_arrow(rows["ts"]))
             self._span += [t for t in (times.min(), times.max()) if isinstance(t, datetime)]
             self._span = [min(self._span), max(self._span)] if self._span else []
-            self._add(f"events/{table}/{self.source}.parquet", rows)
+            name = f"events/{table}/{self.source}.parquet"
+            if (pl.Series(pl.from_arrow(rows["ts_quality"])) == "ambiguous").any():
+                self._ambiguous.add(name)
+            self._add(name, rows)
         if len(result.rejects):
             self.rejected += len(result.rejects)
             self._add(f"rejects/{self.source}.parquet", result.rejects)
