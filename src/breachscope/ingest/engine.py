@@ -664,6 +664,8 @@ def _to_events(
     for part in parts:
         if "attempts" in columns and "_repeats" in part.frame.columns:
             columns["attempts"] = columns["attempts"] * part.frame["_repeats"]
+    if "status" in columns and (status := columns["status"]).min() == 0:
+        columns["status"] = status.set((status == 0).fill_null(value=False), None)  # no answer was sent
     rows = _assembled(lines, columns, table, fmt.id, context.source)
     if is_faulty.any():
         rows = rows.filter(~is_faulty)
@@ -745,9 +747,6 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
     if name == "duration_ms":
         text = text.set((text == "-1").fill_null(value=False), None)  # a timer that never ran
     number = _number(text, dtype, rule.scale if rule else None).alias(name)
-    if name == "status" and number.min() == 0:  # no answer was sent
-        is_unanswered = (number == 0).fill_null(value=False)
-        number, text = number.set(is_unanswered, None), text.set(is_unanswered, None)
     least, most, highest = number.min(), number.max(), _HIGHEST.get(name)
     is_negative = isinstance(least, (int, float)) and least < 0
     is_too_high = highest is not None and isinstance(most, (int, float)) and most > highest
