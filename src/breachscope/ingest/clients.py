@@ -101,7 +101,7 @@ class Forwarders:
         for client, count in sorted(self.requests.items(), key=lambda item: (-item[1], item[0])):
             different = len(self.chains[client])
             if are_trusted:
-                told.append(f"{count:,} requests came through the trusted proxy {client}, and the log does not tell for whom: it counts as their client")
+                told.append(f"{client}, a trusted proxy, sent {count:,} requests without telling for whom, or the log leaves it out: it counts as their client")
             elif count >= _LEAST_REQUESTS and different >= _LEAST_CHAINS:
                 several = f"{different:,}" if different < _MOST_CHAINS else f"{_MOST_CHAINS:,} or more"
                 told.append(

@@ -94,7 +94,7 @@ def compute_scope(case: Case, datamap: DataMap | None, progress: Progress) -> Sc
     return answer
 
 
-_WORTH_A_WARNING = ("no_web_logs", "table_tz_assumed", "table_times_unreadable", "table_duplicate_keys", "keys_not_in_table")
+_WORTH_A_WARNING = ("no_web_logs", "clocks_differ", "table_tz_assumed", "table_times_unreadable", "table_duplicate_keys", "keys_not_in_table")
 
 
 def _read_incidents(case: Case) -> list[IncidentSummary]:
