@@ -16,7 +16,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import polars as pl
 
-from breachscope.ingest.columns import Address, parse_address
+from breachscope.ingest.columns import PLAIN_IPV4, Address, parse_address
 
 Network = IPv4Network | IPv6Network
 
@@ -41,11 +41,7 @@ def with_clients(rows: pl.DataFrame, trusted: Sequence[Network]) -> pl.DataFrame
     peers = rows.select(pl.coalesce("peer_ip", "client_ip").alias("_peer"))["_peer"]
     proxies = [text for text in peers.drop_nulls().unique().to_list() if (parsed := parse_address(text)) and is_trusted(parsed[0])]
     is_by_proxy = peers.is_in(proxies).fill_null(value=False)
-    reached = {chain: end for chain in rows["forwarded_for"].filter(is_by_proxy).drop_nulls().unique().to_list() if (end := _farthest(chain, is_trusted))}
-    ends = pl.DataFrame(
-        {"forwarded_for": list(reached), "_ip": [ip for ip, _ in reached.values()], "_port": [port for _, port in reached.values()]},
-        schema={"forwarded_for": pl.String, "_ip": pl.String, "_port": pl.Int32},
-    )
+    ends = _ends(rows["forwarded_for"].filter(is_by_proxy).drop_nulls().unique(), trusted)
     joined = rows.hstack([is_by_proxy.alias("_is_by_proxy"), peers]).join(ends, on="forwarded_for", how="left", maintain_order="left")
     is_told = pl.col("_is_by_proxy") & pl.col("_ip").is_not_null()
     set_right = joined.with_columns(
@@ -120,6 +116,42 @@ def _trust(trusted: Sequence[Network]) -> Callable[[Address], bool]:
         return known[address]
 
     return is_trusted
+
+
+def _ends(chains: pl.Series, trusted: Sequence[Network]) -> pl.DataFrame:
+    """Where trusted proxies lead to: forwarded_for, _ip, _port; chains of which the nearest proxy names no address are left out."""
+    is_trusted = _trust(trusted)
+    left = pl.DataFrame({"forwarded_for": chains, "_rest": chains, "_ip": pl.Series([None] * len(chains), dtype=pl.String)})
+    reached, odd = [], []
+    # Most chains are of a few plain addresses, and end at once.
+    for _ in range(_PLAIN_STEPS):
+        parts = left["_rest"].str.extract_groups(_PLAIN_END).struct.unnest()
+        parts.columns = ["_before", "_last"]
+        left = left.hstack(parts)
+        odd.append(left.filter(pl.col("_last").is_null()).select(_CHAIN))
+        left = left.filter(pl.col("_last").is_not_null()).with_columns(pl.col("_last").alias("_ip"))
+        goes_on = _lie_in(left["_last"], trusted) & left["_before"].is_not_null()
+        reached.append(left.filter(~goes_on).select("forwarded_for", "_ip", pl.lit(None, pl.Int32).alias("_port")))
+        left = left.filter(goes_on).select("forwarded_for", pl.col("_before").alias("_rest"), "_ip")
+    walked = [(chain, *(_farthest(rest, is_trusted) or (ip, None))) for chain, rest, ip in pl.concat([*odd, left]).iter_rows()]
+    reached.append(pl.DataFrame(walked, schema=reached[0].schema, orient="row"))
+    return pl.concat(reached).filter(pl.col("_ip").is_not_null())
+
+
+_CHAIN = ("forwarded_for", "_rest", "_ip")
+_PLAIN_STEPS = 4
+_PLAIN_END = rf"(?s)^(?:(.*),)?[ +]*({PLAIN_IPV4})[ ]*$"
+
+
+def _lie_in(addresses: pl.Series, networks: Sequence[Network]) -> pl.Series:
+    """Which of these plain IPv4 addresses lie in one of the networks."""
+    octets = addresses.str.split_exact(".", 3).struct.unnest()
+    number = octets.select(sum((pl.nth(n).cast(pl.UInt32) * (1 << 8 * (3 - n)) for n in range(4)), start=pl.lit(0, pl.UInt32)).alias("n"))["n"]
+    inside = pl.repeat(value=False, n=len(addresses), dtype=pl.Boolean, eager=True)
+    for network in networks:
+        if network.version == 4:
+            inside |= number.is_between(int(network.network_address), int(network.broadcast_address))
+    return inside
 
 
 def _farthest(chain: str, is_trusted: Callable[[Address], bool]) -> tuple[str, int | None] | None:

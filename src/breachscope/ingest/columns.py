@@ -19,7 +19,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NULL_TEXTS = ("-", "", "(null)", '""')
 """What logs write for a missing value: CLF, W3C, printf, and Apache for an empty user."""
 
-_PLAIN_IPV4 = r"^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"
+PLAIN_IPV4 = r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+"""An IPv4 address in its canonical spelling."""
 _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*\.[^:\[\]]*)(?=:))(?::([0-9]{0,5}))?", re.ASCII)
 """An address in brackets, or one with dots and a port behind it."""
 _HIGHEST_PORT = 65535
@@ -39,7 +40,7 @@ def canonical_addresses(texts: pl.Series) -> pl.Series:
 
     A text that is no address (a host name where the log resolves names, ``010.1.2.3``, which is octal to some) is kept as it is.
     """
-    is_odd = ~pl.col("a").str.contains(_PLAIN_IPV4) & (pl.col("a").str.len_bytes() <= _LONGEST_ADDRESS)
+    is_odd = ~pl.col("a").str.contains(f"^{PLAIN_IPV4}$") & (pl.col("a").str.len_bytes() <= _LONGEST_ADDRESS)
     odd = texts.to_frame("a").select_seq(pl.col("a").filter(is_odd).unique())["a"].to_list()
     respelt = {text: canonical for text in odd if (canonical := _canonical_address(text)) != text}
     return texts.replace(respelt) if respelt else texts
