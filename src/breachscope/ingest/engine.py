@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,7 @@ _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 _MOST_REPEATS = 10_000
 """Syslog daemons fold identical neighbours, some hundreds at the most; a larger number is the word of whoever wrote the message."""
 _FAULT = "_fault"
+_CONTINUED = "continues the line above"
 _TWICE = "key stands twice"
 _MARK = "\x1f"
 """Set where a value ends."""
@@ -73,6 +74,8 @@ class Context:
     years: YearTimeline | None = None
     headers: Headers = field(default_factory=Headers)
     trusted_proxies: tuple[Network, ...] = ()
+    is_files_format: bool = False
+    """Whether the file is in the format that is tried, so that its lines may continue each other."""
 
 
 @dataclass
@@ -134,6 +137,11 @@ def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, 
         if comments.any():
             reading.skipped["comment"] += int(comments.sum())
             lines = lines.filter(~comments)
+    if fmt is not None and fmt.continues and context.is_files_format:
+        is_continued = lines["text"].str.contains(fmt.continues)
+        if is_continued.any():
+            reading.skipped[f"{fmt.id}: {_CONTINUED}"] += int(is_continued.sum())
+            lines = lines.filter(~is_continued)
     is_broken = lines["text"].str.contains("\0" * LEAST_NULS, literal=True)
     if is_broken.any():
         reading.reject(lines["line"].filter(is_broken), "NUL bytes within the line: the records before and after them have run together")
@@ -153,7 +161,7 @@ def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, 
 
 def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
     """As :func:`read_lines`, for the lines of a whole block: those that can be are read by machine code."""
-    pattern = fmt.patterns[0] if fmt.kind == "regex" and not (fmt.comment or fmt.lacks_year) else None
+    pattern = fmt.patterns[0] if fmt.kind == "regex" and not (fmt.comment or fmt.continues or fmt.lacks_year) else None
     caught = _caught_at_once(lines, pattern, fmt) if pattern else None
     if pattern is None or caught is None or not len(caught.texts):
         return read_lines(lines.frame, fmt, catalog, context)
@@ -170,7 +178,7 @@ def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Conte
 
 def _caught_at_once(lines: Lines, pattern: Pattern, fmt: Format) -> Caught | None:
     """What the pattern catches in those lines that machine code can read; None where it can none."""
-    if pattern.regex is None or pattern.keys or pattern.where or pattern.contains or pattern.skip or not is_built():
+    if pattern.regex is None or pattern.keys or pattern.where or pattern.contains or pattern.skip or pattern.refuse or not is_built():
         return None
     # Escapes are undone with the rows at hand: lines that have some are left to those who do.
     program = one_pass(pattern.regex, without="\\" if fmt.escapes else "")
@@ -456,9 +464,9 @@ def _take(
     is_where = _is_where(read, pattern)
     is_match = _has(read, pattern)
     for key, regex in pattern.within.items():
-        groups, is_caught = _caught(read[key], regex)
+        groups, is_caught = _caught(read[key].fill_null(""), regex)
         read = read.hstack(_named(groups, read.columns))
-        is_match &= read[key].is_not_null() if is_caught is None else pl.Series(is_caught)
+        is_match &= read[key].is_not_null() & (True if is_caught is None else pl.Series(is_caught))
     matched = lines.filter(is_match).hstack(read.filter(is_match).get_columns())
     if not len(matched) or _is_eventless(matched, pattern, reading):
         pass
@@ -570,7 +578,7 @@ def _read_inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Cont
         if not len(left):
             break
         if not fmt.lacks_year and left["text"].str.contains(fmt.likeness).any():
-            inner.absorb(read_lines(left, fmt, catalog, Context(context.source, context.zone)))
+            inner.absorb(read_lines(left, fmt, catalog, replace(context, years=None, headers=Headers(), is_files_format=False)))
     reading.events += inner.events
     reading.skipped += inner.skipped
     reading.rejected += [*inner.rejected, inner.unread.select("line", pl.lit("no format reads the line inside").alias("reason"))]
@@ -739,6 +747,8 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         text = text.str.replace_all("+", " ", literal=True)
     if rule and rule.joined:
         text = joined_texts(text)
+    if rule and rule.doubled:
+        text = text.str.replace_all(rule.doubled * 2, rule.doubled, literal=True)
     if rule and (rule.cut or rule.find):
         text = _edited(text, rule)
     dtype = _POLARS_TYPES[table[name].type]
@@ -815,11 +825,13 @@ def sniff(
     if not len(sample):
         return None, 0.0
     for fmt in candidates or catalog.whole_lines:
-        if not candidates and fmt.kind != "table" and int(sample["text"].str.contains(fmt.likeness).sum()) <= best_share * len(sample):
+        likeness = fmt.likeness if fmt.continues is None else f"{fmt.likeness}|{fmt.continues}"
+        if not candidates and fmt.kind != "table" and int(sample["text"].str.contains(likeness).sum()) <= best_share * len(sample):
             continue  # it cannot read more than the best does
         headers = Headers().with_those_of(head, 1, fmt)
-        reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers))
-        share = (reading.event_lines + reading.skipped.total()) / len(sample)
+        reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers, is_files_format=True))
+        read = reading.event_lines + reading.skipped.total()
+        share = read / len(sample) if read > reading.skipped[f"{fmt.id}: {_CONTINUED}"] else 0.0
         if share > best_share:
             best, best_share = fmt, share
         if share == 1:

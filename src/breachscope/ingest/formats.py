@@ -11,6 +11,7 @@ Grammar of ``formats/<id>.toml``::
     programs = ["sshd"]    # kind syslog: whose messages these are; "*" for any program's. Of kinds regex and keyvalue: whose messages are
                            # such lines, too
     comment = "#"          # lines that begin so are skipped
+    continues = '^\t'       # in a file of this format, a line that holds this expression continues the one above, and is skipped
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
     keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives);
                                                 # keys of a [[pattern]] come on top, its require instead
@@ -43,6 +44,7 @@ Grammar of ``formats/<id>.toml``::
     map = { BLOCK = "deny" }                    # text translated; what is not in the map becomes null
     lower = true
     plus = true                                 # "+" stands for a space
+    doubled = '"'                               # two of these stand for one
     joined = true                               # an array of texts, as a repeated header is in JSON, stands for them with commas between
     origin = "rule"                             # taken from the text of this column where no group gives it
     cut = ':? *IN$'                             # regular expression of what is left out
@@ -80,7 +82,7 @@ Kind = Literal["regex", "delimited", "table", "json", "keyvalue", "envelope", "s
 _KINDS = ("regex", "delimited", "table", "json", "keyvalue", "envelope", "syslog")
 _TEXTS, _TABLES = "a list of texts", "a list of tables"
 _KEYS: Mapping[str, str] = {
-    **dict.fromkeys(("title", "kind", "table", "comment", "separator", "quote", "header"), "text"),
+    **dict.fromkeys(("title", "kind", "table", "comment", "continues", "separator", "quote", "header"), "text"),
     **dict.fromkeys(("extra", "spaced"), "true or false"),
     "escapes": "true, false or the characters that may be escaped",
     **dict.fromkeys(("spec", "programs", "columns", "require"), _TEXTS),
@@ -101,6 +103,7 @@ _FIELD_KEYS: Mapping[str, str] = {
     "origin": "text",
     "find": "a table",
     "plus": "true or false",
+    "doubled": "text",
     "joined": "true or false",
 }
 _TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS, "zone": "text"}
@@ -127,6 +130,8 @@ class FieldRule:
     """Value → regular expression that must occur, in any case; the first that does counts, else null."""
     plus: bool = False
     """Whether ``+`` stands for a space."""
+    doubled: str | None = None
+    """A character that stands twice for once."""
     joined: bool = False
     """Whether a JSON array of texts stands for these, with commas between."""
 
@@ -251,6 +256,8 @@ class Format:
     names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Kind table: column → alternative names in the header."""
     require: tuple[str, ...] = ()
+    continues: str | None = None
+    """What a line holds that continues the one above."""
 
     @cached_property
     def likeness(self) -> str:
@@ -407,6 +414,7 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
         data.get("header"), data.get("separator", ","), data.get("quote"),
         tuple(c.lower() for c in data.get("columns", ())) if kind == "table" else (),
         tuple((c, _texts(n)) for c, n in data.get("keys", {}).items()) if kind == "table" else (), tuple(data.get("require", ())),
+        data.get("continues"),
     )  # fmt: skip
 
 
@@ -479,6 +487,8 @@ class _Checker:
         if not is_envelope and not (patterns and all(p.keys() & {"table", *_EVENTLESS} for p in patterns)):
             self.check_table("table")
         self.check_time("time")
+        if "continues" in self.data:
+            self.check_regex(self.data["continues"], "continues")
         if kind in _KINDS:
             self.check_kind(kind)
         for i, pattern in enumerate(patterns):

@@ -466,7 +466,7 @@ class _SourceReader:
         if self.fmt is None:
             reading = read_lines(lines.frame, None, self.catalog, Context(self.plan.id))
         else:
-            reading = read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
+            reading = read_block(lines, self.fmt, self.catalog, replace(self._context_for(self.fmt, lines, headers), is_files_format=True))
         left = reading.refused(lines)
         for fmt in self.catalog.whole_lines if self.settings.format is None else ():
             if not len(left):
