@@ -43,7 +43,15 @@ def test_samples_expect_known_columns_and_members_of_closed_vocabularies(fmt: Fo
             assert any(not c.values or value in c.values for c in columns), f"{fmt.path}:{sample.number}: {name} = {value!r}"
 
 
-UNSAID = {"nfdump": {"action"}, "tcpdump": {"action"}, "zeek_conn": {"action"}, "zeek_dns": {"action"}, "zeek_ssh": {"user"}}
+UNSAID = {
+    "nfdump": {"action"},
+    "tcpdump": {"action"},
+    "zeek_conn": {"action"},
+    "zeek_dns": {"action"},
+    "zeek_ssh": {"user"},
+    "zeek_ssl": {"action"},
+    "zeek_files": {"user"},
+}
 """What a source does not say: Zeek watches, and decides nothing; it cannot see who logs in behind SSH's encryption."""
 
 

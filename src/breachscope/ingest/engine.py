@@ -406,6 +406,8 @@ def _read_table(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, contex
             continue
         groups, is_caught = _caught(under["text"], layout.regex)
         columns = pl.DataFrame(_fields(pl.DataFrame(_named(groups, kept=groups.columns)), layout, fmt))
+        unnamed = [name for name, _ in fmt.names if name.startswith("_") and name not in columns.columns]
+        columns = columns.with_columns([pl.lit(None, pl.String).alias(name) for name in unnamed])  # asked by patterns, not in this header
         if is_caught is not None:
             unread.append(under.filter(~is_caught))
             under, columns = under.filter(is_caught), columns.filter(is_caught)
