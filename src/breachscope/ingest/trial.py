@@ -66,7 +66,8 @@ def _sample_fault(sample: Sample, fmt: Format, catalog: FormatCatalog) -> str | 
 
 def sample_headers(sample: Sample, fmt: Format) -> Headers:
     """The header that a sample stands under, as if it were the line before the first."""
-    return Headers((0,), Headers().with_those_of(f"{sample.header}\n".encode(), 1, fmt).names) if sample.header else Headers()
+    names = Headers().with_those_of(f"{sample.header}\n".encode(), 1, fmt).names if sample.header else ()
+    return Headers((0,), names) if names else Headers()
 
 
 def _told(reading: Reading) -> str:
