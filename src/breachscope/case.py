@@ -70,7 +70,7 @@ class Source:
     compression: str
     encoding: str
     newline: str
-    """LF (also for CRLF) or CR."""
+    """LF (also for CRLF) or CR; of an input of records, what it is."""
     formats: Mapping[str, int] = field(default_factory=dict)
     """Format id → lines that became events."""
     confidence: float = 0.0

@@ -79,7 +79,7 @@ def test_an_event_of_a_document_leads_back_to_its_record(tmp_path: Path) -> None
     (tmp_path / "export.json").write_text(json.dumps(records, indent=1))
     case = Case.create_or_open(tmp_path / "case")
     result = ingest(case, [tmp_path / "export.json"], IngestOptions(), Silent())
-    assert [(s.lines, s.event_lines, s.newline) for s in result.added] == [(3, 3, "JSON")]
+    assert [(s.lines, s.event_lines, s.newline) for s in result.added] == [(3, 3, "JSON document")]
     events = pq.read_table(case.event_files("web")[0]).to_pylist()
     assert [e["path"] for e in events] == ["/o/0", "/o/1", "/o/2"]
     assert json.loads(read_raw_line(case, events[1]["event_id"]).text) == records[1]

@@ -178,7 +178,7 @@ def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Conte
 
 def _caught_at_once(lines: Lines, pattern: Pattern, fmt: Format) -> Caught | None:
     """What the pattern catches in those lines that machine code can read; None where it can none."""
-    if pattern.regex is None or pattern.keys or pattern.where or pattern.contains or pattern.skip or pattern.refuse or not is_built():
+    if pattern.regex is None or pattern.keys or pattern.conditions or pattern.contains or pattern.skip or pattern.refuse or not is_built():
         return None
     # Escapes are undone with the rows at hand: lines that have some are left to those who do.
     program = one_pass(pattern.regex, without="\\" if fmt.escapes else "")
@@ -261,15 +261,15 @@ def _match_regex(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, p
         return lines, lines
     groups, is_match = _caught(lines["text"], pattern.regex or "")
     if is_match is None:
-        matched, rest = lines.hstack(_named(groups, lines.columns, pattern.where)), lines.clear()
+        matched, rest = lines.hstack(_named(groups, lines.columns, pattern.conditions)), lines.clear()
     else:
         rest = lines.filter(~is_match)
         if len(rest) == len(lines):
             return lines.clear(), lines
-        matched = lines.hstack(_named(groups, lines.columns, pattern.where)).filter(is_match)
+        matched = lines.hstack(_named(groups, lines.columns, pattern.conditions)).filter(is_match)
     if pattern.keys:
         matched = _with_pairs(matched, pattern)
-    if pattern.where:
+    if pattern.conditions:
         has = _has(matched, pattern)
         rest = pl.concat([rest, matched.filter(~has).select(lines.columns)])
         matched = matched.filter(has)
@@ -476,7 +476,7 @@ def _take(
         _read_envelopes(matched, fmt, pattern, catalog, context, reading)
     else:
         _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
-    if not pattern.where:
+    if not pattern.conditions:
         return ~is_match
     # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
     reading.unread = pl.concat([reading.unread, lines.filter(is_where & ~is_match)])
@@ -495,6 +495,8 @@ def _is_where(caught: pl.DataFrame, pattern: Pattern) -> pl.Series:
     is_where = pl.Series("where", np.ones(len(caught), bool))
     for column, texts in pattern.where.items():
         is_where &= caught[column].is_not_null() if "*" in texts else caught[column].is_in(texts).fill_null(value=False)
+    for column, texts in pattern.unless.items():
+        is_where &= caught[column].is_not_null() & ~caught[column].is_in(texts).fill_null(value=True)
     return is_where
 
 

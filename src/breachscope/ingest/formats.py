@@ -34,6 +34,7 @@ Grammar of ``formats/<id>.toml``::
     keys  = { dst_port = ["DPT", "dpt"] }       # key=value pairs anywhere in the text, or in the group "pairs", set apart by what the
                                                 # group "separator" caught, a character or its code 0x5E; of JSON, paths
     where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
+    unless = { _type = ["flow"] }               # texts of which a group or key must have none, but some other
     within = { _tuple = '^(?P<time>…),' }       # kinds json and table: an expression that the text of a key must match, with groups
     set   = { action = "logon" }                # constants
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
@@ -92,7 +93,7 @@ _KEYS: Mapping[str, str] = {
 }
 _PATTERN_KEYS: Mapping[str, str] = {
     **dict.fromkeys(("match", "contains", "skip", "refuse", "table"), "text"),
-    **dict.fromkeys(("keys", "set", "time", "where", "within"), "a table"),
+    **dict.fromkeys(("keys", "set", "time", "where", "unless", "within"), "a table"),
     "require": _TEXTS,
 }
 _FIELD_KEYS: Mapping[str, str] = {
@@ -158,10 +159,17 @@ class Pattern:
     """Whether a value ends only where the next key stands."""
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Group or key → texts of which it must be one; ``*`` for any text."""
+    unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Group or key → texts of which it must be none; it must say something, though."""
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column → JSON paths, the first that says something counts."""
     within: Mapping[str, str] = field(default_factory=dict)
     """Key → expression that its text must match, with groups."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Groups and keys whose text decides whether the pattern takes a line."""
+        return (*self.where, *self.unless)
 
     @property
     def likeness(self) -> str:
@@ -430,7 +438,7 @@ def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Patte
     require = pattern.get("require", () if _EVENTLESS & pattern.keys() else data.get("require", ()))
     return Pattern(
         pattern.get("match"),
-        {} if kind in ("json", "table") else {c: _texts(k) for c, k in keys.items()},
+        {} if kind in ("json", "table") else _all_texts(keys),
         tuple(require),
         pattern.get("contains"),
         pattern.get("set", {}),
@@ -440,14 +448,19 @@ def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Patte
         _time_form(pattern),
         data.get("separator", ""),
         data.get("spaced", False),
-        {name: _texts(wanted) for name, wanted in pattern.get("where", {}).items()},
-        {c: _texts(p) for c, p in keys.items()} if kind == "json" else {},
+        _all_texts(pattern.get("where", {})),
+        _all_texts(pattern.get("unless", {})),
+        _all_texts(keys) if kind == "json" else {},
         pattern.get("within", {}),
     )
 
 
 def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _all_texts(given: Mapping[str, str | Sequence[str]]) -> Mapping[str, tuple[str, ...]]:
+    return {name: _texts(wanted) for name, wanted in given.items()}
 
 
 def _delimited_regex(data: Mapping[str, Any]) -> str:
@@ -584,8 +597,8 @@ class _Checker:
         if not self.check_shape(pattern, _PATTERN_KEYS, "pattern", i):
             return
         kind = self.data.get("kind")
-        if not ({"match", "keys", "where", "within"} & pattern.keys()):
-            self.complain("a pattern needs 'match', 'keys', 'where' or 'within'", "pattern", i)
+        if not ({"match", "keys", "where", "unless", "within"} & pattern.keys()):
+            self.complain("a pattern needs 'match', 'keys', 'where', 'unless' or 'within'", "pattern", i)
         if kind in ("json", "table") and (unfit := {"match", "contains", *(["keys"] if kind == "table" else [])} & pattern.keys()):
             self.complain(f"a pattern of kind {kind} has no {min(unfit)!r}", "pattern", i)
         self.check_keys(str(kind), pattern.get("keys", {}), "pattern", i, "keys")
@@ -603,11 +616,11 @@ class _Checker:
             if self.check_regex(inner, "pattern", i, "within", name):
                 groups += re.findall(r"\(\?P<(\w+)>", inner)
         given |= set(groups)
-        for name, wanted in pattern.get("where", {}).items():
+        for setting, (name, wanted) in ((s, item) for s in ("where", "unless") for item in pattern.get(s, {}).items()):
             if name not in given:
-                self.complain(f"no group or key is called {name!r}{did_you_mean(name, given)}", "pattern", i, "where", name)
+                self.complain(f"no group or key is called {name!r}{did_you_mean(name, given)}", "pattern", i, setting, name)
             if not (isinstance(wanted, str) or _is_texts(wanted)):
-                self.complain(f"{name} is a text or a list of texts", "pattern", i, "where", name)
+                self.complain(f"{name} is a text or a list of texts", "pattern", i, setting, name)
         for column in pattern.get("require", ()):
             if column not in given:
                 self.complain(f"{column!r} is required but no key gives it{did_you_mean(column, given)}", "pattern", i, "require")

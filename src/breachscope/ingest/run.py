@@ -342,7 +342,7 @@ class _SourceReader:
             mtime=datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(),
             compression=self.stream.compression,
             encoding=self.stream.encoding,
-            newline="JSON" if self.stream.record_depth is not None else {b"\n": "LF", b"\r": "CR"}[self.stream.newline],
+            newline=self.stream.records or {b"\n": "LF", b"\r": "CR"}[self.stream.newline],
             formats=dict(sorted(totals.formats.items())),
             confidence=round(self.confidence, 4),
             tz=self.zone.name,
@@ -521,8 +521,9 @@ class _SourceReader:
             notes.append(f"its clock was {abs(self.settings.skew):,.6g} s {way}, as sources.toml has it: its times are set right by that")
         if totals.formats and set(totals.formats) <= REPEATING_FORMATS:
             notes.append("tells of requests that an access log holds with their status: they are counted only where no access log is given")
-        if self.stream.record_depth is not None:
-            notes.append("is a JSON document: each of its records, or of the flows that these list, counts as a line")
+        if self.stream.records is not None:
+            notes.append(f"is {'an' if self.stream.records[0] in 'EX' else 'a'} {self.stream.records}: each of its records counts as a line")
+        notes += self.stream.remarks
         if self.stream.lacks_final_newline and not self.unreadable:
             notes.append("ends inside a line: it was cut there, or was still being written")
         return tuple(notes)

@@ -20,9 +20,9 @@ import zstandard
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
 from breachscope.errors import InputError
-from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, unfolded
 from breachscope.ingest.encoding import Encoding, detect_encoding
 from breachscope.ingest.native import survey
+from breachscope.ingest.records import Records, binary_records, text_records
 
 BLOCK_BYTES = 24 << 20
 MAX_LINE_BYTES = 64 << 20
@@ -81,8 +81,10 @@ class Stream:
     content_digest: str = ""
     index: list[tuple[int, int]] = field(default_factory=list)
     """(first line, offset) of every block."""
-    record_depth: int | None = None
-    """Where the input is a JSON document of many records: how many brackets enclose them. Each record counts as a line."""
+    records: str | None = None
+    """What the input is, where it is no text of lines but holds records; each of them counts as a line."""
+    remarks: tuple[str, ...] = ()
+    """What is to be known of its records."""
     is_hashed: bool = True
     """Whether the digests are wanted; a second look at the same input does without."""
     block_bytes: int = BLOCK_BYTES
@@ -98,7 +100,7 @@ class Stream:
     @property
     def is_seekable(self) -> bool:
         """Whether an offset into the lines is an offset into the file."""
-        return self.compression == "none" and not self.encoding.startswith("utf-16") and self.record_depth is None
+        return self.compression == "none" and not self.encoding.startswith("utf-16") and self.records is None
 
     def blocks(self) -> Iterator[Block]:
         """Read the input once. Raises InputError when it cannot be opened; later trouble becomes ``problem``."""
@@ -110,7 +112,7 @@ class Stream:
             chunks = self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
             if self.compression != "none" and self.is_hashed:
                 chunks = _hashed(chunks, content_hash)
-            yield from self._cut(self._as_records(self._as_lines_encoding(chunks)))
+            yield from self._cut(self._as_lines(chunks))
             while self._read_stored(stored):
                 pass  # what follows a broken stream still belongs to the file's digest
             self.size = stored.count
@@ -173,38 +175,35 @@ class Stream:
         else:
             self.problem = f"the {self.compression} stream is cut or damaged after {self._bytes_out:,} bytes of content; what follows is not known"
 
-    def _as_lines_encoding(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Choose encoding and line end from the first megabyte; UTF-16 is turned into UTF-8 on the way."""
+    def _as_lines(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Take an input of records apart into a line each; other inputs pass as they are, but for UTF-16, which becomes UTF-8.
+
+        What the input is, its encoding and line end are chosen from the first megabyte.
+        """
         head = b""
         for chunk in chunks:
             head += chunk
             if len(head) >= _SNIFF_BYTES:
                 break
-        self.encoding, bom = detect_encoding(head)
-        if self.encoding.startswith("utf-16"):
-            decoder = codecs.getincrementaldecoder(self.encoding)(errors="replace")
-            decoded = decoder.decode(head[bom:]).encode()
-            self.newline = _newline(decoded)
-            yield decoded
-            for chunk in chunks:
-                yield decoder.decode(chunk).encode()
-            yield decoder.decode(b"", final=True).encode()
-            return
-        self.newline = _newline(head)
-        yield head
-        yield from chunks
+        chunks = chain([head], chunks)
+        records = binary_records(head, self.path)
+        if records is None:
+            self.encoding, bom = detect_encoding(head)
+            if self.encoding.startswith("utf-16"):
+                chunks = _decoded(chunks, self.encoding, bom)
+                head = next(chunks)
+                chunks = chain([head], chunks)
+            self.newline = _newline(head)
+            records = text_records(head)
+        if records is None:
+            return chunks
+        self.records, self.newline = records.name, b"\n"
+        return self._lines_of(records, chunks)
 
-    def _as_records(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Take a JSON document apart into its records, or into the flows that these list, a line each; other inputs pass as they are."""
-        head = next(chunks, b"")
-        self.record_depth = record_depth(head)
-        holds_flows = FLOW_TUPLES in head
-        if self.record_depth is None and not holds_flows:
-            return chain([head], chunks)
-        self.newline = b"\n"
-        self.record_depth = self.record_depth or 0
-        records = as_lines(chain([head], chunks), self.record_depth)
-        return unfolded(records) if holds_flows else records
+    def _lines_of(self, records: Records, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        yield from filter(None, records.lines(chunks))
+        self.problem = self.problem or records.problem
+        self.remarks = records.remarks
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Block]:
         """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone."""
@@ -332,6 +331,15 @@ def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
 def compression_of(magic: bytes) -> str:
     """Name of the compression that begins with these bytes; ``none`` for any others."""
     return next((name for start, name in _MAGIC if magic.startswith(start)), "none")
+
+
+def _decoded(chunks: Iterator[bytes], encoding: Encoding, bom: int) -> Iterator[bytes]:
+    """Bytes of UTF-16 behind its mark as UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk[bom:]).encode()
+        bom = 0
+    yield decoder.decode(b"", final=True).encode()
 
 
 def _newline(head: bytes) -> bytes:

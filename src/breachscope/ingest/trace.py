@@ -52,8 +52,8 @@ def read_raw_line(case: Case, event_id: int) -> RawLine:
         raise CaseError(state, path=source.path)
     index = next((path for s in copies if (path := case.path / f"index/{s.id}.parquet").is_file()), None)
     blocks = pq.read_table(index).to_pydict() if index else {"line": [1], "offset": [0]}
-    newline, depth = b"\r" if holder.newline == "CR" else b"\n", 0 if holder.newline == "JSON" else None
-    stream = Stream(Path(holder.path), holder.compression, _encoding(holder), newline, record_depth=depth)
+    newline, records = b"\r" if holder.newline == "CR" else b"\n", None if holder.newline in ("LF", "CR") else holder.newline
+    stream = Stream(Path(holder.path), holder.compression, _encoding(holder), newline, records=records)
     raw = read_lines_at(stream, list(zip(blocks["line"], blocks["offset"], strict=True)), line)
     if raw is None:
         raise CaseError(f"no longer has line {line}: it was changed after the ingest; see 'breachscope verify'", path=holder.path)

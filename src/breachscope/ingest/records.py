@@ -1,0 +1,62 @@
+"""Inputs that are no lines of text but hold records: which kinds there are, and by what each is recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from breachscope.ingest import evtx
+from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, unfolded
+from breachscope.ingest.evtx import EvtxRecords
+from breachscope.ingest.windows_events import CsvRecords, XmlRecords
+
+
+class Records(Protocol):
+    """An input as its records, each of which becomes a line. After the last one ``problem`` and ``remarks`` are final."""
+
+    @property
+    def name(self) -> str:
+        """What such an input is called."""
+
+    @property
+    def problem(self) -> str | None:
+        """What of the input could not be read."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What else is to be known of it."""
+
+    def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The records as lines of UTF-8, in order."""
+
+
+class JsonRecords:
+    name = "JSON document"
+    problem: str | None = None
+
+    def __init__(self, depth: int, *, holds_flows: bool) -> None:
+        self._depth, self._holds_flows = depth, holds_flows
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return ("its records list flows: each flow counts as a line",) if self._holds_flows else ()
+
+    def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        records = as_lines(pieces, self._depth)
+        return unfolded(records) if self._holds_flows else records
+
+
+def binary_records(head: bytes, path: Path) -> Records | None:
+    """What reads an input that begins with these bytes and is no text; None for text and for what no format is known of."""
+    return EvtxRecords(path) if head.startswith(evtx.MAGIC) else None
+
+
+def text_records(head: bytes) -> Records | None:
+    """What takes a text that begins so, in UTF-8 or CP932, apart into its records; None where its lines are what counts."""
+    depth, holds_flows = record_depth(head), FLOW_TUPLES in head
+    if depth is not None or holds_flows:
+        return JsonRecords(depth or 0, holds_flows=holds_flows)
+    if XmlRecords.reads(head):
+        return XmlRecords()
+    return CsvRecords(head) if CsvRecords.reads(head) else None

@@ -1,0 +1,406 @@
+"""Windows events as text: XML and CSV exports, each event a line of JSON as evtx converters write it.
+
+XML is what ``wevtutil qe /f:xml``, Event Viewer's "Save as XML" and PowerShell's ``ToXml()`` write. CSV is what Event
+Viewer and PowerShell's ``Export-Csv`` write: one column is the event's message, a text of many lines in the language of
+the machine, out of which the fields of the event's data are read.
+
+Sources: https://learn.microsoft.com/en-us/windows/win32/wes/eventschema-schema; the messages of the events under
+https://learn.microsoft.com/en-us/previous-versions/windows/it-pro/windows-10/security/threat-protection/auditing/event-4624
+and its neighbours, in English, and in Japanese as Windows writes them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping
+from xml.etree import ElementTree
+
+from breachscope.ingest.encoding import first_fit
+
+_HELD_BYTES = 1 << 20
+"""No event is as long: of what is, the beginning is given out before its end is known."""
+_NAMESPACE = b"http://schemas.microsoft.com/win/2004/08/events/event"
+_MARK = re.compile(rb"<Event(?:\s[^<>]*)?>|</Event\s*>")
+_MARK_BYTES = 4096
+_DEEPEST = 32
+_NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:x0*(?:[0-8bceBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));")
+"""Characters that XML does not allow, in person or by number. Windows writes them all the same, where a name holds them."""
+_AROUND = re.compile(rb"\s+|\xef\xbb\xbf|<\?[^>]*\?>|</?Events(?:\s[^<>]*)?>|Record \d+(?=\s)")
+"""What stands around events: the prolog, the root element, and what evtx_dump numbers records with."""
+
+
+class XmlRecords:
+    """The Event elements of an XML document, or of a file that has one after the other.
+
+    They are cut at their marks and read one by one. So a broken one harms no other, and no document type, hence no
+    entity besides the five of XML, stands before any of them.
+    """
+
+    name = "XML document"
+    problem: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    @staticmethod
+    def reads(head: bytes) -> bool:
+        """Whether a document that begins so holds Windows events.
+
+        >>> XmlRecords.reads(b"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'>"), XmlRecords.reads(b"<Event>")
+        (True, False)
+        """
+        at = 0
+        while found := _AROUND.match(head, at):
+            at = found.end()
+        first = _MARK.match(head, at)
+        return first is not None and _NAMESPACE in first[0]
+
+    def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        held = b""
+        begin, seen = 0, 0  # of what is held: where an event or what stands between two begins, and how far marks are sought
+        depth = 0
+        for piece in pieces:
+            held += piece
+            found: list[bytes] = []
+            for mark in _MARK.finditer(held, seen):
+                seen = mark.end()
+                if _NAMESPACE in mark[0]:
+                    found.append(_other_line(held[begin : mark.start()], is_event=depth > 0))
+                    begin, depth = mark.start(), 1
+                elif not mark[0].startswith(b"</"):
+                    depth += depth > 0  # an element of an event's data that is called Event too
+                elif depth:
+                    depth -= 1
+                    if not depth:
+                        found.append(_event_line(held[begin:seen]))
+                        begin = seen
+            if len(held) - begin > _HELD_BYTES:
+                found.append(_other_line(held[begin:], is_event=depth > 0))
+                begin, depth = len(held), 0
+            seen = max(seen, begin, len(held) - _MARK_BYTES)
+            held, begin, seen = held[begin:], 0, seen - begin
+            yield b"".join(found)
+        yield _other_line(held, is_event=depth > 0)
+
+
+def _other_line(text: bytes, *, is_event: bool) -> bytes:
+    """An event that breaks off, or what stands between events where it is not merely what is always there."""
+    rest = text if is_event else _AROUND.sub(b" ", text).strip()
+    return _as_line(rest) if rest else b""
+
+
+def _as_line(text: bytes) -> bytes:
+    return text.strip().replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
+
+
+def _event_line(element: bytes) -> bytes:
+    """An Event element as JSON; as it is, on one line, where it is not well-formed."""
+    try:
+        try:
+            event = ElementTree.fromstring(element)  # noqa: S314 - an element without a document type: nothing can be defined or fetched
+        except ElementTree.ParseError:
+            event = ElementTree.fromstring(_NO_XML.sub("\ufffd", first_fit(element)[0]))  # noqa: S314 - as above
+        return _json_line({"Event": _shape(event, _DEEPEST)})
+    except (ElementTree.ParseError, ValueError):
+        return _as_line(element)
+
+
+def _shape(element: ElementTree.Element, deepest: int) -> object:
+    """An element as evtx converters shape it: attributes under ``#attributes``, text as it is or under ``#text``, named data by name."""
+    children = list(element)
+    attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+    if not children and not attributes:
+        return element.text
+    if not deepest:
+        raise ValueError("nested too deep")
+    shaped: dict[str, object] = {"#attributes": attributes} if attributes else {}
+    is_system = element.tag.endswith("}System")
+    for child in children:
+        key = child.tag.rpartition("}")[2]
+        name = child.attrib.pop("Name", None) if key in ("Data", "ComplexData") else None
+        value = _shape(child, deepest - 1)
+        key = key if name is None else name
+        if key not in shaped:
+            shaped[key] = value
+        elif is_system or name is not None:
+            raise ValueError(f"{key} stands twice")
+        else:
+            before = shaped[key]
+            shaped[key] = [*before, value] if isinstance(before, list) else [before, value]
+    if not children:
+        shaped["#text"] = element.text
+    return shaped
+
+
+def _json_line(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+_COLUMNS: Mapping[str, str] = {
+    **dict.fromkeys(("event id", "イベント id", "eventid", "id"), "EventID"),
+    **dict.fromkeys(("date and time", "日付と時刻", "timecreated", "timegenerated"), "TimeCreated"),
+    **dict.fromkeys(("source", "ソース", "providername", "provider"), "ProviderName"),
+    **dict.fromkeys(("log", "ログ", "logname", "log name", "ログの名前", "channel"), "Channel"),
+    **dict.fromkeys(("computer", "コンピューター", "machinename", "computername"), "Computer"),
+    **dict.fromkeys(("message", "description", "説明", "メッセージ"), "Message"),
+}
+"""Heads of columns in lower case, of Event Viewer, Get-WinEvent and Get-EventLog, by what they hold."""
+_SECURITY = "Microsoft-Windows-Security-Auditing"
+_NAMES: Mapping[str, str] = {
+    "サブジェクト": "Subject",
+    "新しいログオン": "New Logon",
+    "ログオンを失敗したアカウント": "Account For Which Logon Failed",
+    "資格情報が使用されたアカウント": "Account Whose Credentials Were Used",
+    "新しいアカウント": "New Account",
+    "ターゲット アカウント": "Target Account",
+    "ロックアウトされたアカウント": "Account That Was Locked Out",
+    "アカウント情報": "Account Information",
+    "メンバー": "Member",
+    "メンバ": "Member",
+    "グループ": "Group",
+    "セキュリティ ID": "Security ID",
+    "アカウント名": "Account Name",
+    "アカウント ドメイン": "Account Domain",
+    "ログオン ID": "Logon ID",
+    "グループ名": "Group Name",
+    "ログオン タイプ": "Logon Type",
+    "ログオンの種類": "Logon Type",
+    "ログオン アカウント": "Logon Account",
+    "認証パッケージ": "Authentication Package",
+    "サービス名": "Service Name",
+    "ワークステーション名": "Workstation Name",
+    "ソース ワークステーション": "Source Workstation",
+    "ソース ネットワーク アドレス": "Source Network Address",
+    "ソース ポート": "Source Port",
+    "ネットワーク アドレス": "Network Address",
+    "ポート": "Port",
+    "クライアント アドレス": "Client Address",
+    "クライアント ポート": "Client Port",
+    "状態": "Status",
+    "サブ ステータス": "Sub Status",
+    "結果コード": "Result Code",
+    "失敗コード": "Failure Code",
+    "エラー コード": "Error Code",
+}
+"""What the Japanese messages say, in English."""
+_PARTIES: Mapping[str, str] = {
+    "Subject": "Subject",
+    "Member": "Member",
+    **dict.fromkeys(("New Logon", "Account For Which Logon Failed", "Account Whose Credentials Were Used", "New Account", "Target Account"), "Target"),
+    **dict.fromkeys(("Account That Was Locked Out", "Account Information", "Group"), "Target"),
+}
+"""Headings of a message under which an account or a group stands, by whose it is."""
+_OF_PARTY: Mapping[str, str] = {
+    "Account Name": "UserName",
+    "Group Name": "UserName",
+    "Security ID": "UserSid",
+    "Account Domain": "DomainName",
+    "Logon ID": "LogonId",
+}
+_FIELDS: Mapping[str, str] = {
+    "Logon Type": "LogonType",
+    "Logon Account": "TargetUserName",
+    "Authentication Package": "AuthenticationPackageName",
+    "Service Name": "ServiceName",
+    **dict.fromkeys(("Workstation Name", "Source Workstation"), "WorkstationName"),
+    **dict.fromkeys(("Source Network Address", "Network Address", "Client Address"), "IpAddress"),
+    **dict.fromkeys(("Source Port", "Port", "Client Port"), "IpPort"),
+    **dict.fromkeys(("Status", "Result Code", "Failure Code", "Error Code"), "Status"),
+    "Sub Status": "SubStatus",
+}
+"""What a message calls a field of the event's data, wherever it stands."""
+_ENDED = ("4634", "4647")
+"""Their subject is whose session ended."""
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("4624", "4625"), ("TargetUserName", "LogonType", "IpAddress")),
+    **dict.fromkeys(("4634", "4647", "4720", "4722", "4724", "4726", "4738", "4740"), ("TargetUserName",)),
+    "4648": ("TargetUserName", "SubjectUserName"),
+    **dict.fromkeys(("4672", "1102"), ("SubjectUserName",)),
+    **dict.fromkeys(("4728", "4732", "4756"), ("MemberName", "TargetUserName")),
+    **dict.fromkeys(("4768", "4769", "4771"), ("TargetUserName", "IpAddress", "Status")),
+    "4776": ("TargetUserName", "Status"),
+}
+"""What the message of each of these events names in every version of Windows: where it does not, the message is not understood."""
+_HEADING = re.compile(r"([^\t:]+):[\t ]*")
+_LABELLED = re.compile(r"\t?([^\t:]+):\t+(.*)|\t([^\t:]+): *")
+_WRITTEN_TIME = re.compile(
+    r"(?P<a>\d{1,4})(?P<gap>[/.-])(?P<b>\d{1,2})(?P=gap)(?P<c>\d{1,4}),?\s+(?P<before>午前|午後)?\s*"
+    r"(?P<h>\d{1,2}):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+)
+
+
+class CsvRecords:
+    """The rows of a table of Windows events, each over as many lines as its message has."""
+
+    name = "table of Windows events"
+    problem: str | None = None
+
+    def __init__(self, head: bytes) -> None:
+        self._columns, self._separator, self._begin = _header(head) or ((), ",", 0)
+        self._is_month_first: bool | None = None
+        self._dated(head)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        if self._is_month_first is None:
+            return ()
+        return (f"writes dates like 3/2/2026: they were read with the {'month' if self._is_month_first else 'day'} first",)
+
+    @staticmethod
+    def reads(head: bytes) -> bool:
+        r"""Whether a text that begins so is such a table.
+
+        >>> CsvRecords.reads("キーワード,日付と時刻,ソース,イベント ID,タスクのカテゴリ".encode() + b"\n"), CsvRecords.reads(b"id,time\n")
+        (True, False)
+        """
+        return _header(head) is not None
+
+    def _dated(self, head: bytes) -> None:
+        """Find out whether the month stands first: the first dates that can be read in one way only tell it; where none does, AM and PM do."""
+        days = [m for m in _WRITTEN_TIME.finditer(first_fit(head)[0]) if m["gap"] == "/" and len(m["a"]) < 4]
+        if not days:
+            return
+        told = [int(m["b"]) > 12 for m in days if max(int(m["a"]), int(m["b"])) > 12]
+        self._is_month_first = told[0] if told else any(m["half"] for m in days)
+
+    def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        held = b""
+        skip = self._begin
+        for piece in pieces:
+            held += piece
+            if skip:
+                if len(held) < skip:
+                    continue
+                held, skip = held[skip:], 0
+            rows, held = _rows(held)
+            yield b"".join(map(self._line, rows))
+        if held.strip():
+            yield self._line(held)
+
+    def _line(self, row: bytes) -> bytes:
+        text = first_fit(row)[0].strip("\r\n")
+        if not text.strip():
+            return b"\n"
+        try:
+            cells = next(csv.reader([text], delimiter=self._separator, strict=True))
+        except (csv.Error, StopIteration):
+            return _as_line(row)
+        columns = self._columns if "Message" in self._columns else (*self._columns, "Message")  # Event Viewer writes no name above it
+        record: dict[str, object] = {}
+        for column, cell in zip(columns, cells, strict=False):
+            if cell:
+                record.setdefault(column, cell)
+        fault = self._fill(record) if len(cells) >= len(self._columns) else "cells are missing"
+        return _json_line({"Fault": fault, "Record": record} if fault else record)
+
+    def _fill(self, record: dict[str, object]) -> str | None:
+        """Bring the time into one form and add the event's data; what is wrong with the record, if anything."""
+        record["TimeCreated"] = self._time(str(record.get("TimeCreated", "")))
+        event = str(record.get("EventID", ""))
+        if record.get("ProviderName", _SECURITY) == _SECURITY:
+            record.setdefault("Channel", "Security")
+        if event not in _NEEDED:
+            return None
+        if "Message" not in record:  # then the columns must be the event's data themselves
+            return None if set(_NEEDED[event]) & set(self._columns) else "the message is missing"
+        data, twice = _event_data(str(record["Message"]), event)
+        if twice:
+            return f"the message says {twice} twice"
+        if any(name not in data for name in _NEEDED[event]):
+            return f"the message of {event} is in no form that is known"
+        record["EventData"] = data
+        return None
+
+    def _time(self, written: str) -> str:
+        """A local time in the form of ISO 8601; as it is, where it is in no known form."""
+        found = _WRITTEN_TIME.fullmatch(written.strip())
+        if found is None:
+            return written
+        if len(found["a"]) == 4:
+            year, month, day = found["a"], found["b"], found["c"]
+        elif found["gap"] == "/" and self._is_month_first:
+            month, day, year = found["a"], found["b"], found["c"]
+        else:
+            day, month, year = found["a"], found["b"], found["c"]
+        hour = int(found["h"])
+        if half := (found["half"] or found["before"]):
+            if not (0 if found["before"] else 1) <= hour <= 12:
+                return written
+            hour = hour % 12 + (12 if half[0] in "Pp" or half == "午後" else 0)
+        return f"{year:0>4}-{month:0>2}-{day:0>2}T{hour:02}:{found['m']}:{found['s']:0>2}" if len(year) == 4 else written
+
+
+def _header(head: bytes) -> tuple[tuple[str, ...], str, int] | None:
+    """What the columns of a table of Windows events hold, what sets them apart, and where its rows begin; None for what is no such table."""
+    at = 0
+    while True:
+        end = head.find(b"\n", at) + 1
+        if not end:
+            return None
+        line = first_fit(head[at:end])[0].strip("\ufeff\r\n")
+        if line.strip() and not line.startswith("#TYPE "):
+            break
+        at = end
+    for separator in ",;\t":
+        names = [name.strip().strip('"').strip() for name in line.split(separator)]
+        columns = tuple(_COLUMNS.get(name.lower(), name) for name in names)
+        if {"EventID", "TimeCreated"} <= set(columns) and {"Message", "ProviderName", "TargetUserName"} & set(columns):
+            return columns, separator, end
+    return None
+
+
+def _rows(text: bytes) -> tuple[list[bytes], bytes]:
+    """Whole rows, and the beginning of one that goes on: a line end counts outside quotes alone."""
+    rows: list[bytes] = []
+    begin = at = quotes = 0
+    while (end := text.find(b"\n", at) + 1) > 0:
+        quotes += text.count(b'"', at, end)
+        at = end
+        if quotes % 2 == 0 or end - begin > _HELD_BYTES:
+            rows.append(text[begin:end])
+            begin, quotes = end, 0
+    return rows, text[begin:]
+
+
+def _event_data(message: str, event: str) -> tuple[dict[str, str], str | None]:
+    """The event's data as its message tells them, and what it tells twice, if anything.
+
+    A value may hold line ends that somebody chose, and behind them what looks like a line of the message: that is told twice.
+    """
+    data: dict[str, str] = {}
+    heading = ""
+    seen: set[tuple[str, str]] = set()
+    value: str | None
+    for line in re.split(r"\r\n|\r|\n", message):
+        is_indented = line.startswith("\t")
+        if not line.strip():
+            continue
+        if not is_indented and (begun := _HEADING.fullmatch(line)):
+            heading = _NAMES.get(begun[1], begun[1])
+            key, value = (heading, ""), None
+        elif labelled := _LABELLED.fullmatch(line):
+            label = (labelled[1] or labelled[3]).strip()
+            heading = heading if is_indented else ""
+            key, value = (heading, _NAMES.get(label, label)), (labelled[2] or "").strip()
+        else:
+            continue
+        if key in seen:
+            return data, f"{key[1] or key[0]!r}"
+        seen.add(key)
+        if value is None:
+            continue
+        party = _PARTIES.get(heading)
+        if party == "Subject" and event in _ENDED:
+            party = "Target"
+        name = _field(party, key[1])
+        if name is not None:
+            if name in data:
+                return data, repr(key[1])
+            data[name] = value
+    return data, None
+
+
+def _field(party: str | None, label: str) -> str | None:
+    if party is not None and label in _OF_PARTY:
+        return {"MemberUserName": "MemberName", "MemberUserSid": "MemberSid"}.get(name := party + _OF_PARTY[label], name)
+    return _FIELDS.get(label)
