@@ -9,6 +9,7 @@ from typing import Protocol
 from breachscope.ingest import evtx
 from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, unfolded
 from breachscope.ingest.evtx import EvtxRecords
+from breachscope.ingest.utmp import UtmpRecords
 from breachscope.ingest.windows_events import CsvRecords, XmlRecords
 
 
@@ -49,7 +50,7 @@ class JsonRecords:
 
 def binary_records(head: bytes, path: Path) -> Records | None:
     """What reads an input that begins with these bytes and is no text; None for text and for what no format is known of."""
-    return EvtxRecords(path) if head.startswith(evtx.MAGIC) else None
+    return EvtxRecords(path) if head.startswith(evtx.MAGIC) else UtmpRecords.of(head, path)
 
 
 def text_records(head: bytes) -> Records | None:
