@@ -91,7 +91,7 @@ def test_flows_are_read_as_their_columns_say(flows: list[Any]) -> None:
 def test_a_flow_leads_back_to_its_tuple(tmp_path: Path) -> None:
     flows = [(1_772_414_104 + n, "192.0.2.9", "10.0.0.4", 51512, 22, "T", "I", "D", None) for n in range(300)]
     case, source, events = read(tmp_path, "PT1H.json", json.dumps({"records": [record([("r1", flows)])]}), "network")
-    assert (source.lines, source.event_lines, source.newline) == (300, 300, "JSON")
+    assert (source.lines, source.event_lines, source.newline) == (300, 300, "JSON document")
     assert written(flows[250]) in read_raw_line(case, events[250]["event_id"]).text
 
 
