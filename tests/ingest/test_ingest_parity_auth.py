@@ -22,7 +22,7 @@ RFC_3164 = re.compile(r"(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ([^ ]
 ISO_8601 = re.compile(r"(?:<\d{1,3}>)?(\d{4}-\d\d-\d\d[T ]\S+) ([^ ]+) ([^ :\[]+)(?:\[[^\]]*\])?: ?(.*)", re.ASCII)
 RFC_5424 = re.compile(r'<\d{1,3}>1 (\S+) ([^ ]+) ([^ ]+) [^ ]+ [^ ]+ (?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+) (.*)', re.ASCII)
 REPEATED = re.compile(r"message repeated (\d+) times: \[ (.*)\]", re.ASCII)
-MESSAGE = re.compile(r"(Failed|Accepted) ([^ ]+) for (.*) from ([^ ]+) port (\d+)(?: ssh.*)?", re.ASCII)
+MESSAGE = re.compile(r"(Failed|Accepted) ([^ ]+) for (.*) from ([^ ]+) port (\d+)(?: ssh[12]?(?:: [^ ]+(?: [^ ]+)?| \[preauth\])?)?", re.ASCII)
 
 
 def slow_sshd(line: str) -> Event | None:
