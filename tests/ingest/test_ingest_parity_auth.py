@@ -52,6 +52,8 @@ def slow_sshd(line: str) -> Event | None:
         "attempts": times,
     }
     if verdict == "Failed":
+        if method == "keyboard-interactive/pam" and not user.startswith("invalid user "):
+            event["attempts"] = 0  # PAM's own message of the try counts
         event["reason"] = "no_user" if user.startswith("invalid user ") else "bad_password"
         user = user.removeprefix("invalid user ")
     if user not in ("", "-", '""', "(null)"):
