@@ -91,7 +91,9 @@ def test_written_time_becomes_utc(text: str, form: str, expected: Row) -> None:
     ],
 )
 def test_what_is_no_time_is_null(text: str, form: str) -> None:
-    assert read(text, form) == [(None, None, "none")]
+    ((ts, offset, quality),) = read(text, form)
+    assert (ts, offset) == (None, None)
+    assert quality in ("none", "outside")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,8 @@ def test_parts_of_an_epochs_unit_count(text: str, form: str, expected: datetime)
     ],
 )
 def test_years_that_no_log_is_of_are_no_times(text: str, expected: datetime | None) -> None:
-    assert read(text, "iso8601") == [(expected, None if expected is None else 0, "none" if expected is None else "exact")]
+    quality = "exact" if expected else "none" if text.startswith("0000") else "outside"
+    assert read(text, "iso8601") == [(expected, None if expected is None else 0, quality)]
 
 
 def test_offsets_may_change_from_line_to_line() -> None:
@@ -222,7 +225,7 @@ ZONES = ("UTC", "Asia/Tokyo", "America/New_York", "Europe/Dublin", "Australia/Lo
 
 def slow_place(local: datetime, zone: str) -> Row:
     """A local time in a zone by the standard library: PEP 495 tells repeated and skipped times by their fold."""
-    aware = local.replace(tzinfo=ZoneInfo(zone))
+    aware = local.replace(tzinfo=ZoneInfo(zone), fold=0)
     first, second = aware.utcoffset(), aware.replace(fold=1).utcoffset()
     assert first is not None
     assert second is not None
@@ -377,6 +380,22 @@ def test_rising_times_written_without_year_come_back_exactly(start: datetime, ga
     lines = [f"{t:%b} {t.day:>2} {t:%H:%M:%S} srv1 sshd[8]: x" for t in times]
     years = years_of(lines, reference=times[-1].date(), cut=cut)
     assert read([line[:15] for line in lines], BSD, years=years) == [(t.replace(tzinfo=UTC), 0, "inferred_year") for t in times]
+
+
+@settings(max_examples=30)
+@given(
+    start=st.datetimes(datetime(1999, 11, 1), datetime(2015, 2, 28)),
+    steps=st.lists(st.integers(-90 * 86_400, 90 * 86_400), min_size=1, max_size=30),
+    cut=st.integers(1, 7),
+)
+@example(start=datetime(2014, 12, 31, 23, 59, 59), steps=[1, -1, 2, -2, 3], cut=2)
+def test_times_written_without_year_in_any_order_come_back_exactly(start: datetime, steps: list[int], cut: int) -> None:
+    """Forwards and back over New Year, as merged and flushed logs go."""
+    times = [start.replace(microsecond=0)]
+    for step in steps:
+        times.append(times[-1] + timedelta(seconds=step))
+    lines = [f"{t:%b} {t.day:>2} {t:%H:%M:%S} srv1 sshd[8]: x" for t in times]
+    assert years_of(lines, reference=max(times).date(), cut=cut) == [t.year for t in times]
 
 
 def test_a_year_less_time_in_a_zone_is_placed_there() -> None:

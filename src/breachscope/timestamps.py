@@ -40,6 +40,8 @@ _DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0
 
 _MICROSECONDS = pl.Datetime("us")
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
+OUTSIDE = "outside"
+"""In place of a quality, where a time was read but no log can be of its year; no event has it."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ def _is_leap(year: int) -> bool:
 
 
 def parse_times(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.int32] | None = None) -> pl.DataFrame:
-    """Read written times; columns ts (UTC µs), ts_offset_min and ts_quality, null and ``none`` where a text is no time.
+    """Read written times; columns ts (UTC µs), ts_offset_min and ts_quality, null and ``none`` where a text is no time, null and :data:`OUTSIDE` where
+    it is one of no log's.
 
     ``years`` gives the year of each text and is needed where the form lacks one.
     """
@@ -200,8 +203,8 @@ def _read(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.in
     for written in form.formats[1:]:
         if not out["ts"].null_count():
             break
-        is_read = out["ts"].is_not_null()
         further = _read_one(texts, written, zone, years)
+        is_read = out["ts"].is_not_null() | ((out["ts_quality"] == OUTSIDE) & further["ts"].is_null())
         out = pl.DataFrame([out[c].zip_with(is_read, further[c]) for c in out.columns])
     return out
 
@@ -349,11 +352,16 @@ _EARLIEST, _LATEST = (pl.lit(datetime(year, 1, 1, tzinfo=UTC)) for year in (_EAR
 
 
 def _with_quality(frame: pl.DataFrame, minutes: pl.Series | pl.Expr, quality: str | pl.Expr) -> pl.DataFrame:
-    """The three time columns; times that no log can have written count as unread."""
+    """The three time columns; times of years that no log is of are null, of the quality :data:`OUTSIDE`."""
     offset = (pl.lit(minutes) if isinstance(minutes, pl.Series) else minutes).cast(pl.Int16)
     is_time = pl.col("ts").is_between(_EARLIEST, _LATEST, closed="left") & offset.is_not_null()
     return frame.select_seq(
         pl.when(is_time).then("ts").alias("ts"),
         pl.when(is_time).then(offset).alias("ts_offset_min"),
-        pl.when(is_time).then(pl.lit(quality) if isinstance(quality, str) else quality).otherwise(pl.lit("none")).alias("ts_quality"),
+        pl.when(is_time)
+        .then(pl.lit(quality) if isinstance(quality, str) else quality)
+        .when(pl.col("ts").is_not_null() & offset.is_not_null())
+        .then(pl.lit(OUTSIDE))
+        .otherwise(pl.lit("none"))
+        .alias("ts_quality"),
     )

@@ -201,3 +201,18 @@ def test_a_line_whose_year_nothing_tells_is_rejected(tmp_path: Path) -> None:
     source = read(case, tmp_path / "app.log", formats_dirs=(tmp_path / "formats",)).added[0]
     rejected = pq.read_table(case.reject_files()[0])["reason"].to_pylist()
     assert (source.rejected, source.event_lines, rejected) == (1, 0, ["its time has no year, and none can be found"])
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        ("0001-01-01T00:00:00Z", "time is not of the years 1970 to 2199"),
+        ("9999-12-31T23:59:59Z", "time is not of the years 1970 to 2199"),
+        ("2026-02-30T00:00:00Z", "time cannot be read"),
+    ],
+)
+def test_an_absurd_time_is_told_from_an_unreadable_one(tmp_path: Path, time: str, reason: str) -> None:
+    (tmp_path / "access.json").write_text(f'{{"time_iso8601":"{time}","remote_addr":"192.0.2.9","status":200,"request_uri":"/"}}\n')
+    case = Case.create_or_open(tmp_path / "case")
+    read(case, tmp_path / "access.json")
+    assert pq.read_table(case.reject_files()[0])["reason"].to_pylist() == [reason]

@@ -29,7 +29,7 @@ from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built
 from breachscope.ingest.onepass import one_pass
 from breachscope.ingest.views import Mask, without_texts
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
-from breachscope.timestamps import TimeForm, YearTimeline, Zone, parse_times
+from breachscope.timestamps import OUTSIDE, TimeForm, YearTimeline, Zone, parse_times
 
 _POLARS_TYPES: Mapping[pa.DataType, pl.DataType] = {
     pa.string(): pl.String(),
@@ -596,10 +596,9 @@ def _with_message(envelopes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
-    bad_time = envelopes["ts"].is_null()
-    if bad_time.any():
-        reading.reject(envelopes["line"].filter(bad_time), "time cannot be read")
-        envelopes = envelopes.filter(~bad_time)
+    for is_bad, reason in _time_faults(envelopes):
+        reading.reject(envelopes["line"].filter(is_bad), reason)
+    envelopes = envelopes.filter(pl.col("ts").is_not_null()) if envelopes["ts"].null_count() else envelopes
     envelopes = envelopes.drop("text", "time").rename({"message": "text"})
     is_repeated = envelopes["text"].str.starts_with("message repeated ")
     if is_repeated.any():
@@ -687,6 +686,15 @@ def _to_events(
         reading.events.append((table.name, fmt.id, rows))
 
 
+def _time_faults(frame: pl.DataFrame) -> list[tuple[pl.Series, str]]:
+    """Rows without a time, by the reason."""
+    if not frame["ts"].null_count():
+        return []
+    is_told, is_outside = frame["time"].is_not_null(), frame["ts_quality"] == OUTSIDE
+    is_unread = frame["ts"].is_null() & is_told & ~is_outside
+    return [(frame["ts"].is_null() & ~is_told, "no time is written"), (is_outside, "time is not of the years 1970 to 2199"), (is_unread, "time cannot be read")]
+
+
 def _values(
     frame: pl.DataFrame, fmt: Format, pattern: Pattern, table: Table, context: Context
 ) -> tuple[list[pl.Series], list[tuple[pl.Series, str]]]:  # fmt: skip
@@ -697,9 +705,7 @@ def _values(
         if form is None:
             raise AssertionError(f"{fmt.path}: no [time]")
         frame = _with_times(frame, form, context) if "ts" not in frame.columns else _with_own_times(frame, form, context)
-        if frame["ts"].null_count():
-            faults.append((frame["ts"].is_null() & frame["time"].is_null(), "no time is written"))
-            faults.append((frame["ts"].is_null() & frame["time"].is_not_null(), "time cannot be read"))
+        faults += _time_faults(frame)
     for name, rule in fmt.fields.items():
         if rule.origin in frame.columns and name not in frame.columns:
             frame = frame.with_columns(pl.col(rule.origin).alias(name))
