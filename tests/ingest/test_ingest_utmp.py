@@ -60,10 +60,10 @@ DAY = [
 ]
 
 
-def ingested(tmp_path: Path, name: str, content: bytes, **options: Any) -> tuple[Case, Source, list[dict[str, Any]]]:
+def ingested(tmp_path: Path, name: str, content: bytes) -> tuple[Case, Source, list[dict[str, Any]]]:
     (tmp_path / name).write_bytes(content)
     case = Case.create_or_open(tmp_path / f"{name}.case")
-    source = ingest(case, [tmp_path / name], IngestOptions(**options), Silent()).added[0]
+    source = ingest(case, [tmp_path / name], IngestOptions(only_format="utmp"), Silent()).added[0]
     return case, source, [row for path in case.event_files("auth") for row in pq.read_table(path).to_pylist()]
 
 

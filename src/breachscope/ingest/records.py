@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from breachscope.ingest import evtx
+from breachscope.ingest.containers import ContainerRecords
 from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, unfolded
 from breachscope.ingest.evtx import EvtxRecords
 from breachscope.ingest.utmp import UtmpRecords
@@ -17,8 +18,8 @@ class Records(Protocol):
     """An input as its records, each of which becomes a line. After the last one ``problem`` and ``remarks`` are final."""
 
     @property
-    def name(self) -> str:
-        """What such an input is called."""
+    def name(self) -> str | None:
+        """What such an input is called; None where, after all, its lines are what counts."""
 
     @property
     def problem(self) -> str | None:
@@ -60,4 +61,6 @@ def text_records(head: bytes) -> Records | None:
         return JsonRecords(depth or 0, holds_flows=holds_flows)
     if XmlRecords.reads(head):
         return XmlRecords()
+    if ContainerRecords.reads(head):
+        return ContainerRecords()
     return CsvRecords(head) if CsvRecords.reads(head) else None

@@ -197,13 +197,13 @@ class Stream:
             records = text_records(head)
         if records is None:
             return chunks
-        self.records, self.newline = records.name, b"\n"
+        self.newline = b"\n"
         return self._lines_of(records, chunks)
 
     def _lines_of(self, records: Records, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from filter(None, records.lines(chunks))
         self.problem = self.problem or records.problem
-        self.remarks = records.remarks
+        self.records, self.remarks = records.name, records.remarks
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Block]:
         """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone."""
