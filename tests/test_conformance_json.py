@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +216,19 @@ def test_envoy_text_names_no_client() -> None:
     for number, line in text.items():
         assert "client_ip" not in events[number]
         assert events[number]["forwarded_for"] == line.split('"')[3]
-    # JSON behind the container runtime's prefix may be read some day; it is never lost.
-    assert set(events) | set(rejected) == {n for n, line in enumerate(lines, 1) if line.strip()}
+    assert (set(events), rejected) == ({n for n, line in enumerate(lines, 1) if line.strip()}, {})
+
+
+@pytest.mark.parametrize("case", ["envoy-logs", "envoy-http-bad-user-agent", "envoy-http-crawl-non_statics"])
+def test_json_behind_the_prefix_of_a_container_is_read_as_by_itself(case: str) -> None:
+    _, events, rejected = read(log_of(case))
+    assert rejected == {}
+    for number, line in enumerate(lines_of(log_of(case)), 1):
+        if found := re.match(r"\S+ stdout F (\{.*\})$", line):
+            told, ours = json.loads(found[1]), events[number]
+            assert (ours["method"], ours["path"], ours["status"]) == (told["method"], told["x-envoy-origin-path"], told["response_code"])
+            assert ours["ts"] == datetime.fromisoformat(told["start_time"])
+            assert ours["client_ip"] == told["downstream_remote_address"].rpartition(":")[0].strip("[]")
 
 
 def test_apache_and_nginx_tell_refused_logins_in_their_error_logs() -> None:
@@ -226,3 +238,14 @@ def test_apache_and_nginx_tell_refused_logins_in_their_error_logs() -> None:
         assert len(logins) == count
         assert {(e["outcome"], e["reason"]) for e in logins} == {("failure", "no_user")}
         assert rejected == {}
+
+
+def test_nginx_proxy_manager_is_read_as_crowdsec_reads_it() -> None:
+    _, events, rejected = read("crowdsec/nginx_http-catch-npm/nginx_http-catch-npm.log")
+    wanted = [fields for (by, _), fields in sorted(expected_by_crowdsec("nginx_http-catch-npm").items()) if by == "nginx-logs"]
+    assert (rejected, len(events)) == ({}, len(wanted))
+    for ours, theirs in zip(events.values(), wanted, strict=True):
+        assert (ours["client_ip"], str(ours["status"])) == (theirs["remote_addr"], theirs["status"])
+        assert ours.get("vhost", "_") == theirs["target_fqdn"]
+        if theirs.get("verb"):
+            assert (ours["method"], ours["path"]) == (theirs["verb"], theirs["request"])

@@ -8,9 +8,15 @@ from __future__ import annotations
 import csv
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from tests.test_conformance import DATA, expected_by_crowdsec, lines_of, read
+
+from breachscope.case import Case
+from breachscope.ingest import IngestOptions, ingest
+from breachscope.progress import Silent
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the example logs (../shared/data beside the checkout) are not here")
 
@@ -110,3 +116,32 @@ def test_unifi_packets_are_read_as_crowdsec_reads_them() -> None:
     assert [e["action"] for e in packets] == ["deny", "deny", "allow"]
     # A fourth line has the host's name twice before sshd, which no header of syslog's does.
     assert set(rejected) <= {4}
+
+
+@pytest.mark.parametrize("case", ["cef-logs", "unifi-cef"])
+def test_cef_is_read_by_its_pairs(case: str) -> None:
+    """One line has neither a time of its own nor a header: it is rejected, and says so."""
+    name = f"crowdsec/{case}/cef-logs.log"
+    _, events, rejected = read(name)
+    assert set(rejected.values()) <= {"no time is written"}
+    for number, line in enumerate(filter(None, lines_of(name)), 1):
+        time = re.search(r"UNIFIutcTime=(\S+)", line)
+        assert (number in rejected) == (time is None)
+        if time is None:
+            continue
+        pairs = dict(re.findall(r"(\w+)=((?:(?! \w+=).)*)", line.rpartition("|")[2]))
+        ours = events[number]
+        assert ours["ts"] == datetime.fromisoformat(time[1])
+        if "UNIFIadmin" in pairs:
+            assert (ours["action"], ours["outcome"], ours["user"], ours["client_ip"]) == ("logon", "success", pairs["UNIFIadmin"], pairs["src"])
+        else:
+            assert (ours["src_ip"], ours.get("dst_ip"), str(ours["dst_port"])) == (pairs["src"], pairs.get("dst"), pairs["dpt"])
+            assert (ours["action"], ours["transport"]) == ("deny", pairs["proto"].lower())
+
+
+def test_packets_without_a_date_are_rejected_for_that(tmp_path: Path) -> None:
+    case = Case.create_or_open(tmp_path / "case")
+    (source,) = ingest(case, [DATA / "crowdsec/tcpdump-logs/tcpdump-logs.log"], IngestOptions(), Silent()).added
+    (rejects,) = [pq.read_table(path).to_pylist() for path in case.reject_files()]
+    assert (source.event_lines, len(rejects)) == (0, source.lines)
+    assert {row["reason"] for row in rejects} == {"the time has no date: tcpdump writes it with -tttt"}
