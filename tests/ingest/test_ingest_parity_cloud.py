@@ -130,3 +130,9 @@ def test_records_inside_csv_and_json_are_read_as_by_themselves(tmp_path: Path) -
             ("192.0.2.9", "u1@example.com", "read", "success", "m365_audit")
         }
         assert source.rejected == 0
+
+
+def test_a_log_that_merely_mentions_flows_keeps_its_lines(tmp_path: Path) -> None:
+    lines = ['Mar  2 10:15:04 srv1 app[8]: {"flowTuples" [', "Mar  2 10:15:05 srv1 sshd[8]: Failed password for root from 192.0.2.9 port 51512 ssh2", "} {"]
+    _, source, events = read(tmp_path, "auth.log", "\n".join(lines) + "\n", "auth")
+    assert (source.lines, [e["line"] for e in events]) == (3, [2])

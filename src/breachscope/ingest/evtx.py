@@ -187,7 +187,8 @@ def _texts(file: bytes, records: list[_Record]) -> list[tuple[bool, str]]:
             faults.append(" ".join(str(error).split())[:_MOST_TOLD])
             continue
         if result is not None:
-            read.setdefault(result["event_record_id"], deque()).append(result["data"])
+            text = result["data"].replace("\r", " ").replace("\n", " ")  # in a damaged name: values are escaped
+            read.setdefault(result["event_record_id"], deque()).append(text)
     told: list[tuple[bool, str]] = []
     for record in records:
         if texts := read.get(record.id):

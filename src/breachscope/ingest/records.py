@@ -34,18 +34,23 @@ class Records(Protocol):
 
 
 class JsonRecords:
-    name = "JSON document"
+    """The records of a JSON document; where they stand a line each already, only such as list flows are taken apart."""
+
     problem: str | None = None
 
-    def __init__(self, depth: int, *, holds_flows: bool) -> None:
+    def __init__(self, depth: int | None, *, holds_flows: bool) -> None:
         self._depth, self._holds_flows = depth, holds_flows
+
+    @property
+    def name(self) -> str:
+        return "log whose records list flows" if self._depth is None else "JSON document"
 
     @property
     def remarks(self) -> tuple[str, ...]:
         return ("its records list flows: each flow counts as a line",) if self._holds_flows else ()
 
     def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        records = as_lines(pieces, self._depth)
+        records = pieces if self._depth is None else as_lines(pieces, self._depth)
         return unfolded(records) if self._holds_flows else records
 
 
@@ -58,7 +63,7 @@ def text_records(head: bytes) -> Records | None:
     """What takes a text that begins so, in UTF-8 or CP932, apart into its records; None where its lines are what counts."""
     depth, holds_flows = record_depth(head), FLOW_TUPLES in head
     if depth is not None or holds_flows:
-        return JsonRecords(depth or 0, holds_flows=holds_flows)
+        return JsonRecords(depth, holds_flows=holds_flows)
     if XmlRecords.reads(head):
         return XmlRecords()
     if ContainerRecords.reads(head):
