@@ -138,7 +138,7 @@ def test_asa_messages_are_read_as_the_slow_reader_reads_them(lines: list[tuple[s
 @pytest.mark.parametrize(
     "header",
     [
-        "Mar 02 2026 10:15:04 UTC: %ASA-6-",
+        "Mar 02 2026 10:15:04 CST: %ASA-6-",
         "Mar 02 10:15:04 EST: %ASA-6-",
         "Mar  2 10:15:04 fw1 x %ASA-6-",
         "Mar  2 10:15:04 fw1 app: %ASA-6-",
@@ -188,11 +188,11 @@ VPN = "Group <RA> User <ops1> IP <192.0.2.9>"
         ("302021: Teardown ICMP connection for faddr 192.0.2.9/0 gaddr 203.0.113.5/0 laddr 203.0.113.5/0", PAIR | {"transport": "icmp", "action": "allow"}),
         (
             "302016: Teardown UDP connection 7 for outside:192.0.2.9/51512 to inside:203.0.113.5/53 duration 0:02:01 bytes 0 (u)",
-            FIVE | {"transport": "udp", "action": "allow", "flow_id": "7", "bytes_total": 0, "user": "u"},
+            FIVE | {"transport": "udp", "action": "allow", "flow_id": "7", "bytes_total": 0, "duration_ms": 121_000.0, "user": "u"},
         ),
         (
             "302014: Teardown TCP connection 7 for outside:192.0.2.9/51512 to inside:203.0.113.5/53 duration 0:02:01 bytes 9 TCP Reset-O",
-            FIVE | {"transport": "tcp", "action": "allow", "flow_id": "7", "bytes_total": 9},
+            FIVE | {"transport": "tcp", "action": "allow", "flow_id": "7", "bytes_total": 9, "duration_ms": 121_000.0},
         ),
         (
             "305011: Built dynamic ICMP translation from inside:192.0.2.9/1 to outside:203.0.113.5/2",

@@ -766,6 +766,7 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         return (canonical_addresses(text) if name.endswith("_ip") else text).alias(name), None
     if name == "duration_ms":
         text = text.set((text == "-1").fill_null(value=False), None)  # a timer that never ran
+        text = _clocked(text, 1 / (rule.scale or 1) if rule else 1.0)
     number = _number(text, dtype, rule.scale if rule else None).alias(name)
     least, most, highest = number.min(), number.max(), _HIGHEST.get(name)
     is_negative = isinstance(least, (int, float)) and least < 0
@@ -777,6 +778,16 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         outside |= pl.col("n") > highest
     is_faulty = (pl.col("n").is_null() & pl.col("t").is_not_null()) | outside.fill_null(value=False)
     return number, pl.DataFrame([number.alias("n"), text.alias("t")]).select_seq(is_faulty.alias("f"))["f"]
+
+
+def _clocked(text: pl.Series, unit: float) -> pl.Series:
+    """Durations with those of the form 1:02:03 (hours, minutes, seconds) as numbers of ``unit`` ms."""
+    is_clock = text.str.contains(r"^\d{1,6}:[0-5]\d:[0-5]\d$").fill_null(value=False)
+    if not is_clock.any():
+        return text
+    parts = text.filter(is_clock).str.split(":").list.to_struct(fields=["h", "m", "s"]).struct.unnest().cast(pl.Int64)
+    told = parts.select(((pl.col("h") * 3600 + pl.col("m") * 60 + pl.col("s")) * 1000 * unit).cast(pl.String))[:, 0]
+    return text.scatter(is_clock.arg_true(), told)
 
 
 def _edited(text: pl.Series, rule: FieldRule) -> pl.Series:
