@@ -55,7 +55,6 @@ _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 _MOST_REPEATS = 10_000
 """Syslog daemons fold identical neighbours, some hundreds at the most; a larger number is the word of whoever wrote the message."""
 _FAULT = "_fault"
-_CONTINUED = "continues the line above"
 _TWICE = "key stands twice"
 _MARK = "\x1f"
 """Set where a value ends."""
@@ -74,8 +73,6 @@ class Context:
     years: YearTimeline | None = None
     headers: Headers = field(default_factory=Headers)
     trusted_proxies: tuple[Network, ...] = ()
-    is_files_format: bool = False
-    """Whether the file is in the format that is tried, so that its lines may continue each other."""
 
 
 @dataclass
@@ -116,6 +113,15 @@ class Reading:
             other.unread = other.unread.filter(~pl.col("line").is_in(reasons["line"].implode()))
         self.unread = other.unread
 
+    def skip_continued(self, fmt: Format | None) -> None:
+        """Of what no format reads, skip the lines that continue others in a file of this format."""
+        if fmt is None or fmt.continues is None or not len(self.unread):
+            return
+        is_continued = self.unread["text"].str.contains(fmt.continues)
+        if is_continued.any():
+            self.skipped[f"{fmt.id}: continues the line above"] += int(is_continued.sum())
+            self.unread = self.unread.filter(~is_continued)
+
     def rejects(self) -> pl.DataFrame:
         """(line, reason) of every line that no format read, by line."""
         unread = self.unread.select("line", pl.lit(UNREAD).alias("reason"))
@@ -137,11 +143,6 @@ def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, 
         if comments.any():
             reading.skipped["comment"] += int(comments.sum())
             lines = lines.filter(~comments)
-    if fmt is not None and fmt.continues and context.is_files_format:
-        is_continued = lines["text"].str.contains(fmt.continues)
-        if is_continued.any():
-            reading.skipped[f"{fmt.id}: {_CONTINUED}"] += int(is_continued.sum())
-            lines = lines.filter(~is_continued)
     is_broken = lines["text"].str.contains("\0" * LEAST_NULS, literal=True)
     if is_broken.any():
         reading.reject(lines["line"].filter(is_broken), "NUL bytes within the line: the records before and after them have run together")
@@ -161,7 +162,7 @@ def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, 
 
 def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
     """As :func:`read_lines`, for the lines of a whole block: those that can be are read by machine code."""
-    pattern = fmt.patterns[0] if fmt.kind == "regex" and not (fmt.comment or fmt.continues or fmt.lacks_year) else None
+    pattern = fmt.patterns[0] if fmt.kind == "regex" and not (fmt.comment or fmt.lacks_year) else None
     caught = _caught_at_once(lines, pattern, fmt) if pattern else None
     if pattern is None or caught is None or not len(caught.texts):
         return read_lines(lines.frame, fmt, catalog, context)
@@ -582,7 +583,7 @@ def _read_inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Cont
         if not len(left):
             break
         if not fmt.lacks_year and left["text"].str.contains(fmt.likeness).any():
-            inner.absorb(read_lines(left, fmt, catalog, replace(context, years=None, headers=Headers(), is_files_format=False)))
+            inner.absorb(read_lines(left, fmt, catalog, replace(context, years=None, headers=Headers())))
     reading.events += inner.events
     reading.skipped += inner.skipped
     reading.rejected += [*inner.rejected, inner.unread.select("line", pl.lit("no format reads the line inside").alias("reason"))]
@@ -846,13 +847,11 @@ def sniff(
     if not len(sample):
         return None, 0.0
     for fmt in candidates or catalog.whole_lines:
-        likeness = fmt.likeness if fmt.continues is None else f"{fmt.likeness}|{fmt.continues}"
-        if not candidates and fmt.kind != "table" and int(sample["text"].str.contains(likeness).sum()) <= best_share * len(sample):
+        if not candidates and fmt.kind != "table" and int(sample["text"].str.contains(fmt.likeness).sum()) <= best_share * len(sample):
             continue  # it cannot read more than the best does
         headers = Headers().with_those_of(head, 1, fmt)
-        reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers, is_files_format=True))
-        read = reading.event_lines + reading.skipped.total()
-        share = read / len(sample) if read > reading.skipped[f"{fmt.id}: {_CONTINUED}"] else 0.0
+        reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers))
+        share = (reading.event_lines + reading.skipped.total()) / len(sample)
         if share > best_share:
             best, best_share = fmt, share
         if share == 1:

@@ -11,7 +11,7 @@ Grammar of ``formats/<id>.toml``::
     programs = ["sshd"]    # kind syslog: whose messages these are; "*" for any program's. Of kinds regex and keyvalue: whose messages are
                            # such lines, too
     comment = "#"          # lines that begin so are skipped
-    continues = '^\t'       # in a file of this format, a line that holds this expression continues the one above, and is skipped
+    continues = '^\t'       # in a file of this format, a line that holds this expression and that no format reads continues others: it is skipped
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
     keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives);
                                                 # keys of a [[pattern]] come on top, its require instead

@@ -466,7 +466,7 @@ class _SourceReader:
         if self.fmt is None:
             reading = read_lines(lines.frame, None, self.catalog, Context(self.plan.id))
         else:
-            reading = read_block(lines, self.fmt, self.catalog, replace(self._context_for(self.fmt, lines, headers), is_files_format=True))
+            reading = read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
         left = reading.refused(lines)
         for fmt in self.catalog.whole_lines if self.settings.format is None else ():
             if not len(left):
@@ -474,6 +474,7 @@ class _SourceReader:
             if fmt is not self.fmt and left["text"].str.contains(fmt.likeness).any():
                 reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, Headers(), left)))
                 left = reading.refused(lines)
+        reading.skip_continued(self.fmt)
         return reading
 
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:

@@ -92,7 +92,8 @@ def try_format(path: Path, catalog: FormatCatalog) -> Trial:
     fmt, confidence = sniff(lines, catalog, head=block.data)
     headers = Headers().with_those_of(block.data, 1, fmt) if fmt else Headers()
     years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=path.name) if fmt and fmt.lacks_year else None
-    reading = read_lines(lines, fmt, catalog, Context(source=1, years=years, headers=headers, is_files_format=True)) if fmt else Reading(unread=lines)
+    reading = read_lines(lines, fmt, catalog, Context(source=1, years=years, headers=headers)) if fmt else Reading(unread=lines)
+    reading.skip_continued(fmt)
     formats: Counter[str] = Counter()
     for _, format_id, rows in reading.events:
         formats[format_id] += len(rows)
