@@ -66,7 +66,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -373,6 +373,7 @@ def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
     return FormatCatalog(tuple(by_order[n] for n in sorted(by_order)))
 
 
+@cache
 def _glance(path: Path) -> FormatEntry:
     """What the top of a built-in format's file says of it, without reading the rest as TOML."""
     top = path.read_text(encoding="utf-8").partition("\n[")[0]
