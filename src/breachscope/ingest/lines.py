@@ -98,7 +98,7 @@ class Lines:
 def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     """Split and decode a block."""
     data = block.data
-    seen = survey(data, newline)
+    seen = block.seen or survey(data, newline)
     starts, ends = find_lines(data, newline, seen.newlines + (not data.endswith(newline))) if is_built() else (_line_starts(data, newline), None)
     lines = Lines(data, seen, starts, block.first_line, newline, encoding, ends)
     if seen.is_ascii:

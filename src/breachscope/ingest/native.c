@@ -49,15 +49,48 @@ static uint64_t word_at(const uint8_t *at) {
     return word;
 }
 
+/* How the automaton went through a group that neighbours share, such as the time: from the same step the same bytes lead to
+ * the same row, so they need not be gone through again. */
+typedef struct {
+    int64_t slot;         /* of the group; -1 for none */
+    const uint8_t *begin; /* what it held in the text before */
+    int64_t length;       /* 0 where that cannot be used */
+    uint32_t step;        /* the step that entered it */
+    uint32_t row;         /* the row behind its last byte */
+} shortcut_t;
+
 /* Whether the text matches; held becomes where its groups begin and end, and stays for those that take no part. */
-static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, const program_t *program, int64_t *held) {
-    uint32_t row = 0;
+static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, const program_t *program, int64_t *held,
+                 shortcut_t *shortcut) {
+    uint32_t row = 0, entered = 0;
+    const uint8_t *entry = NULL; /* where the group of the shortcut began, while nothing else was noted */
     while (at < end) {
         const uint32_t step = program->steps[row + program->classes[*at]];
         if (step > 0xFFFF) {
             if (step == NO_STEP) break;
             const uint32_t action = step >> 16;
-            for (const int16_t *slot = program->slots + action * program->slot_width; *slot >= 0; slot++) held[*slot] = at - data;
+            const int16_t *slot = program->slots + action * program->slot_width;
+            if (*slot >= 0) {
+                int is_entry = 0;
+                for (; *slot >= 0; slot++) {
+                    held[*slot] = at - data;
+                    is_entry |= *slot == shortcut->slot;
+                }
+                if (is_entry) {
+                    const int64_t more = shortcut->length - 1;
+                    if (more > 0 && step == shortcut->step && end - at > more && !memcmp(at, shortcut->begin, (size_t)more + 1)) {
+                        row = shortcut->row;
+                        at += more + 1;
+                        continue;
+                    }
+                    entry = at, entered = step;
+                } else if (entry) {
+                    if (held[shortcut->slot + 1] == at - data) {
+                        shortcut->begin = entry, shortcut->length = at - entry, shortcut->step = entered, shortcut->row = row;
+                    }
+                    entry = NULL;
+                }
+            }
             const uint64_t *exits = program->exits + action * MOST_EXITS;
             if (exits[0]) {
                 /* Eight bytes at a time while none of them leaves the state: a zero byte borrows from its high bit. */
@@ -140,9 +173,12 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
     int64_t held[MOST_SLOTS], run_begin[MOST_SLOTS / 2], run_end[MOST_SLOTS / 2], slot_count = 0, matched = 0;
     for (int64_t c = 0; c < column_count; c++)
         if (columns[c].slot + 2 > slot_count) slot_count = columns[c].slot + 2;
+    shortcut_t shortcut = {-1, NULL, 0, 0, 0};
+    for (int64_t c = 0; c < column_count; c++)
+        if (columns[c].kind == RUN) shortcut.slot = columns[c].slot;
     for (int64_t text = 0; text < count; text++) {
         for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
-        if (!match(data, data + starts[text], data + ends[text], program, held)) continue;
+        if (!match(data, data + starts[text], data + ends[text], program, held, &shortcut)) continue;
         int is_read = 1;
         for (int64_t c = 0; c < column_count && is_read; c++) {
             if (columns[c].kind != NUMBER) continue;

@@ -21,7 +21,7 @@ from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
 from breachscope.errors import InputError
 from breachscope.ingest.encoding import Encoding, detect_encoding
-from breachscope.ingest.native import survey
+from breachscope.ingest.native import Survey, survey
 from breachscope.ingest.records import Records, binary_records, text_records
 
 BLOCK_BYTES = 24 << 20
@@ -51,6 +51,8 @@ class Block:
     offset: int
     data: bytes
     overlong_bytes: int | None = None
+    seen: Survey | None = None
+    """What the data are made of, where that was looked at already."""
 
 
 def find_bytes(data: bytes, *wanted: int) -> npt.NDArray[np.int64]:
@@ -238,8 +240,9 @@ class Stream:
                 data, rest = b"".join((*pending, last[:end])), last[end:]
                 pending, held = [rest], len(rest)
                 if data:
-                    yield self._block(line, offset, data)
-                    line, offset = line + survey(data, self.newline).newlines, offset + len(data)
+                    seen = survey(data, self.newline)
+                    yield self._block(line, offset, data, seen=seen)
+                    line, offset = line + seen.newlines, offset + len(data)
                 elif held >= self.max_line_bytes:
                     overlong = held
                     pending = [rest[:KEPT_OF_LONG_LINE]]
@@ -248,9 +251,9 @@ class Stream:
             self.lacks_final_newline = overlong > 0 or not data.endswith(self.newline)
             yield self._block(line, offset, data, overlong or None)
 
-    def _block(self, line: int, offset: int, data: bytes, overlong: int | None = None) -> Block:
+    def _block(self, line: int, offset: int, data: bytes, overlong: int | None = None, seen: Survey | None = None) -> Block:
         self.index.append((line, offset))
-        return Block(line, offset, data, overlong)
+        return Block(line, offset, data, overlong, seen)
 
 
 class _HashingReader:
