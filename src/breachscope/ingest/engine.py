@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,8 @@ from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern
 from breachscope.ingest.headers import Headers, Layout, layout_of
 from breachscope.ingest.lines import LEAST_NULS, Lines
 from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built
-from breachscope.ingest.onepass import one_pass
-from breachscope.ingest.views import Mask, without_texts
+from breachscope.ingest.onepass import Program, one_pass
+from breachscope.ingest.views import Mask, Offsets, without_texts
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
 from breachscope.timestamps import OUTSIDE, TimeForm, YearTimeline, Zone, parse_times
 
@@ -50,6 +51,7 @@ _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
 _HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
+_ANY_TEXT, _REPEATS = (cast("Program", one_pass(regex)) for regex in ("^(?P<text>.*)$", "^message repeated "))
 _FIRST_LINES = 1_000
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 _MOST_REPEATS = 10_000
@@ -100,6 +102,13 @@ class Reading:
             return self.unread
         refused = pl.concat([self.unread["line"], *(r["line"] for r in self.rejected)]).unique()
         return lines.frame.filter(pl.col("line").is_in(refused.implode()))
+
+    def add(self, other: Reading) -> None:
+        """Add what was found in other lines."""
+        self.events += other.events
+        self.skipped += other.skipped
+        self.rejected += other.rejected
+        self.unread = pl.concat([self.unread, other.unread])
 
     def absorb(self, other: Reading) -> None:
         """Add what another format found in the lines that were refused so far; a line keeps the first reason given for it."""
@@ -162,30 +171,148 @@ def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, 
 
 def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
     """As :func:`read_lines`, for the lines of a whole block: those that can be are read by machine code."""
-    pattern = fmt.patterns[0] if fmt.kind == "regex" and not (fmt.comment or fmt.lacks_year) else None
-    caught = _caught_at_once(lines, pattern, fmt) if pattern else None
-    if pattern is None or caught is None or not len(caught.texts):
-        return read_lines(lines.frame, fmt, catalog, context)
-    is_left = np.ones(len(lines), bool)
-    is_left[caught.texts] = False
-    reading = read_lines(lines.take(np.flatnonzero(is_left)), fmt, catalog, context) if is_left.any() else Reading()
-    table = EVENT_TABLES[pattern.table or fmt.table or ""]
-    ready = {w.group: caught.columns[w.group] for w in _wanted(pattern, fmt) if w.group in table and w.kind not in (Kind.TEXT, Kind.RUN)}
-    plain = pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])
-    parts = [_Part(plain), *(_Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items())]
-    _to_events(lines.numbers(caught.texts.astype(np.int64)), parts, fmt, pattern, context, reading, ready)
+    reading = Reading()
+    left = np.arange(len(lines))
+    if is_built() and lines.places is not None and not (fmt.comment or fmt.is_json):
+        texts = _Texts(lines.data, *lines.places, is_ascii=lines.seen.is_ascii)
+        if fmt.kind == "regex" and not fmt.lacks_year:
+            left, _ = _read_at_once(texts, left, lines.numbers(left), fmt, fmt.patterns[0], context, reading)
+        elif fmt.kind == "envelope":
+            left = _read_envelopes_at_once(texts, lines, fmt, catalog, context, reading)
+    if len(left):
+        reading.add(read_lines(lines.frame if len(left) == len(lines) else lines.take(left), fmt, catalog, context))
     return reading
 
 
-def _caught_at_once(lines: Lines, pattern: Pattern, fmt: Format) -> Caught | None:
-    """What the pattern catches in those lines that machine code can read; None where it can none."""
-    if pattern.regex is None or pattern.keys or pattern.conditions or pattern.contains or pattern.skip or pattern.refuse or not is_built():
+@dataclass(frozen=True)
+class _Texts:
+    """Texts where they stand in a block of UTF-8."""
+
+    data: bytes
+    starts: Offsets
+    ends: Offsets
+    is_ascii: bool
+
+    def caught(self, rows: Offsets, program: Program, wanted: Sequence[Wanted]) -> Caught:
+        """What a program catches in some of them."""
+        return catch(self.data, self.starts[rows], self.ends[rows], program, wanted)
+
+    def strings(self, rows: Offsets) -> pl.Series:
+        """Some of them as text."""
+        return self.caught(rows, _ANY_TEXT, [Wanted("text", Kind.TEXT)]).columns["text"]
+
+    def is_sure(self, program: Program) -> bool:
+        """Whether a text that the program refuses is one that its expression does not match."""
+        return program.is_exact and self.is_ascii
+
+
+def _read_at_once(
+    texts: _Texts, rows: Offsets, lines: pl.Series, fmt: Format, pattern: Pattern, context: Context, reading: Reading, envelopes: pl.DataFrame | None = None
+) -> tuple[Offsets, bool]:  # fmt: skip
+    """Read by machine code what a pattern matches in the texts of ``rows``, which stand in ``lines``, behind ``envelopes`` where they are messages.
+
+    Returns the rows that are left, and whether it is sure that the pattern matches none of these.
+    """
+    program = _program(pattern, fmt)
+    if program is None or (envelopes is not None and "time" in program.groups):
+        return rows, False
+    wanted = [] if pattern.skip else _wanted(pattern, fmt)
+    caught = texts.caught(rows, program, wanted)
+    matched = caught.texts
+    if pattern.contains and len(matched) and not texts.strings(rows[matched]).str.contains(pattern.contains, literal=True).all():
+        return rows, False
+    is_left = np.ones(len(rows), bool)
+    is_left[matched] = False
+    if pattern.skip:
+        reading.skipped[pattern.skip] += len(matched)
+    elif len(matched):
+        table = EVENT_TABLES[pattern.table or fmt.table or ""]
+        ready = {w.group: caught.columns[w.group] for w in wanted if w.group in table and w.kind not in (Kind.TEXT, Kind.RUN)}
+        parts = [_Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items()]
+        parts.append(_Part(pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])))
+        if envelopes is not None:
+            around = envelopes[pl.Series(rows[matched])]
+            parts.insert(0, _Part(around.select(c for c in around.columns if c not in caught.columns)))
+        _to_events(lines[pl.Series(matched)] if len(matched) < len(lines) else lines, parts, fmt, pattern, context, reading, ready)
+    return rows[is_left], texts.is_sure(program)
+
+
+def _program(pattern: Pattern, fmt: Format) -> Program | None:
+    """The tables of a pattern that machine code can read."""
+    if pattern.regex is None or pattern.keys or pattern.conditions or pattern.refuse:
         return None
     # Escapes are undone with the rows at hand: lines that have some are left to those who do.
     program = one_pass(pattern.regex, without="\\" if fmt.escapes else "")
-    if program is None or any(g.endswith("__q") for g in program.groups) or lines.places is None:
-        return None
-    return catch(lines.data, *lines.places, program, _wanted(pattern, fmt))
+    return None if program is None or any(g.endswith("__q") for g in program.groups) else program
+
+
+def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
+    """Read envelopes, and their messages as far as possible, by machine code; return the rows that are left."""
+    left = np.arange(len(lines))
+    for pattern in fmt.patterns:
+        program = _program(pattern, fmt)
+        form = pattern.time or fmt.time
+        if program is None or pattern.contains or pattern.skip or form is None or not {"head", "time", "program"} <= set(program.groups):
+            break
+        kept = {g: Kind.PLACE if g == "head" else Kind.RUN if g == "time" else Kind.TEXT for g in program.groups}
+        caught = texts.caught(left, program, [Wanted(g, kind) for g, kind in kept.items()])
+        rows = left[caught.texts]
+        if len(rows):
+            messages = _Texts(texts.data, caught.places["head"][:, 1].copy(), texts.ends[rows], is_ascii=texts.is_ascii)
+            envelopes = _envelopes(lines.numbers(rows), caught, form, context)
+            is_plain = np.ones(len(rows), bool) if envelopes is not None else np.zeros(len(rows), bool)
+            is_plain[messages.caught(np.arange(len(rows)), _REPEATS, []).texts] = False
+            if envelopes is not None and is_plain.any():
+                is_plain &= envelopes["ts"].is_not_null().to_numpy()
+                _read_messages_at_once(messages, np.flatnonzero(is_plain), envelopes, catalog, context, reading)
+            is_left = np.ones(len(lines), bool)
+            is_left[rows[is_plain]] = False
+            left = left[is_left[left]]
+        if not texts.is_sure(program):
+            break
+    return left
+
+
+def _envelopes(lines: pl.Series, caught: Caught, form: TimeForm, context: Context) -> pl.DataFrame | None:
+    """What envelopes say beside their messages; None where the years of the lines differ."""
+    times, run_of = caught.columns["time"], caught.runs["time"]
+    years = None
+    if context.years is not None and form.lacks_year:
+        years = context.years.at(lines.to_numpy())
+        if years.min() != years.max():
+            return None
+        years = years[: len(times)]
+    stamped = parse_times(times, form, context.zone, years)[pl.Series(run_of)]
+    return pl.DataFrame([lines, *stamped.get_columns(), *(s for name, s in caught.columns.items() if name != "time")])
+
+
+def _read_messages_at_once(
+    messages: _Texts, rows: Offsets, envelopes: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading
+) -> None:  # fmt: skip
+    """As :func:`_read_messages`, of messages whose times are read already and that tell of nothing repeated."""
+    programs = envelopes["program"]
+    present = set(programs.unique().to_list())
+    for fmt in catalog.messages_of(present):
+        mine, others = rows, rows[:0]
+        if "*" not in fmt.programs and not present <= set(fmt.programs):
+            is_mine = programs[pl.Series(rows)].is_in(list(fmt.programs)).to_numpy()
+            mine, others = rows[is_mine], rows[~is_mine]
+        for pattern in fmt.patterns:
+            if not len(mine):
+                break
+            numbers = envelopes["line"] if len(mine) == len(envelopes) else envelopes["line"][pl.Series(mine)]
+            mine, is_sure = _read_at_once(messages, mine, numbers, fmt, pattern, context, reading, envelopes)
+            if not is_sure and len(mine):
+                left = _read_pattern(_numbered(mine, messages), fmt, pattern, context, reading, envelopes)
+                mine = left["row"].to_numpy().astype(np.int64)
+        rows = np.sort(np.concatenate([others, mine]))
+        if not len(rows):
+            break
+    _leave(envelopes[pl.Series(rows)], catalog, reading)
+
+
+def _numbered(rows: Offsets, texts: _Texts) -> pl.DataFrame:
+    return pl.DataFrame([pl.Series("row", rows), texts.strings(rows)])
 
 
 def _wanted(pattern: Pattern, fmt: Format) -> list[Wanted]:
@@ -211,16 +338,18 @@ def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: 
     for pattern in fmt.patterns:
         if not len(lines):
             break
-        matched, lines = _match(lines, pattern)
-        if not len(matched):
-            continue
-        if _is_eventless(matched, pattern, reading):
-            continue
+        lines = _read_pattern(lines, fmt, pattern, context, reading, ready)
+    return lines
+
+
+def _read_pattern(lines: pl.DataFrame, fmt: Format, pattern: Pattern, context: Context, reading: Reading, ready: pl.DataFrame | None) -> pl.DataFrame:
+    matched, rest = _match(lines, pattern)
+    if len(matched) and not _is_eventless(matched, pattern, reading):
         if ready is not None:
             matched = matched.hstack([c for c in ready[matched["row"]].get_columns() if c.name not in matched.columns])
         matched = _without_faulty(matched, reading)
         _to_events(matched["line"], [_Part(matched)], fmt, pattern, context, reading)
-    return lines
+    return rest
 
 
 def _is_eventless(matched: pl.DataFrame, pattern: Pattern, reading: Reading) -> bool:
@@ -623,7 +752,12 @@ def _read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Con
             is_mine = programs[left["row"]].is_in(list(fmt.programs))
             mine, others = left.filter(is_mine), left.filter(~is_mine)
         left = pl.concat([others, _read_patterns(mine, fmt, context, reading, ready)])
-    unread = ready[left["row"]].select("line", "program")
+    _leave(ready[left["row"]], catalog, reading)
+
+
+def _leave(envelopes: pl.DataFrame, catalog: FormatCatalog, reading: Reading) -> None:
+    """Messages that no format reads: rejected where a format claims their program, else skipped."""
+    unread = envelopes.select("line", "program")
     is_claimed = unread["program"].is_in(sorted(catalog.programs))
     for program in sorted(unread["program"].filter(is_claimed).unique().to_list()):
         reading.reject(unread["line"].filter(unread["program"] == program), f"{program}: a message of unknown kind")

@@ -51,7 +51,9 @@ class Program:
     exits: npt.NDArray[np.uint64]
     """Action → bytes that end the stay in the state it leads to, each repeated eight times, where these and all beyond ASCII do; else 0."""
     is_whole: bool
-    """Whether the expression must reach the end of the text; else it ends with the first state in which it can."""
+    """Whether the expression must reach the end of the text; else it goes as far as it can."""
+    is_exact: bool
+    """Whether a text of ASCII that is refused is one that the expression does not match."""
 
 
 class _NotOnePassError(Exception):
@@ -98,6 +100,7 @@ class _Repeat:
     part: _Node
     least: int
     most: int | None
+    is_lazy: bool
 
 
 @dataclass(frozen=True)
@@ -144,10 +147,10 @@ class _Parser:
         else:
             least = int(counted[2])
             most = least if not counted[3] else int(counted[4]) if counted[4] else None
-        self._skip("?")  # where one way goes on, it is the same whether a long or a short one is preferred
+        is_lazy = self._skip("?")
         if self.regex[self.at : self.at + 1] in ("*", "+", "{"):
             raise _NotOnePassError
-        return _Repeat(part, least, most)
+        return _Repeat(part, least, most, is_lazy)
 
     def _part(self) -> _Node:
         if self._skip("("):
@@ -278,13 +281,17 @@ class _Automaton:
     def _repeat(self, node: _Repeat, then: int) -> int:
         begin = then
         if node.most is None:
-            begin = self._add(_Step(ways=[then]))
-            (self.steps[begin].ways or []).append(self._emit(node.part, begin))
+            begin = self._add(_Step(ways=[]))
+            self.steps[begin].ways = self._preferred(self._emit(node.part, begin), then, node)
         for _ in range((node.most or node.least) - node.least):
-            begin = self._add(_Step(ways=[self._emit(node.part, begin), then]))
+            begin = self._add(_Step(ways=self._preferred(self._emit(node.part, begin), then, node)))
         for _ in range(node.least):
             begin = self._emit(node.part, begin)
         return begin
+
+    @staticmethod
+    def _preferred(more: int, then: int, node: _Repeat) -> list[int]:
+        return [then, more] if node.is_lazy else [more, then]
 
     def _character(self, node: _Set, then: int) -> int:
         ascii_ = self._add(_Step(read=node.ascii - self.without, then=then))
@@ -304,6 +311,7 @@ class _Automaton:
         moves: list[_Row] = []
         ends: list[tuple[int, ...] | None] = []
         todo = [self.first]
+        is_exact = not self.without
         while todo:
             row: _Row = [None] * 256
             end = None
@@ -311,6 +319,8 @@ class _Automaton:
                 if step.read is None:
                     end = slots
                     continue
+                if end is not None and not self.is_whole:
+                    raise _NotOnePassError  # to end here is preferred to going on
                 for byte in step.read:
                     if row[byte] is not None:
                         raise _NotOnePassError
@@ -318,14 +328,14 @@ class _Automaton:
                         state_of[step.then] = len(state_of)
                         todo.append(step.then)
                     row[byte] = state_of[step.then], slots
-            if not self.is_whole and end is not None and any(row):
-                raise _NotOnePassError
+            # Who goes on beyond an end and fails may have ended there.
+            is_exact &= self.is_whole or end is None or not any(row)
             moves.append(row)
             ends.append(end)
-        return _tabled(self.groups, moves, ends, self.is_whole)
+        return _tabled(self.groups, moves, ends, self.is_whole, is_exact)
 
     def _reachable(self, start: int) -> Iterator[tuple[_Step, tuple[int, ...]]]:
-        """Steps that read a byte or end, reached from ``start`` without one, and the places noted on the way."""
+        """Steps that read a byte or end, reached from ``start`` without one, and the places noted on the way; the preferred first."""
         seen: set[int] = set()
         left: list[tuple[int, tuple[int, ...]]] = [(start, ())]
         while left:
@@ -335,7 +345,7 @@ class _Automaton:
             seen.add(number)
             step = self.steps[number]
             if step.ways is not None:
-                left += [(way, slots) for way in step.ways]
+                left += [(way, slots) for way in reversed(step.ways)]
             elif step.slot is not None:
                 left.append((step.then, (*slots, step.slot)))
             else:
@@ -343,7 +353,7 @@ class _Automaton:
 
 
 def _tabled(
-    groups: list[str], moves: list[_Row], ends: list[tuple[int, ...] | None], is_whole: bool
+    groups: list[str], moves: list[_Row], ends: list[tuple[int, ...] | None], is_whole: bool, is_exact: bool
 ) -> Program:  # fmt: skip
     """The tables of an automaton: state → byte → (next state, slots to set), and state → slots to set at the end."""
     exits = [_exits(state, row) for state, row in enumerate(moves)]
@@ -374,6 +384,7 @@ def _tabled(
         np.array([[*slots, *[-1] * (width - len(slots))] for slots, _ in actions], np.int16),
         np.array([[_in_every_byte(byte) for byte in (leaving * _MOST_EXITS)[:_MOST_EXITS]] or [0] * _MOST_EXITS for _, leaving in actions], np.uint64),
         is_whole,
+        is_exact,
     )
 
 
