@@ -13,12 +13,12 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
 SOURCE = Path("src/breachscope/ingest/native.c")
-LIBRARY = SOURCE.with_name("libnative.so")
+LIBRARY = SOURCE.with_name("libnative.bin")
 FLAGS = ("-std=gnu11", "-O3", "-Wall", "-Wextra", "-shared", "-fPIC")
 
 
 class MachineCode(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds ``libnative.so`` to the package. It is reached through ctypes, so that one file serves every Python."""
+    """Adds ``libnative.bin`` to the package. It is reached through ctypes, so that one file serves every Python."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":

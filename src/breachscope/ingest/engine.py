@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from typing import cast
 
 import numpy as np
@@ -26,8 +27,8 @@ from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_t
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern
 from breachscope.ingest.headers import Headers, Layout, layout_of
 from breachscope.ingest.lines import LEAST_NULS, Lines
-from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built
-from breachscope.ingest.onepass import Program, one_pass
+from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built, sort
+from breachscope.ingest.onepass import Program, beginning, one_pass
 from breachscope.ingest.views import Mask, Offsets, without_texts
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
 from breachscope.timestamps import OUTSIDE, TimeForm, YearTimeline, Zone, parse_times
@@ -51,7 +52,8 @@ _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
 _HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
-_ANY_TEXT, _REPEATS = (cast("Program", one_pass(regex)) for regex in ("^(?P<text>.*)$", "^message repeated "))
+_ANY_TEXT = cast("Program", one_pass("^(?P<text>.*)$"))
+_PATTERNS_AT_A_TIME = 64
 _FIRST_LINES = 1_000
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 _MOST_REPEATS = 10_000
@@ -197,9 +199,19 @@ class _Texts:
         """What a program catches in some of them."""
         return catch(self.data, self.starts[rows], self.ends[rows], program, wanted)
 
-    def strings(self, rows: Offsets) -> pl.Series:
-        """Some of them as text."""
-        return self.caught(rows, _ANY_TEXT, [Wanted("text", Kind.TEXT)]).columns["text"]
+    @cached_property
+    def strings(self) -> pl.Series:
+        """All of them as text."""
+        return catch(self.data, self.starts, self.ends, _ANY_TEXT, [Wanted("text", Kind.TEXT)]).columns["text"]
+
+    def numbered(self, rows: Offsets) -> pl.DataFrame:
+        """Columns row and text of some of them."""
+        return pl.DataFrame([pl.Series("row", rows), self.strings[pl.Series(rows)]])
+
+    def begin_as(self, rows: Offsets, patterns: Sequence[Pattern]) -> npt.NDArray[np.uint64]:
+        """Which of up to 64 patterns' expressions demand a beginning that some texts have, as bits from the first on."""
+        demanded = [beginning(p.regex or "") if self.is_ascii else _plain_text(p.prefix) for p in patterns]
+        return sort(self.data, self.starts[rows], self.ends[rows], demanded)
 
     def is_sure(self, program: Program) -> bool:
         """Whether a text that the program refuses is one that its expression does not match."""
@@ -219,7 +231,7 @@ def _read_at_once(
     wanted = [] if pattern.skip else _wanted(pattern, fmt)
     caught = texts.caught(rows, program, wanted)
     matched = caught.texts
-    if pattern.contains and len(matched) and not texts.strings(rows[matched]).str.contains(pattern.contains, literal=True).all():
+    if pattern.contains and len(matched) and not texts.numbered(rows[matched])["text"].str.contains(pattern.contains, literal=True).all():
         return rows, False
     is_left = np.ones(len(rows), bool)
     is_left[matched] = False
@@ -261,7 +273,7 @@ def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: F
             messages = _Texts(texts.data, caught.places["head"][:, 1].copy(), texts.ends[rows], is_ascii=texts.is_ascii)
             envelopes = _envelopes(lines.numbers(rows), caught, form, context)
             is_plain = np.ones(len(rows), bool) if envelopes is not None else np.zeros(len(rows), bool)
-            is_plain[messages.caught(np.arange(len(rows)), _REPEATS, []).texts] = False
+            is_plain[messages.caught(np.arange(len(rows)), _plain_text("message repeated "), []).texts] = False
             if envelopes is not None and is_plain.any():
                 is_plain &= envelopes["ts"].is_not_null().to_numpy()
                 _read_messages_at_once(messages, np.flatnonzero(is_plain), envelopes, catalog, context, reading)
@@ -297,22 +309,36 @@ def _read_messages_at_once(
         if "*" not in fmt.programs and not present <= set(fmt.programs):
             is_mine = programs[pl.Series(rows)].is_in(list(fmt.programs)).to_numpy()
             mine, others = rows[is_mine], rows[~is_mine]
-        for pattern in fmt.patterns:
-            if not len(mine):
-                break
-            numbers = envelopes["line"] if len(mine) == len(envelopes) else envelopes["line"][pl.Series(mine)]
-            mine, is_sure = _read_at_once(messages, mine, numbers, fmt, pattern, context, reading, envelopes)
-            if not is_sure and len(mine):
-                left = _read_pattern(_numbered(mine, messages), fmt, pattern, context, reading, envelopes)
-                mine = left["row"].to_numpy().astype(np.int64)
-        rows = np.sort(np.concatenate([others, mine]))
+        for begin in range(0, len(fmt.patterns), _PATTERNS_AT_A_TIME):
+            patterns = fmt.patterns[begin : begin + _PATTERNS_AT_A_TIME]
+            may_match = messages.begin_as(mine, patterns)
+            is_left = np.ones(len(mine), bool)
+            for number, pattern in enumerate(patterns):
+                at = np.flatnonzero((may_match >> np.uint64(number) & np.uint64(1)).astype(bool) & is_left)
+                if len(at):
+                    unread = _read_messages_as(messages, mine[at], fmt, pattern, envelopes, context, reading)
+                    is_left[at] = np.isin(mine[at], unread, assume_unique=True)
+            mine = mine[is_left]
+        rows = np.sort(np.concatenate([others, mine])) if len(others) else mine
         if not len(rows):
             break
     _leave(envelopes[pl.Series(rows)], catalog, reading)
 
 
-def _numbered(rows: Offsets, texts: _Texts) -> pl.DataFrame:
-    return pl.DataFrame([pl.Series("row", rows), texts.strings(rows)])
+def _read_messages_as(
+    messages: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, envelopes: pl.DataFrame, context: Context, reading: Reading
+) -> Offsets:  # fmt: skip
+    """Read what a pattern matches, by machine code and, where that cannot tell, by the expression; return the rows that are left."""
+    left, is_sure = _read_at_once(messages, rows, envelopes["line"][pl.Series(rows)], fmt, pattern, context, reading, envelopes)
+    if is_sure or not len(left):
+        return left
+    return _read_pattern(messages.numbered(left), fmt, pattern, context, reading, envelopes)["row"].to_numpy()
+
+
+@cache
+def _plain_text(text: str) -> Program:
+    """A program that matches what begins with ``text``."""
+    return cast("Program", one_pass(f"^{re.escape(text)}"))
 
 
 def _wanted(pattern: Pattern, fmt: Format) -> list[Wanted]:

@@ -75,6 +75,7 @@ import polars as pl
 
 from breachscope.errors import BreachscopeError, ContentErrors, FormatError, UsageError, did_you_mean
 from breachscope.ingest.columns import SERVERS_ESCAPES
+from breachscope.ingest.onepass import has_options
 from breachscope.schema import EVENT_TABLES
 from breachscope.timestamps import TimeForm, Zone
 from breachscope.toml_file import TomlFile
@@ -196,7 +197,7 @@ def literal_prefix(regex: str) -> str:
     >>> literal_prefix(r"^Failed (?P<method>\S+)"), literal_prefix(r"^ab?c"), literal_prefix(r"^a|^b"), literal_prefix(r"a"), literal_prefix(r"^\[x")
     ('Failed ', 'a', '', '', '[x')
     """
-    if not regex.startswith("^") or _has_top_alternatives(regex):
+    if not regex.startswith("^") or has_options(regex):
         return ""
     prefix = ""
     rest = regex[1:]
@@ -212,18 +213,6 @@ def literal_prefix(regex: str) -> str:
 
 
 _NEVER = r"[^\s\S]"
-_REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
-"""One character, escape or class of a regular expression."""
-
-
-def _has_top_alternatives(regex: str) -> bool:
-    """Whether a ``|`` stands outside all groups and classes."""
-    depth = 0
-    for part in _REGEX_PARTS.findall(regex):
-        if part == "|" and depth == 0:
-            return True
-        depth += {"(": 1, ")": -1}.get(part, 0)
-    return False
 
 
 @dataclass(frozen=True)

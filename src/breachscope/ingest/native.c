@@ -20,6 +20,7 @@ typedef struct {
     int64_t class_count;
     int64_t slot_width;
     int64_t is_whole;
+    int64_t is_ascii; /* what stands beyond ASCII is not known to it, so it must not end before that */
 } program_t;
 
 typedef struct {
@@ -106,7 +107,7 @@ static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, con
         at++;
     }
     const int16_t done = program->final[row / program->class_count];
-    if (done < 0 || (program->is_whole && at < end)) return 0;
+    if (done < 0 || (at < end && (program->is_whole || (program->is_ascii && *at >= 0x80)))) return 0;
     for (const int16_t *slot = program->slots + done * program->slot_width; *slot >= 0; slot++) held[*slot] = at - data;
     return 1;
 }
@@ -227,6 +228,18 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         texts[matched++] = (int32_t)text;
     }
     return matched;
+}
+
+/* Which of up to 64 programs match each text, as bits. */
+void breachscope_sort(const uint8_t *data, const int64_t *starts, const int64_t *ends, int64_t count,
+                      const program_t *programs, int64_t program_count, uint64_t *matched) {
+    int64_t held[MOST_SLOTS];
+    shortcut_t shortcut = {-1, NULL, 0, 0, 0};
+    for (int64_t text = 0; text < count; text++) {
+        matched[text] = 0;
+        for (int64_t n = 0; n < program_count; n++)
+            if (match(data, data + starts[text], data + ends[text], programs + n, held, &shortcut)) matched[text] |= UINT64_C(1) << n;
+    }
 }
 
 /* How often a byte occurs, how many bytes are 0, and whether any is beyond ASCII. */

@@ -23,7 +23,7 @@ from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses
 from breachscope.ingest.onepass import Program
 from breachscope.ingest.views import Offsets, view_of
 
-_LIBRARY = Path(__file__).with_name("libnative.so")
+_LIBRARY = Path(__file__).with_name("libnative.bin")
 _NULL_VIEWS = np.array([view_of(text.encode()) for text in NULL_TEXTS])
 _NUMBERS = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
 
@@ -72,7 +72,7 @@ class Caught:
 class _Program(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "slots", "exits")),
-        *((name, ctypes.c_int64) for name in ("class_count", "slot_width", "is_whole")),
+        *((name, ctypes.c_int64) for name in ("class_count", "slot_width", "is_whole", "is_ascii")),
     )
 
 
@@ -154,6 +154,26 @@ class _Output:
         return pl.Series(self.wanted.group, pl.from_arrow(array))
 
 
+def _described(program: Program) -> _Program:
+    tables = (program.classes, program.steps, program.final, program.slots, program.exits)
+    return _Program(*(t.ctypes.data for t in tables), len(program.steps) // len(program.final), program.slots.shape[1], program.is_whole, program.is_ascii)
+
+
+def sort(data: bytes, starts: Offsets, ends: Offsets, programs: Sequence[Program]) -> npt.NDArray[np.uint64]:
+    """Which of up to 64 programs match each text, as bits from the lowest on. There must be machine code."""
+    begins, closes = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
+    matched = np.empty(len(starts), np.uint64)
+    _library().breachscope_sort(
+        data,
+        *(ctypes.c_void_p(a.ctypes.data) for a in (begins, closes)),
+        ctypes.c_int64(len(starts)),
+        (_Program * len(programs))(*map(_described, programs)),
+        ctypes.c_int64(len(programs)),
+        ctypes.c_void_p(matched.ctypes.data),
+    )
+    return matched
+
+
 def catch(data: bytes, starts: Offsets, ends: Offsets, program: Program, wanted: Sequence[Wanted]) -> Caught:
     """Match texts of ``data``, which must be UTF-8. A text in which a number is none, or is more than its ``most``, does not count as matched.
 
@@ -164,14 +184,12 @@ def catch(data: bytes, starts: Offsets, ends: Offsets, program: Program, wanted:
     texts = np.empty(count, np.int32)
     outputs = [_Output(w, program, count) for w in wanted]
     columns = (_Column * len(wanted))(*(_Column(*o.described()) for o in outputs))
-    tables = (program.classes, program.steps, program.final, program.slots, program.exits)
-    shape = (len(program.steps) // len(program.final), program.slots.shape[1], program.is_whole)
     matched = _library().breachscope_catch(
         data,
         ctypes.c_int64(len(data)),
         *(ctypes.c_void_p(a.ctypes.data) for a in (begins, closes)),
         ctypes.c_int64(count),
-        ctypes.byref(_Program(*(t.ctypes.data for t in tables), *shape)),
+        ctypes.byref(_described(program)),
         columns,
         ctypes.c_int64(len(wanted)),
         ctypes.c_void_p(_NULL_VIEWS.ctypes.data),

@@ -52,8 +52,14 @@ class Program:
     """Action → bytes that end the stay in the state it leads to, each repeated eight times, where these and all beyond ASCII do; else 0."""
     is_whole: bool
     """Whether the expression must reach the end of the text; else it goes as far as it can."""
+    is_ascii: bool
+    """Whether the expression has classes of which only ASCII is known here."""
     is_exact: bool
     """Whether a text of ASCII that is refused is one that the expression does not match."""
+
+
+_REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+"""One character, escape or class of a regular expression."""
 
 
 class _NotOnePassError(Exception):
@@ -71,10 +77,38 @@ def one_pass(regex: str, without: str = "") -> Program | None:
         return None
     is_whole = regex.endswith("$") and not regex.endswith(r"\$")
     try:
-        tree = _Parser(regex[1 : -1 if is_whole else None]).whole()
-        return _Automaton(tree, is_whole, frozenset(without.encode())).program()
+        parser = _Parser(regex[1 : -1 if is_whole else None])
+        return _Automaton(parser.whole(), is_whole, frozenset(without.encode()), is_ascii=parser.is_ascii).program()
     except _NotOnePassError:
         return None
+
+
+def has_options(regex: str) -> bool:
+    """Whether a ``|`` stands outside all groups and classes."""
+    depth = 0
+    for part in _REGEX_PARTS.findall(regex):
+        if part == "|" and depth == 0:
+            return True
+        depth += {"(": 1, ")": -1}.get(part, 0)
+    return False
+
+
+@lru_cache(maxsize=4096)
+def beginning(regex: str) -> Program:
+    r"""A program that matches, among other texts, those of ASCII that begin as the expression demands: what it refuses, the expression does too.
+
+    >>> [set(beginning(r).classes) == {0} for r in (r"^(?:CEF: ?)?[01]\|(?i)x", "a")]
+    [False, True]
+    """
+    parts = _Parser(regex[1:]).first_parts() if regex.startswith("^") and not has_options(regex) else ()
+    best = _Automaton(_Sequence(()), is_whole=False).program()
+    for count in range(1, len(parts) + 1):
+        try:
+            found = _Automaton(_Sequence(parts[:count]), is_whole=False).program()
+        except _NotOnePassError:
+            break
+        best = found if found.is_exact else best
+    return best
 
 
 @dataclass(frozen=True)
@@ -118,12 +152,26 @@ class _Parser:
     def __init__(self, regex: str) -> None:
         self.regex = regex
         self.at = 0
+        self.is_ascii = False
 
     def whole(self) -> _Node:
         tree = self._choice()
         if self.at < len(self.regex) or isinstance(tree, _Choice):  # the anchors belong to one option each
             raise _NotOnePassError
         return tree
+
+    def first_parts(self) -> tuple[_Node, ...]:
+        """What stands before anything that may be of any length or is not known here; nothing where there are options."""
+        parts: list[_Node] = []
+        try:
+            while self.at < len(self.regex) and self.regex[self.at] not in "|)":
+                part = self._repeated(self._part())
+                if _is_endless(part):
+                    break
+                parts.append(part)
+        except _NotOnePassError:
+            pass
+        return tuple(parts)
 
     def _choice(self) -> _Node:
         options = [self._sequence()]
@@ -182,6 +230,7 @@ class _Parser:
         character = self.regex[self.at : self.at + 1]
         self.at += 1
         if character in _PERL:
+            self.is_ascii = True
             return _Set(_PERL[character])
         if character in _CONTROLS:
             return _Set(frozenset([_CONTROLS[character]]))
@@ -225,6 +274,21 @@ class _Parser:
         return False
 
 
+def _is_endless(node: _Node) -> bool:
+    """Whether texts of any length match."""
+    match node:
+        case _Repeat():
+            return node.most is None or _is_endless(node.part)
+        case _Group():
+            return _is_endless(node.part)
+        case _Sequence():
+            return any(map(_is_endless, node.parts))
+        case _Choice():
+            return any(map(_is_endless, node.options))
+        case _Set():
+            return False
+
+
 def _literal(character: str) -> _Node:
     bytes_ = [_Set(frozenset([byte])) for byte in character.encode()]
     return bytes_[0] if len(bytes_) == 1 else _Sequence(tuple(bytes_))
@@ -247,8 +311,8 @@ _Row = list[tuple[int, tuple[int, ...]] | None]
 class _Automaton:
     """Thompson's construction, then each step behind a byte as a state."""
 
-    def __init__(self, tree: _Node, is_whole: bool, without: frozenset[int]) -> None:
-        self.is_whole, self.without = is_whole, without
+    def __init__(self, tree: _Node, is_whole: bool, without: frozenset[int] = frozenset(), is_ascii: bool = False) -> None:
+        self.is_whole, self.without, self.is_ascii = is_whole, without, is_ascii
         self.groups: list[str] = []
         self.steps: list[_Step] = []
         self.first = self._emit(tree, self._add(_Step()))
@@ -332,7 +396,7 @@ class _Automaton:
             is_exact &= self.is_whole or end is None or not any(row)
             moves.append(row)
             ends.append(end)
-        return _tabled(self.groups, moves, ends, self.is_whole, is_exact)
+        return _tabled(self.groups, moves, ends, self.is_whole, self.is_ascii, is_exact)
 
     def _reachable(self, start: int) -> Iterator[tuple[_Step, tuple[int, ...]]]:
         """Steps that read a byte or end, reached from ``start`` without one, and the places noted on the way; the preferred first."""
@@ -353,7 +417,7 @@ class _Automaton:
 
 
 def _tabled(
-    groups: list[str], moves: list[_Row], ends: list[tuple[int, ...] | None], is_whole: bool, is_exact: bool
+    groups: list[str], moves: list[_Row], ends: list[tuple[int, ...] | None], is_whole: bool, is_ascii: bool, is_exact: bool
 ) -> Program:  # fmt: skip
     """The tables of an automaton: state → byte → (next state, slots to set), and state → slots to set at the end."""
     exits = [_exits(state, row) for state, row in enumerate(moves)]
@@ -384,6 +448,7 @@ def _tabled(
         np.array([[*slots, *[-1] * (width - len(slots))] for slots, _ in actions], np.int16),
         np.array([[_in_every_byte(byte) for byte in (leaving * _MOST_EXITS)[:_MOST_EXITS]] or [0] * _MOST_EXITS for _, leaving in actions], np.uint64),
         is_whole,
+        is_ascii,
         is_exact,
     )
 
