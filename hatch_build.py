@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -20,16 +21,19 @@ FLAGS = ("-std=gnu11", "-O3", "-Wall", "-Wextra", "-shared", "-fPIC")
 class MachineCode(BuildHookInterface):  # type: ignore[type-arg]
     """Adds ``libnative.bin`` to the package. It is reached through ctypes, so that one file serves every Python."""
 
+    def dependencies(self) -> list[str]:
+        return [] if self._compiler() else ["ziglang"]
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
         library = Path(self.root) / LIBRARY
-        made = library.with_suffix(".new")  # whoever uses the one that is there goes on using it
+        made = library.with_suffix(f".{os.getpid()}")  # whoever uses the one that is there goes on using it
         if self._is_compiled(Path(self.root) / SOURCE, made):
             made.replace(library)
         else:
             library.unlink(missing_ok=True)
-            self.app.display_warning("no C compiler was found: logs will be read more slowly; 'pip install ziglang' gives one")
+            self.app.display_warning("no C compiler works here: logs will be read more slowly; 'pip install ziglang' gives one")
             return
         build_data["artifacts"].append(LIBRARY.as_posix())
         if version == "standard":
@@ -37,11 +41,11 @@ class MachineCode(BuildHookInterface):  # type: ignore[type-arg]
             build_data["tag"] = f"py3-none-{next(platform_tags())}"
 
     @staticmethod
-    def _is_compiled(source: Path, library: Path) -> bool:
+    def _compiler() -> list[str]:
         if found := next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None):
-            compiler = [found]
-        elif importlib.util.find_spec("ziglang"):
-            compiler = [sys.executable, "-m", "ziglang", "cc"]
-        else:
-            return False
-        return subprocess.run([*compiler, *FLAGS, "-o", str(library), str(source)], check=False).returncode == 0
+            return [found]
+        return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else []
+
+    def _is_compiled(self, source: Path, library: Path) -> bool:
+        compiler = self._compiler()
+        return bool(compiler) and subprocess.run([*compiler, *FLAGS, "-o", str(library), str(source)], check=False).returncode == 0
