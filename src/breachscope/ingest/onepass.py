@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 _MOST_STATES = 4_000
 _MOST_EXITS = 4
+_MOST_PARTS = 16
+"""So many characters and groups tell most messages apart, and more would take longer to make tables of."""
 _LARGEST_HALF, _LARGEST_CLASS = 0xFFFF, 0xFF
 NO_STEP = 0xFFFFFFFF
 _ASCII = frozenset(range(0x80))
@@ -101,14 +103,14 @@ def beginning(regex: str) -> Program:
     [False, True]
     """
     parts = _Parser(regex[1:]).first_parts() if regex.startswith("^") and not has_options(regex) else ()
-    best = _Automaton(_Sequence(()), is_whole=False).program()
-    for count in range(1, len(parts) + 1):
+    for count in range(min(len(parts), _MOST_PARTS), 0, -1):
         try:
             found = _Automaton(_Sequence(parts[:count]), is_whole=False).program()
         except _NotOnePassError:
-            break
-        best = found if found.is_exact else best
-    return best
+            continue
+        if found.is_exact:
+            return found
+    return _Automaton(_Sequence(()), is_whole=False).program()
 
 
 @dataclass(frozen=True)
