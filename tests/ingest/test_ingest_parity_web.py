@@ -142,6 +142,7 @@ LINE = st.builds('{} {} {} [{}] "{}" {} {} "{}" "{}"'.format, ADDRESS, st.sample
 @given(lines=st.lists(LINE, min_size=1, max_size=12))
 @example(lines=['192.0.2.9 - - [02/Mar/2026:10:15:04 +0900] "GET / HTTP/1.1" 200 1 "\\"\\"" "\\\\"'])
 @example(lines=['192.0.2.9 - a [01/Jan/1999:00:00:00 +0000] [02/Mar/2026:10:15:04 +0900] "GET / HTTP/1.1" 200 1 "-" "-"'])
+@example(lines=['192.0.2.9 - - [02/Mar/2026:10:15:04 +0900] "GET  ? HTTP/1.1" 200 1 "-" "-"'])
 def test_combined_lines_are_read_as_the_slow_reader_reads_them(lines: list[str]) -> None:
     assert engine_reads(lines, "combined") == [slow_combined(line) for line in lines]
 

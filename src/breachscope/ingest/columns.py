@@ -189,7 +189,7 @@ def split_request(request: pl.Series) -> pl.DataFrame:
     the protocol is missing (HTTP/0.9), only a method and an absolute path make a request line.
     """
     whole = request.alias("request").to_frame()
-    parts = whole.select(pl.col("request").str.extract_groups(r"(?s)^([A-Za-z][A-Za-z_-]*) +([^?]+?)(?:\?(.*?))?(?: +([A-Z]{2,8}/[0-9.]+))?$")).unnest(
+    parts = whole.select(pl.col("request").str.extract_groups(r"(?s)^([A-Za-z][A-Za-z_-]*) +([^? ][^?]*?)(?:\?(.*?))?(?: +([A-Z]{2,8}/[0-9.]+))?$")).unnest(
         "request"
     )
     parts.columns = ["method", "path", "query", "protocol"]
