@@ -82,6 +82,12 @@ def test_no_table_where_more_than_one_way_goes_on_or_the_syntax_is_not_known(reg
     assert one_pass(regex) is None
 
 
+def test_no_table_where_the_groups_are_more_than_there_is_room_for() -> None:
+    regex = "^{}$".format("".join(f"(?P<g{n}>a)" for n in range(127)))
+    assert one_pass(regex) is not None
+    assert one_pass(f"{regex[:-1]}(?P<more>a)$") is None
+
+
 def test_the_formats_of_access_logs_have_tables() -> None:
     catalog = load_formats()
     for name in ("combined", "common", "vhost_combined", "combined_extra"):

@@ -1,4 +1,4 @@
-r"""Regular expressions as tables that :mod:`breachscope.ingest.kernels` runs over bytes.
+r"""Regular expressions as tables that :mod:`breachscope.ingest.native` runs over bytes.
 
 An expression is *one-pass* when at every byte at most one way goes on (R. Cox, "Regular Expression Matching in the Wild",
 2010). Then a table of states and bytes says which state follows and which groups begin or end there, and there is one
@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 _MOST_STATES = 4_000
+_MOST_GROUPS = 127
+"""``native.c`` has room for the places of as many."""
 _MOST_EXITS = 4
 _MOST_PARTS = 16
 """So many characters and groups tell most messages apart, and more would take longer to make tables of."""
@@ -36,7 +38,7 @@ _CONTROLS = {"n": 0x0A, "r": 0x0D, "t": 0x09, "f": 0x0C, "v": 0x0B, "a": 0x07}
 
 @dataclass(frozen=True)
 class Program:
-    """A one-pass expression. State 0 is the first; ``-1`` is no state."""
+    """A one-pass expression. State 0 is the first."""
 
     groups: tuple[str, ...]
     classes: npt.NDArray[np.uint8]
@@ -163,7 +165,7 @@ class _Parser:
         return tree
 
     def first_parts(self) -> tuple[_Node, ...]:
-        """What stands before anything that may be of any length or is not known here; nothing where there are options."""
+        """What stands before anything that may be of any length or is not known here."""
         parts: list[_Node] = []
         try:
             while self.at < len(self.regex) and self.regex[self.at] not in "|)":
@@ -263,8 +265,9 @@ class _Parser:
         self.at += 1
         if character == "\\":
             escaped = self._escape()
-            if isinstance(escaped, _Set):
-                return escaped.ascii
+            if not isinstance(escaped, _Set):
+                raise _NotOnePassError
+            return escaped.ascii
         if not character or not character.isascii() or (character in "[&~-" and self.regex[self.at : self.at + 1] == character) or character == "[":
             raise _NotOnePassError  # POSIX classes and operations on sets
         return frozenset(character.encode())
@@ -339,6 +342,8 @@ class _Automaton:
             case _Group():
                 if node.name not in self.groups:
                     self.groups.append(node.name)
+                if len(self.groups) > _MOST_GROUPS:
+                    raise _NotOnePassError
                 number = self.groups.index(node.name)
                 return self._add(_Step(slot=2 * number, then=self._emit(node.part, self._add(_Step(slot=2 * number + 1, then=then)))))
             case _Repeat():
