@@ -10,8 +10,10 @@ from typing import Any
 import polars as pl
 
 from breachscope.ingest import FormatCatalog, load_formats
-from breachscope.ingest.engine import Context, Reading, read_block, read_lines
+from breachscope.ingest.block import read_block
+from breachscope.ingest.engine import read_lines
 from breachscope.ingest.lines import split_lines
+from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.sources import Block
 from breachscope.timestamps import Zone
 

@@ -9,7 +9,8 @@ import pytest
 from tests.ingest.reading import CATALOG, engine_reads
 
 from breachscope.ingest import check_samples, load_formats
-from breachscope.ingest.engine import Context, read_lines
+from breachscope.ingest.engine import read_lines
+from breachscope.ingest.reading import Context
 
 OPEN_QUOTE = "a quote is not closed, or stands inside a value"
 LOGIN = "ts=2026-08-29T10:15:04+09:00 level=warn event=login result=failure "

@@ -10,7 +10,8 @@ import pytest
 
 from breachscope.errors import BreachscopeError, ContentErrors
 from breachscope.ingest import Format, FormatCatalog, check_samples, load_format, load_formats
-from breachscope.ingest.engine import Context, read_lines
+from breachscope.ingest.engine import read_lines
+from breachscope.ingest.reading import Context
 from breachscope.schema import EVENT_TABLES
 
 SHOP_FORMATS = Path(__file__).parents[2] / "sample_logs" / "shop" / "formats"

@@ -13,8 +13,9 @@ import pytest
 from breachscope.case import Case
 from breachscope.errors import UsageError
 from breachscope.ingest import FormatCatalog, IngestOptions, ingest
-from breachscope.ingest.engine import Context, read_lines
+from breachscope.ingest.engine import read_lines
 from breachscope.ingest.log_format import format_of
+from breachscope.ingest.reading import Context
 from breachscope.progress import Silent
 
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.reading import CATALOG, Event, engine_reads, slow_address
 
-from breachscope.ingest.engine import Context, read_lines
+from breachscope.ingest.engine import read_lines
+from breachscope.ingest.reading import Context
 
 NULLS = ("", "-", '""', "(null)")
 WHEN = {"ts": datetime(2026, 3, 2, 1, 15, 4, tzinfo=UTC), "ts_offset_min": 0}

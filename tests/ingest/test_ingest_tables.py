@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from breachscope.case import Case
 from breachscope.ingest import FormatCatalog, IngestOptions, ingest, load_formats
-from breachscope.ingest.engine import Context, read_lines
+from breachscope.ingest.engine import read_lines
 from breachscope.ingest.headers import Headers
+from breachscope.ingest.reading import Context
 from breachscope.progress import Silent
 
 EXPORT = """

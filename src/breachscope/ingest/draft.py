@@ -17,9 +17,10 @@ from pathlib import Path
 import polars as pl
 
 from breachscope.errors import UsageError
-from breachscope.ingest.engine import Context, read_lines
+from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import FormatCatalog, load_format
 from breachscope.ingest.lines import split_lines
+from breachscope.ingest.reading import Context
 from breachscope.ingest.sources import Stream
 from breachscope.ingest.trial import BOOKKEEPING, sample_headers
 from breachscope.schema import AUTH, DATA_ACCESS, NETWORK, WEB, Table

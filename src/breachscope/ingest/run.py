@@ -32,13 +32,15 @@ import pyarrow as pa
 from breachscope import __version__
 from breachscope.case import MANIFEST, SOURCES, Case, Manifest, ParquetFile, Source, sha256_file
 from breachscope.errors import BreachscopeError, InputError
+from breachscope.ingest.block import read_block
 from breachscope.ingest.clients import Forwarders
-from breachscope.ingest.engine import Context, Reading, read_block, read_lines, sniff
+from breachscope.ingest.engine import read_lines, sniff
 from breachscope.ingest.folds import set_second_passes, span_of
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.log_format import with_log_formats
+from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
 from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, compression_of, content_digests, find_inputs
 from breachscope.progress import Progress

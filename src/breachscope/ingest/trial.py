@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from breachscope.ingest.engine import UNREAD, Context, Reading, read_lines, sniff
+from breachscope.ingest.engine import read_lines, sniff
 from breachscope.ingest.formats import Format, FormatCatalog, Sample
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import split_lines
+from breachscope.ingest.reading import UNREAD, Context, Reading
 from breachscope.ingest.sources import Stream
 from breachscope.timestamps import infer_years
 

@@ -1,0 +1,237 @@
+"""Matched text becomes rows of an event table: typed, with a time, or refused with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from breachscope.ingest.clients import with_clients
+from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request, split_uri, unescape
+from breachscope.ingest.formats import FieldRule, Format, Pattern
+from breachscope.ingest.reading import Context, Reading
+from breachscope.ingest.views import Mask, without_texts
+from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
+from breachscope.timestamps import OUTSIDE, TimeForm, parse_times
+
+POLARS_TYPES: Mapping[pa.DataType, pl.DataType] = {
+    pa.string(): pl.String(),
+    pa.int16(): pl.Int16(),
+    pa.int32(): pl.Int32(),
+    pa.int64(): pl.Int64(),
+    pa.float64(): pl.Float64(),
+    pa.bool_(): pl.Boolean(),
+    pa.timestamp("us", tz="UTC"): pl.Datetime("us", "UTC"),
+}
+_TIME_COLUMNS = ("ts", "ts_offset_min", "ts_quality")
+VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *_TIME_COLUMNS)
+"""Columns in which ``-`` and the empty text mean themselves."""
+_ESCAPED = ("path", "query", "request", "uri", "message")
+HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some columns of matched lines as text; ``row_of`` tells which row of ``frame`` each line has, where lines share rows."""
+
+    frame: pl.DataFrame
+    row_of: npt.NDArray[np.uint32] | None = None
+
+    def per_line(self, values: Sequence[pl.Series]) -> list[pl.Series]:
+        """Values made of the frame's rows, one for each line."""
+        if self.row_of is None or not values:
+            return list(values)
+        return pl.DataFrame(values)[pl.Series(self.row_of)].get_columns()
+
+
+def to_events(
+    lines: pl.Series, parts: Sequence[Part], fmt: Format, pattern: Pattern, context: Context, reading: Reading, ready: Mapping[str, pl.Series] = {}
+) -> None:  # fmt: skip
+    """Turn matched text into rows of an event table, beside columns that are ready; rows whose values cannot be what they should be are rejected."""
+    table = EVENT_TABLES[pattern.table or fmt.table or ""]
+    columns = dict(ready)
+    is_faulty: Mask = np.zeros(len(lines), bool)
+    for part in parts:
+        values, faults = _values(part.frame, fmt, pattern, table, context)
+        columns |= {s.name: s for s in part.per_line(values)}
+        for fault, reason in faults:
+            is_fault = part.per_line([fault])[0].to_numpy()
+            reading.reject(lines.filter(is_fault & ~is_faulty), reason)
+            is_faulty |= is_fault
+    for name, constant in pattern.constants.items():
+        columns[name] = pl.repeat(constant, len(lines), dtype=POLARS_TYPES[table[name].type], eager=True)
+    for part in parts:
+        if "attempts" in columns and "_repeats" in part.frame.columns:
+            columns["attempts"] = columns["attempts"] * part.frame["_repeats"]
+    if "status" in columns and (status := columns["status"]).min() == 0:
+        columns["status"] = status.set((status == 0).fill_null(value=False), None)  # no answer was sent
+    rows = _assembled(lines, columns, table, fmt.id, context.source)
+    if is_faulty.any():
+        rows = rows.filter(~is_faulty)
+    if "peer_ip" in columns or ("forwarded_for" in columns and context.trusted_proxies):
+        rows = with_clients(rows, context.trusted_proxies)
+    if len(rows):
+        reading.events.append((table.name, fmt.id, rows))
+
+
+def time_faults(frame: pl.DataFrame) -> list[tuple[pl.Series, str]]:
+    """Rows without a time, by the reason."""
+    if not frame["ts"].null_count():
+        return []
+    is_told, is_outside = frame["time"].is_not_null(), frame["ts_quality"] == OUTSIDE
+    is_unread = frame["ts"].is_null() & is_told & ~is_outside
+    return [(frame["ts"].is_null() & ~is_told, "no time is written"), (is_outside, "time is not of the years 1970 to 2199"), (is_unread, "time cannot be read")]
+
+
+def _values(
+    frame: pl.DataFrame, fmt: Format, pattern: Pattern, table: Table, context: Context
+) -> tuple[list[pl.Series], list[tuple[pl.Series, str]]]:  # fmt: skip
+    """Columns of the table as its types, and which rows cannot be so for what reason."""
+    faults: list[tuple[pl.Series, str]] = []
+    if "time" in frame.columns:
+        form = pattern.time or fmt.time
+        if form is None:
+            raise AssertionError(f"{fmt.path}: no [time]")
+        frame = with_times(frame, form, context) if "ts" not in frame.columns else _with_own_times(frame, form, context)
+        faults += time_faults(frame)
+    for name, rule in fmt.fields.items():
+        if rule.origin in frame.columns and name not in frame.columns:
+            frame = frame.with_columns(pl.col(rule.origin).alias(name))
+    written = [c for c, t in frame.schema.items() if t == pl.String and c not in VERBATIM]
+    frame = frame.with_columns([without_texts(frame[c], NULL_TEXTS) for c in written])
+    if "service" in table and "service" not in frame.columns and "program" in frame.columns:
+        frame = frame.with_columns(pl.col("program").alias("service"))
+    if fmt.escapes and "text" in frame.columns:
+        frame = _unescaped(frame, [c for c in frame.columns if c in written or c in _ESCAPED], fmt.escapes)
+    for whole, split in (("request", split_request), ("uri", split_uri)):
+        if whole in frame.columns:
+            frame = _with_parts(frame, split(frame[whole]))
+    values = [frame[c] for c in _TIME_COLUMNS if c in frame.columns]
+    for name in frame.columns:
+        if name in table and frame.schema[name] == pl.String and name not in _TIME_COLUMNS:
+            value, fault = _typed(frame[name], name, table, fmt.fields.get(name))
+            values.append(value)
+            if fault is not None:
+                faults.append((fault, f"{name} is not {_article(POLARS_TYPES[table[name].type])}"))
+    return values, faults
+
+
+def with_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.DataFrame:
+    years = context.years.at(frame["line"].to_numpy()) if context.years is not None and form.lacks_year else None
+    return frame.hstack(parse_times(frame["time"], form, context.zone, years))
+
+
+def _with_own_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.DataFrame:
+    """Times that messages tell themselves; where one tells none, its envelope's stays."""
+    own = with_times(frame.drop(_TIME_COLUMNS), form, context)
+    is_told = without_texts(frame["time"], NULL_TEXTS).is_not_null()
+    return own.with_columns([own[c].zip_with(is_told, frame[c]) for c in _TIME_COLUMNS])
+
+
+def _unescaped(frame: pl.DataFrame, columns: Sequence[str], escapes: str) -> pl.DataFrame:
+    """Undo the escapes of ``columns`` in the lines that have any."""
+    rows = frame["text"].str.contains("\\", literal=True).arg_true()
+    if not len(rows):
+        return frame
+    escaped = [frame[c][rows] for c in columns]
+    readable = unescape(pl.concat(escaped), escapes)
+    return frame.with_columns([frame[c].scatter(rows, readable[n * len(rows) : (n + 1) * len(rows)]) for n, c in enumerate(columns)])
+
+
+def _with_parts(frame: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Add the parts of a compound field; what the line also says by itself goes first."""
+    return frame.with_columns([pl.coalesce(pl.col(p.name), p).alias(p.name) if p.name in frame.columns else p for p in parts.get_columns()])
+
+
+def _article(dtype: pl.DataType) -> str:
+    return "a whole number in range" if dtype.is_integer() else "a number" if dtype.is_float() else "readable"
+
+
+def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> tuple[pl.Series, pl.Series | None]:
+    """Text as its column's type, and which values could not be converted (None when all could)."""
+    if rule and rule.lower:
+        text = text.str.to_lowercase()
+    if rule and rule.map is not None:
+        text = text.replace_strict(dict(rule.map), default=None, return_dtype=pl.String)
+    if rule and rule.plus:
+        text = text.str.replace_all("+", " ", literal=True)
+    if rule and rule.joined:
+        text = joined_texts(text)
+    if rule and rule.doubled:
+        text = text.str.replace_all(rule.doubled * 2, rule.doubled, literal=True)
+    if rule and (rule.cut or rule.find):
+        text = _edited(text, rule)
+    dtype = POLARS_TYPES[table[name].type]
+    if dtype == pl.String:
+        return (canonical_addresses(text) if name.endswith("_ip") else text).alias(name), None
+    if name == "duration_ms":
+        text = text.set((text == "-1").fill_null(value=False), None)  # a timer that never ran
+        text = _clocked(text, 1 / (rule.scale or 1) if rule else 1.0)
+    number = _number(text, dtype, rule.scale if rule else None).alias(name)
+    least, most, highest = number.min(), number.max(), HIGHEST.get(name)
+    is_negative = isinstance(least, (int, float)) and least < 0
+    is_too_high = highest is not None and isinstance(most, (int, float)) and most > highest
+    if number.null_count() == text.null_count() and not is_negative and not is_too_high:
+        return number, None
+    outside = pl.col("n") < 0 if dtype.is_numeric() else pl.lit(value=False)
+    if highest is not None:
+        outside |= pl.col("n") > highest
+    is_faulty = (pl.col("n").is_null() & pl.col("t").is_not_null()) | outside.fill_null(value=False)
+    return number, pl.DataFrame([number.alias("n"), text.alias("t")]).select_seq(is_faulty.alias("f"))["f"]
+
+
+def _clocked(text: pl.Series, unit: float) -> pl.Series:
+    """Durations with those of the form 1:02:03 (hours, minutes, seconds) as numbers of ``unit`` ms."""
+    is_clock = text.str.contains(r"^\d{1,6}:[0-5]\d:[0-5]\d$").fill_null(value=False)
+    if not is_clock.any():
+        return text
+    parts = text.filter(is_clock).str.split(":").list.to_struct(fields=["h", "m", "s"]).struct.unnest().cast(pl.Int64)
+    told = parts.select(((pl.col("h") * 3600 + pl.col("m") * 60 + pl.col("s")) * 1000 * unit).cast(pl.String))[:, 0]
+    return text.scatter(is_clock.arg_true(), told)
+
+
+def _edited(text: pl.Series, rule: FieldRule) -> pl.Series:
+    """Text after ``cut`` and ``find``; the few texts of such a column are edited once each."""
+    different = text.drop_nulls().unique()
+    edited = different.str.replace(rule.cut, "") if rule.cut else different
+    if rule.find is not None:
+        found = pl.lit(None, pl.String)
+        for value, regex in reversed(list(rule.find.items())):
+            found = pl.when(pl.lit(edited).str.contains(f"(?i){regex}")).then(pl.lit(value)).otherwise(found)
+        edited = pl.select(found.alias("found"))["found"]
+    return text.replace_strict(different, without_texts(edited, NULL_TEXTS), default=None, return_dtype=pl.String)
+
+
+def _number(text: pl.Series, dtype: pl.DataType, scale: float | None) -> pl.Series:
+    """Text as numbers, null where it is none; ``200.0``, as some JSON writers have it, is a whole number."""
+    if scale is not None or dtype.is_float():
+        number = text.cast(pl.Float64, strict=False) * (scale or 1)
+        number = number.set(~number.is_finite().fill_null(value=False), None)
+        return (number.round() if dtype.is_integer() else number).cast(dtype, strict=False)
+    number = text.cast(dtype, strict=False)
+    if number.null_count() > text.null_count():
+        whole = text.str.extract(r"^(\d+)\.0+$").cast(dtype, strict=False)
+        number = number.zip_with(number.is_not_null(), whole)
+    return number
+
+
+def _assembled(lines: pl.Series, columns: Mapping[str, pl.Series], table: Table, format_id: str, source: int) -> pl.DataFrame:
+    """All columns of the table, in its order."""
+    made: dict[str, pl.Series | pl.Expr] = {
+        "event_id": (lines * EVENT_ID_LINE_FACTOR + source * EVENT_ID_SOURCE_FACTOR).alias("event_id"),
+        "source": pl.lit(source, pl.Int32),
+        "line": lines,
+        "format": pl.lit(format_id),
+        **columns,
+    }
+    return lines.to_frame().select_seq([_column(made.get(c.name), c.name, POLARS_TYPES[c.type]) for c in table.columns])
+
+
+def _column(made: pl.Series | pl.Expr | None, name: str, dtype: pl.DataType) -> pl.Expr:
+    if made is None:
+        return pl.lit(None, dtype).alias(name)
+    return (pl.lit(made) if isinstance(made, pl.Series) else made).alias(name)

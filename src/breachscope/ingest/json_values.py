@@ -1,0 +1,67 @@
+"""Values of JSON lines by path, as columns of text.
+
+DuckDB's reader takes any scalar as text, tells JSON null from "null", and survives bad lines. Of a key that stands
+twice the first value counts; objects and arrays are taken as their JSON text.
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from breachscope.ingest.columns import NULL_TEXTS
+from breachscope.ingest.formats import Format
+
+IS_JSON = "_is_json"
+_FIRST_LINES = 1_000
+
+
+def json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
+    """What the format's keys hold, by their paths, joined by ``|``; the column :data:`IS_JSON` is null where a text is not JSON.
+
+    A value that is there but says nothing leaves the word to the next alternative.
+    """
+    paths: list[str] = []
+    columns = []
+    wanted_keys = {"|".join(alternatives): alternatives for pattern in fmt.patterns for alternatives in pattern.paths.values()}
+    # Every path costs; most alternatives name keys that no line of a log has.
+    present = _occurring(texts, {_first_key(path) for alternatives in wanted_keys.values() for path in alternatives})
+    for name, alternatives in wanted_keys.items():
+        told = []
+        for path in alternatives:
+            if _first_key(path) in present:
+                paths.append(path)
+                told.append(f"told(v[{len(paths)}])")
+        quoted = name.replace('"', '""')
+        columns.append(f'coalesce({", ".join([*told, "NULL::VARCHAR"])}) AS "{quoted}"')
+    wanted = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)
+    nulls = ", ".join(f"'{text}'" for text in NULL_TEXTS)
+    import duckdb  # only JSON needs it
+
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("lines", texts.alias("text").to_frame().to_arrow())
+        connection.execute(f"CREATE MACRO told(x) AS CASE WHEN x NOT IN ({nulls}) THEN x END")
+        extracted = f"SELECT CASE WHEN json_valid(text) THEN json_extract_string(text, [{wanted}]::VARCHAR[]) END AS v FROM lines"
+        query = f'SELECT CASE WHEN v IS NOT NULL THEN 1 END AS "{IS_JSON}", {", ".join(columns)} FROM ({extracted})'
+        return pl.DataFrame(pl.from_arrow(connection.sql(query).to_arrow_table()))
+
+
+def _occurring(texts: pl.Series, wanted: set[str]) -> set[str]:
+    """Those of ``wanted`` that stand in one of the texts; most that do stand in the first ones."""
+    first = texts.head(_FIRST_LINES)
+    found = {text for text in wanted if first.str.contains(text, literal=True).any()}
+    others = sorted(wanted - found)
+    if others and texts.str.contains_any(others).any():
+        found |= {text for text in others if texts.str.contains(text, literal=True).any()}
+    return found
+
+
+def _first_key(path: str) -> str:
+    """The outermost key of a JSON path, as a line writes it.
+
+    >>> _first_key("$.request.uri"), _first_key('$."@timestamp"')
+    ('"request"', '"@timestamp"')
+    """
+    quoted = re.match(r'\$\.(?:"([^"]*)"|([^.\[]*))', path)
+    return f'"{quoted[1] or quoted[2]}"' if quoted else ""

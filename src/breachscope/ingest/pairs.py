@@ -1,0 +1,94 @@
+"""Values of key=value pairs, as columns of text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from breachscope.ingest.columns import NULL_TEXTS
+from breachscope.ingest.formats import Pattern
+from breachscope.ingest.views import without_texts
+
+_MARK = "\x1f"
+"""Set where a value ends."""
+_SPACED_KEY = r"[A-Za-z0-9_.\[\]-]+"
+_CODE = re.compile(r"0?x[0-9A-Fa-f]{2}")
+OPEN_QUOTE = "a quote is not closed, or stands inside a value"
+TWICE = "key stands twice"
+FAULT = "_fault"
+
+
+def key_values(texts: pl.Series, pattern: Pattern, separators: pl.Series | None = None) -> list[pl.Series]:
+    """Columns that pairs give, and the further one ``_fault`` where some line can be read in two ways."""
+    names = sorted({key for alternatives in pattern.keys.values() for key in alternatives})
+    found, fault = _spaced_values(texts, names, separators) if pattern.spaced else _quoted_values(texts, names, pattern.separator)
+    columns = []
+    for column, alternatives in pattern.keys.items():
+        told = [found[key] if len(alternatives) == 1 else without_texts(found[key], NULL_TEXTS) for key in alternatives]
+        columns.append(told[0].alias(column) if len(told) == 1 else pl.select(pl.coalesce(told).alias(column))[:, 0])
+    return columns if fault is None else [*columns, fault.alias(FAULT)]
+
+
+def _spaced_values(texts: pl.Series, names: Sequence[str], separators: pl.Series | None) -> tuple[dict[str, pl.Series], pl.Series | None]:
+    """Values by key, each up to the next key or, where these are given, up to the separator; and why a line is at fault.
+
+    An empty separator is a tab, or what rsyslog writes for one.
+    """
+    if separators is None:
+        gap, value = r"\s", rf"(.*?)(?:\s+{_SPACED_KEY}=|\s*$)"
+    else:
+        gap, value = _MARK, f"([^{_MARK}]*)"
+        is_relayed = (separators == "") & texts.str.contains("#011", literal=True) & ~texts.str.contains("\t", literal=True)
+        separators = separators.set(is_relayed.fill_null(value=False), "#011")
+        texts = texts.str.replace_all(_MARK, "\ufffd", literal=True)
+        for written in separators.drop_nulls().unique(maintain_order=True).to_list():
+            is_so = separators == written
+            separator = chr(int(written.partition("x")[2], 16)) if _CODE.fullmatch(written) else written or "\t"
+            texts = texts.scatter(is_so.arg_true(), texts.filter(is_so).str.replace_all(separator, _MARK, literal=True))
+    found = {key: texts.str.extract(rf"(?s)(?:^|{gap}){re.escape(key)}={value}") for key in names}
+    if separators is None:
+        found = {key: values.str.strip_chars_start() for key, values in found.items()}
+    pairs = texts.str.count_matches(rf"(?:^|{gap})(?:{'|'.join(map(re.escape, names))})=")
+    is_double = pairs > pl.DataFrame([v.is_not_null().cast(pl.UInt32).alias(k) for k, v in found.items()]).sum_horizontal()
+    return found, pl.select(pl.when(is_double).then(pl.lit(TWICE)))[:, 0] if is_double.any() else None
+
+
+def _quoted_values(texts: pl.Series, keys: Sequence[str], separator: str) -> tuple[dict[str, pl.Series], pl.Series | None]:
+    """Values of ``key=value`` or ``key="value"`` pairs, set apart by white space or the characters of ``separator``; and why a line is at fault.
+
+    Whoever writes a value must not choose another one. So pairs inside quotes are passed over, and at fault is a line
+    that can be read in two ways: a key stands twice outside quotes, a quote is not closed, or one begins or ends inside
+    a value.
+    """
+    names = "|".join(map(re.escape, keys))
+    gap = rf"\s{re.escape(separator)}"
+    quoted = r'"(?:[^"\\]|\\.)*"'
+    is_quoted = texts.str.contains('"', literal=True)
+    is_told = texts.str.contains(rf'^(?:[{gap}]|(?:[^{gap}"]+|(?:[^{gap}"=]+=)?{quoted}[\]),;:.]*)(?:[{gap}]|$))*$') | ~is_quoted
+    # Most lines hold no key inside quotes; there the plain, fast expression does.
+    is_forged = is_quoted & texts.str.contains(rf'[{gap}=]"(?:[^"\\]|\\.)*[{gap}](?:{names})=')
+    has_forged = bool(is_forged.any())
+    found = {}
+    for key in keys:
+        pair = rf'{re.escape(key)}=(?:"((?:[^"\\]|\\.)*)"|([^{gap}"]*))'
+        values = _first_group(texts, rf"(?:^|[{gap}]){pair}")
+        if has_forged:
+            careful = _first_group(texts.filter(is_forged), rf'^(?:(?:[^"]|{quoted})*?[{gap}])??{pair}')
+            values = values.clone().scatter(is_forged.arg_true(), careful)
+        found[key] = values
+    bare = texts
+    if has_forged:
+        bare = texts.clone().scatter(is_forged.arg_true(), texts.filter(is_forged).str.replace_all(quoted, '""'))
+    pairs = bare.str.count_matches(rf"(?:^|[{gap}])(?:{names})=")
+    different = pl.DataFrame([v.is_not_null().cast(pl.UInt32).alias(k) for k, v in found.items()]).sum_horizontal()
+    is_double = pairs > different
+    if is_told.all() and not is_double.any():
+        return found, None
+    return found, pl.select(pl.when(~is_told).then(pl.lit(OPEN_QUOTE)).when(is_double).then(pl.lit(TWICE)))[:, 0]
+
+
+def _first_group(texts: pl.Series, regex: str) -> pl.Series:
+    groups = texts.str.extract_groups(regex).struct.unnest()
+    return groups.select(pl.coalesce(pl.all()))[:, 0]

@@ -1,0 +1,87 @@
+"""What reading lines needs to know, and what becomes of the lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from breachscope.ingest.clients import Network
+from breachscope.ingest.formats import Format
+from breachscope.ingest.headers import Headers
+from breachscope.ingest.lines import Lines
+from breachscope.timestamps import YearTimeline, Zone
+
+UNREAD = "no format reads this line"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What reading a line needs to know of its source."""
+
+    source: int
+    zone: Zone = field(default_factory=Zone)
+    years: YearTimeline | None = None
+    headers: Headers = field(default_factory=Headers)
+    trusted_proxies: tuple[Network, ...] = ()
+
+
+@dataclass
+class Reading:
+    """What became of some lines. ``unread`` (line, text) are those that the format did not recognise."""
+
+    events: list[tuple[str, str, pl.DataFrame]] = field(default_factory=list)
+    """(event table, format id, rows)."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    rejected: list[pl.DataFrame] = field(default_factory=list)
+    """Frames of (line, reason)."""
+    unread: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"line": pl.Int64, "text": pl.String}))
+
+    @property
+    def event_lines(self) -> int:
+        return sum(len(rows) for _, _, rows in self.events)
+
+    def reject(self, lines: pl.Series, reason: str) -> None:
+        if len(lines):
+            self.rejected.append(pl.DataFrame([lines.alias("line"), pl.repeat(reason, len(lines), eager=True).alias("reason")]))
+
+    def refused(self, lines: Lines) -> pl.DataFrame:
+        """Those of ``lines`` that became neither event nor skipped."""
+        if not any(map(len, self.rejected)):
+            return self.unread
+        refused = pl.concat([self.unread["line"], *(r["line"] for r in self.rejected)]).unique()
+        return lines.frame.filter(pl.col("line").is_in(refused.implode()))
+
+    def add(self, other: Reading) -> None:
+        """Add what was found in other lines."""
+        self.events += other.events
+        self.skipped += other.skipped
+        self.rejected += other.rejected
+        self.unread = pl.concat([self.unread, other.unread])
+
+    def absorb(self, other: Reading) -> None:
+        """Add what another format found in the lines that were refused so far; a line keeps the first reason given for it."""
+        self.events += other.events
+        self.skipped += other.skipped
+        still = pl.concat([other.unread["line"], *(r["line"] for r in other.rejected)])
+        reasons = pl.concat([*self.rejected, *other.rejected]) if self.rejected or other.rejected else None
+        if reasons is not None:
+            reasons = reasons.unique("line", keep="first", maintain_order=True).filter(pl.col("line").is_in(still.implode()))
+            self.rejected = [reasons]
+            other.unread = other.unread.filter(~pl.col("line").is_in(reasons["line"].implode()))
+        self.unread = other.unread
+
+    def skip_continued(self, fmt: Format | None) -> None:
+        """Of what no format reads, skip the lines that continue others in a file of this format."""
+        if fmt is None or fmt.continues is None or not len(self.unread):
+            return
+        is_continued = self.unread["text"].str.contains(fmt.continues)
+        if is_continued.any():
+            self.skipped[f"{fmt.id}: continues the line above"] += int(is_continued.sum())
+            self.unread = self.unread.filter(~is_continued)
+
+    def rejects(self) -> pl.DataFrame:
+        """(line, reason) of every line that no format read, by line."""
+        unread = self.unread.select("line", pl.lit(UNREAD).alias("reason"))
+        return pl.concat([unread, *self.rejected]).sort("line")
