@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import cast
 
@@ -12,14 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from breachscope.ingest.engine import leave, read_lines, read_pattern
+from breachscope.ingest.engine import is_eventless, leave, read_lines, read_pattern, table_fields, take
 from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, Part, to_events
 from breachscope.ingest.formats import Format, FormatCatalog, Pattern
+from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.lines import Lines
+from breachscope.ingest.matching import fits_pattern
 from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built, sort
 from breachscope.ingest.onepass import Program, beginning, one_pass
 from breachscope.ingest.reading import Context, Reading
-from breachscope.ingest.views import Offsets
+from breachscope.ingest.views import Mask, Offsets
 from breachscope.schema import EVENT_TABLES
 from breachscope.timestamps import TimeForm, parse_times
 
@@ -28,18 +30,24 @@ _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
 _ANY_TEXT = cast("Program", one_pass("^(?P<text>.*)$"))
 _PATTERNS_AT_A_TIME = 64
+_SPACES = b" \t\v\f\r\n"
+"""Lines that begin so may be blank."""
 
 
 def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
     """As :func:`read_lines`, for the lines of a whole block: those that can be are read by machine code."""
     reading = Reading()
     left = np.arange(len(lines))
-    if is_built() and lines.places is not None and not (fmt.comment or fmt.is_json):
+    if is_built() and lines.places is not None:
         texts = _Texts(lines.data, *lines.places, is_ascii=lines.seen.is_ascii)
-        if fmt.kind == "regex" and not fmt.lacks_year:
-            left, _ = _read_at_once(texts, left, lines.numbers(left), fmt, fmt.patterns[0], context, reading)
+        if fmt.is_json:
+            left = _read_json_at_once(texts, lines, fmt, catalog, context, reading)
+        elif fmt.kind == "table":
+            left = _read_table_at_once(texts, lines, fmt, catalog, context, reading)
         elif fmt.kind == "envelope":
             left = _read_envelopes_at_once(texts, lines, fmt, catalog, context, reading)
+        elif not fmt.lacks_year:
+            left = _read_patterns_at_once(texts, lines, fmt, context, reading)
     if len(left):
         reading.add(read_lines(lines.frame if len(left) == len(lines) else lines.take(left), fmt, catalog, context))
     return reading
@@ -54,9 +62,16 @@ class _Texts:
     ends: Offsets
     is_ascii: bool
 
-    def caught(self, rows: Offsets, program: Program, wanted: Sequence[Wanted]) -> Caught:
-        """What a program catches in some of them."""
-        return catch(self.data, self.starts[rows], self.ends[rows], program, wanted)
+    def caught(self, rows: Offsets, reader: Program | Keys, wanted: Sequence[Wanted]) -> Caught:
+        """What is caught in some of them."""
+        return catch(self.data, self.starts[rows], self.ends[rows], reader, wanted)
+
+    def beginning(self, unwanted: bytes) -> Offsets:
+        """Those that are not empty and begin with none of these bytes."""
+        is_unwanted = np.zeros(256, bool)
+        is_unwanted[list(unwanted)] = True
+        begins = np.minimum(self.starts, len(self.data) - 1)
+        return np.flatnonzero((self.ends > self.starts) & ~is_unwanted[np.frombuffer(self.data, np.uint8)[begins]])
 
     @cached_property
     def strings(self) -> pl.Series:
@@ -77,62 +92,198 @@ class _Texts:
         return program.is_exact and self.is_ascii
 
 
+def _read_json_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
+    """Read JSON objects as far as possible; return the rows that are left."""
+    rows = np.arange(len(lines))
+    columns = {"|".join(paths): paths for pattern in fmt.patterns for paths in pattern.paths.values()}
+    keys = paths_as_keys(frozenset(path for paths in columns.values() for path in paths))
+    if keys is None or fmt.comment:
+        return rows
+    caught = texts.caught(rows, keys, [Wanted(name, Kind.TOLD, paths) for name, paths in columns.items()])
+    return _taken(lines, rows, caught.texts, pl.DataFrame(list(caught.columns.values())), fmt, catalog, context, reading)
+
+
+def _taken(
+    lines: Lines, rows: Offsets, matched: npt.NDArray[np.int32], values: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading
+) -> Offsets:  # fmt: skip
+    """Make events of the values of some rows, those that ``matched``; return the rows that are left."""
+    is_left = np.ones(len(rows), bool)
+    is_left[matched] = take(lines.numbers(rows[matched]).to_frame(), values, fmt, catalog, context, reading)
+    return rows[is_left]
+
+
+def _read_table_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
+    """Read the lines under each header as far as possible; return the rows that are left."""
+    rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
+    if fmt.header is None and len(context.headers.lines):
+        rows = rows[~np.isin(rows + lines.first_line, context.headers.lines)]
+    header_of = context.headers.at(rows + lines.first_line)
+    is_left = np.ones(len(lines), bool)
+    for header in np.unique(header_of).tolist():
+        under = rows[header_of == header]
+        layout = context.headers.layout(header, fmt)
+        program = one_pass(layout.plain_regex, without="\\" if fmt.escapes else "") if layout else None
+        if layout is None or program is None:
+            continue
+        groups = {f"_{n}": (f"_{n}__q", f"_{n}") if fmt.quote else () for n in layout.columns}
+        caught = texts.caught(under, program, [Wanted(name, Kind.TOLD, of) for name, of in groups.items()])
+        fields = table_fields(list(caught.columns.values()), layout, fmt)
+        is_left[under] = False
+        is_left[_taken(lines, under, caught.texts, fields, fmt, catalog, context, reading)] = True
+    return np.flatnonzero(is_left)
+
+
+def _read_patterns_at_once(texts: _Texts, lines: Lines, fmt: Format, context: Context, reading: Reading) -> Offsets:
+    """Read lines of their own as far as possible; return the rows that are left."""
+    rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
+    is_left = np.ones(len(lines), bool)
+    for pattern in fmt.patterns:
+        others, unsure = _read_at_once(texts, rows, lines.numbers(rows), fmt, pattern, context, reading)
+        is_left[rows] = False
+        is_left[others] = is_left[unsure] = True
+        rows = others
+        if not len(rows):
+            break
+    return np.flatnonzero(is_left)
+
+
 def _read_at_once(
     texts: _Texts, rows: Offsets, lines: pl.Series, fmt: Format, pattern: Pattern, context: Context, reading: Reading, envelopes: pl.DataFrame | None = None
-) -> tuple[Offsets, bool]:  # fmt: skip
+) -> tuple[Offsets, Offsets]:  # fmt: skip
     """Read by machine code what a pattern matches in the texts of ``rows``, which stand in ``lines``, behind ``envelopes`` where they are messages.
 
-    Returns the rows that are left, and whether it is sure that the pattern matches none of these.
+    Returns the rows that the pattern does not match, and those of which that is not known.
     """
-    program = _program(pattern, fmt)
-    if program is None or (envelopes is not None and "time" in program.groups):
-        return rows, False
-    wanted = [] if pattern.skip else _wanted(pattern, fmt)
-    caught = texts.caught(rows, program, wanted)
+    caught = _match(texts, rows, fmt, pattern)
+    if caught is None or (envelopes is not None and "time" in caught.columns):
+        return rows[:0], rows
     matched = caught.texts
-    if pattern.contains and len(matched) and not texts.numbered(rows[matched])["text"].str.contains(pattern.contains, literal=True).all():
-        return rows, False
-    is_left = np.ones(len(rows), bool)
-    is_left[matched] = False
-    if pattern.skip:
-        reading.skipped[pattern.skip] += len(matched)
-    elif len(matched):
-        table = EVENT_TABLES[pattern.table or fmt.table or ""]
-        ready = {w.group: caught.columns[w.group] for w in wanted if w.group in table and w.kind not in (Kind.TEXT, Kind.RUN)}
+    if len(matched) and not is_eventless(lines[pl.Series(matched)] if len(matched) < len(lines) else lines, pattern, reading):
+        ready = {name: s for name, s in caught.columns.items() if name in caught.ready}
         parts = [Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items()]
         parts.append(Part(pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])))
         if envelopes is not None:
             around = envelopes[pl.Series(rows[matched])]
             parts.insert(0, Part(around.select(c for c in around.columns if c not in caught.columns)))
         to_events(lines[pl.Series(matched)] if len(matched) < len(lines) else lines, parts, fmt, pattern, context, reading, ready)
-    return rows[is_left], texts.is_sure(program)
+    return rows[caught.others], rows[caught.unsure]
+
+
+@dataclass(frozen=True)
+class _Match:
+    """What a pattern catches in some texts, and which of them, by their place, it matches, does not match, or may match."""
+
+    texts: npt.NDArray[np.integer]
+    others: Offsets
+    unsure: Offsets
+    columns: dict[str, pl.Series]
+    runs: dict[str, npt.NDArray[np.uint32]]
+    ready: frozenset[str]
+    """Columns that are as the event table wants them."""
+
+    def without(self, is_out: Mask, *, are_sure: bool) -> _Match:
+        """Without some of the matched texts, of which it is now sure that they do not match, or unsure."""
+        if not is_out.any():
+            return self
+        out, kept = self.texts[is_out], pl.Series(~is_out)
+        columns = {name: s if name in self.runs else s.filter(kept) for name, s in self.columns.items()}
+        runs = {name: run_of[~is_out] for name, run_of in self.runs.items()}
+        others = np.sort(np.concatenate([self.others, out])) if are_sure else self.others
+        unsure = self.unsure if are_sure else np.sort(np.concatenate([self.unsure, out]))
+        return _Match(self.texts[~is_out], others, unsure, columns, runs, self.ready)
+
+    def frame(self, names: Collection[str]) -> pl.DataFrame:
+        """Some columns, with a row for each text."""
+        return pl.DataFrame([self.columns[n][pl.Series(self.runs[n])] if n in self.runs else self.columns[n] for n in names])
+
+
+def _match(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern) -> _Match | None:
+    """What a pattern catches in the texts of ``rows``; None where machine code cannot read it."""
+    if pattern.keys and pattern.spaced:
+        return None
+    found = _match_expression(texts, rows, fmt, pattern) if pattern.regex is not None else None
+    if pattern.regex is None or (found is not None and pattern.keys):
+        found = _match_pairs(texts, rows, fmt, pattern, found)
+    if found is not None and (tested := _tested(pattern)):
+        found = found.without(~fits_pattern(found.frame(tested), pattern).to_numpy(), are_sure=True)
+    return found
+
+
+def _match_expression(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern) -> _Match | None:
+    program = _program(pattern, fmt)
+    if program is None:
+        return None
+    groups: dict[str, tuple[str, ...]] = {}
+    for group in sorted(pattern.groups, key=len, reverse=True):  # what was caught in quotes goes first
+        name = group.removesuffix("__q")
+        groups[name] = (*groups.get(name, ()), group)
+    found = _caught(texts, rows, program, groups, pattern, fmt)
+    if texts.is_sure(program):
+        found = replace(found, others=found.unsure, unsure=found.others)
+    if pattern.contains and len(found.texts):
+        has = texts.numbered(rows[found.texts])["text"].str.contains(pattern.contains, literal=True).to_numpy()
+        found = found.without(~has, are_sure=True)
+    return found
+
+
+def _match_pairs(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, around: _Match | None) -> _Match | None:
+    """The values of pairs, beside what the expression ``around`` them caught, if there is one."""
+    keys = pairs_as_keys(frozenset(key for of in pattern.keys.values() for key in of), pattern.separator, "\\" if fmt.escapes else "")
+    if keys is None or (around and not around.columns.keys().isdisjoint({"pairs", *pattern.keys})):
+        return None
+    if around is None:
+        return _caught(texts, rows, keys, pattern.keys, pattern, fmt)
+    found = _caught(texts, rows[around.texts], keys, pattern.keys, pattern, fmt)
+    is_out = np.ones(len(around.texts), bool)
+    is_out[found.texts] = False
+    around = around.without(is_out, are_sure=False)
+    return replace(around, columns=around.columns | found.columns, runs=around.runs | found.runs, ready=around.ready | found.ready)
+
+
+def _caught(texts: _Texts, rows: Offsets, reader: Program | Keys, sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format) -> _Match:
+    """Columns that groups or keys make; what is not matched counts as unsure."""
+    wanted, ready = _wanted(sources, pattern, fmt, are_keys=isinstance(reader, Keys))
+    caught = texts.caught(rows, reader, wanted)
+    is_left = np.ones(len(rows), bool)
+    is_left[caught.texts] = False
+    return _Match(caught.texts, np.zeros(0, np.int64), np.flatnonzero(is_left), caught.columns, caught.runs, ready)
 
 
 def _program(pattern: Pattern, fmt: Format) -> Program | None:
-    """The tables of a pattern that machine code can read."""
-    if pattern.regex is None or pattern.keys or pattern.conditions or pattern.refuse:
-        return None
+    """The tables of a pattern's expression, if it has such."""
     # Escapes are undone with the rows at hand: lines that have some are left to those who do.
-    program = one_pass(pattern.regex, without="\\" if fmt.escapes else "")
-    return None if program is None or any(g.endswith("__q") for g in program.groups) else program
+    return one_pass(pattern.regex or "", without="\\" if fmt.escapes else "")
 
 
-def _wanted(pattern: Pattern, fmt: Format) -> list[Wanted]:
-    """What is to be made of the groups of a pattern: their columns, where these need nothing but the text, else the text."""
-    table = EVENT_TABLES[pattern.table or fmt.table or ""]
+def _tested(pattern: Pattern) -> list[str]:
+    """Groups and keys that decide whether a pattern takes a line."""
+    return list(dict.fromkeys((*pattern.conditions, *pattern.require)))
+
+
+def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format, *, are_keys: bool) -> tuple[list[Wanted], frozenset[str]]:
+    """What is to be made of groups or keys: columns, where these need nothing but the text, else the text; and which are such columns."""
+    table = None if pattern.is_eventless else EVENT_TABLES[pattern.table or fmt.table or ""]
     special = {*fmt.fields, *(rule.origin for rule in fmt.fields.values()), *VERBATIM, "duration_ms"}
-    wanted = []
-    for group in pattern.groups:
-        dtype = POLARS_TYPES[table[group].type] if group in table and group not in special else None
-        if group == "time":
-            wanted.append(Wanted(group, Kind.RUN))
-        elif dtype is not None and dtype in _LARGEST:
-            wanted.append(Wanted(group, Kind.NUMBER, min(_LARGEST[dtype], HIGHEST.get(group, _LARGEST[dtype])), _WIDTH[dtype]))
+    tested = _tested(pattern)
+    wanted, ready = [], set()
+    for name, of in sources.items():
+        dtype = POLARS_TYPES[table[name].type] if table and name in table and name not in special else None
+        text = Wanted(name, Kind.TOLD if are_keys and len(of) > 1 else Kind.TEXT, of)
+        if name in tested:
+            wanted.append(text)
+        elif table is None or name.startswith("_"):
+            continue
+        elif name == "time":
+            wanted.append(Wanted(name, Kind.RUN, of))
+        elif dtype is not None and dtype in _LARGEST and not are_keys:
+            wanted.append(Wanted(name, Kind.NUMBER, of, min(_LARGEST[dtype], HIGHEST.get(name, _LARGEST[dtype])), _WIDTH[dtype]))
+            ready.add(name)
         elif dtype == pl.String:
-            wanted.append(Wanted(group, Kind.ADDRESS if group.endswith("_ip") else Kind.TOLD))
-        elif not group.startswith("_"):
-            wanted.append(Wanted(group, Kind.TEXT))
-    return wanted
+            wanted.append(Wanted(name, Kind.ADDRESS if name.endswith("_ip") else Kind.TOLD, of))
+            ready.add(name)
+        else:
+            wanted.append(text)
+    return wanted, frozenset(ready)
 
 
 def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
@@ -141,7 +292,14 @@ def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: F
     for pattern in fmt.patterns:
         program = _program(pattern, fmt)
         form = pattern.time or fmt.time
-        if program is None or pattern.contains or pattern.skip or form is None or not {"head", "time", "program"} <= set(program.groups):
+        if (
+            program is None
+            or pattern.contains
+            or pattern.is_eventless
+            or pattern.conditions
+            or form is None
+            or not {"head", "time", "program"} <= set(program.groups)
+        ):
             break
         kept = {g: Kind.PLACE if g == "head" else Kind.RUN if g == "time" else Kind.TEXT for g in program.groups}
         caught = texts.caught(left, program, [Wanted(g, kind) for g, kind in kept.items()])
@@ -206,10 +364,10 @@ def _read_messages_as(
     messages: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, envelopes: pl.DataFrame, context: Context, reading: Reading
 ) -> Offsets:  # fmt: skip
     """Read what a pattern matches, by machine code and, where that cannot tell, by the expression; return the rows that are left."""
-    left, is_sure = _read_at_once(messages, rows, envelopes["line"][pl.Series(rows)], fmt, pattern, context, reading, envelopes)
-    if is_sure or not len(left):
+    left, unsure = _read_at_once(messages, rows, envelopes["line"][pl.Series(rows)], fmt, pattern, context, reading, envelopes)
+    if not len(unsure):
         return left
-    return read_pattern(messages.numbered(left), fmt, pattern, context, reading, envelopes)["row"].to_numpy()
+    return np.concatenate([left, read_pattern(messages.numbered(unsure), fmt, pattern, context, reading, envelopes)["row"].to_numpy()])
 
 
 @cache

@@ -19,12 +19,12 @@ import polars as pl
 from breachscope.ingest.columns import NULL_TEXTS, unescape
 from breachscope.ingest.events import Part, time_faults, to_events, with_times
 from breachscope.ingest.formats import Format, FormatCatalog, Pattern
-from breachscope.ingest.headers import Headers, Layout, layout_of
+from breachscope.ingest.headers import Headers, Layout
 from breachscope.ingest.json_values import IS_JSON, json_values
 from breachscope.ingest.lines import LEAST_NULS
 from breachscope.ingest.matching import fits_conditions, fits_pattern, groups_of, match, named_groups, without_faulty
 from breachscope.ingest.reading import Context, Reading
-from breachscope.ingest.views import without_texts
+from breachscope.ingest.views import Mask, without_texts
 
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
@@ -75,7 +75,8 @@ def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: 
 
 def read_pattern(lines: pl.DataFrame, fmt: Format, pattern: Pattern, context: Context, reading: Reading, ready: pl.DataFrame | None) -> pl.DataFrame:
     matched, rest = match(lines, pattern)
-    if len(matched) and not _is_eventless(matched, pattern, reading):
+    numbers = matched["line"] if ready is None else ready["line"][matched["row"]]
+    if len(matched) and not is_eventless(numbers, pattern, reading):
         if ready is not None:
             matched = matched.hstack([c for c in ready[matched["row"]].get_columns() if c.name not in matched.columns])
         matched = without_faulty(matched, reading)
@@ -83,13 +84,13 @@ def read_pattern(lines: pl.DataFrame, fmt: Format, pattern: Pattern, context: Co
     return rest
 
 
-def _is_eventless(matched: pl.DataFrame, pattern: Pattern, reading: Reading) -> bool:
+def is_eventless(lines: pl.Series, pattern: Pattern, reading: Reading) -> bool:
     """Whether the pattern's lines become no events; then they are skipped or rejected, as it says."""
     if pattern.skip:
-        reading.skipped[pattern.skip] += len(matched)
+        reading.skipped[pattern.skip] += len(lines)
     elif pattern.refuse:
-        reading.reject(matched["line"], pattern.refuse)
-    return bool(pattern.skip or pattern.refuse)
+        reading.reject(lines, pattern.refuse)
+    return pattern.is_eventless
 
 
 def _read_table(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
@@ -103,42 +104,40 @@ def _read_table(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, contex
     unread: list[pl.DataFrame] = []
     for header in np.unique(header_of).tolist():
         under = lines if len(lines) and (header_of == header).all() else lines.filter(header_of == header)
-        names = context.headers.names[header] if header >= 0 else fmt.columns
-        layout = layout_of(names, fmt.separator, fmt.quote, fmt.names)
-        if not set(fmt.require) <= layout.fields.keys():
+        layout = context.headers.layout(header, fmt)
+        if layout is None:
             unread.append(under)
             continue
         groups, is_caught = groups_of(under["text"], layout.regex)
-        columns = pl.DataFrame(_fields(pl.DataFrame(named_groups(groups, kept=groups.columns)), layout, fmt))
-        unnamed = [name for name, _ in fmt.names if name.startswith("_") and name not in columns.columns]
-        columns = columns.with_columns([pl.lit(None, pl.String).alias(name) for name in unnamed])  # asked by patterns, not in this header
+        caught = pl.DataFrame(named_groups(groups, kept=groups.columns))
         if is_caught is not None:
             unread.append(under.filter(~is_caught))
-            under, columns = under.filter(is_caught), columns.filter(is_caught)
-        for pattern in fmt.patterns:
-            is_left = _take(under, columns, fmt, pattern, catalog, context, reading)
-            under, columns = under.filter(is_left), columns.filter(is_left)
-        unread.append(under)
+            under, caught = under.filter(is_caught), caught.filter(is_caught)
+        if fmt.quote is not None:
+            caught = caught.select(pl.all().str.replace_all(fmt.quote * 2, fmt.quote, literal=True))
+        fields = table_fields([without_texts(c, NULL_TEXTS) for c in caught.get_columns()], layout, fmt)
+        unread.append(under.filter(take(under, fields, fmt, catalog, context, reading)))
     reading.unread = pl.concat([reading.unread, *unread]).sort("line")
 
 
-def _fields(caught: pl.DataFrame, layout: Layout, fmt: Format) -> list[pl.Series]:
-    """Fields from the columns that make them; the first alternative that says something counts."""
-    if fmt.quote is not None:
-        caught = caught.select(pl.all().str.replace_all(fmt.quote * 2, fmt.quote, literal=True))
-    told = {c: without_texts(caught[c], NULL_TEXTS) for c in caught.columns}
+def table_fields(columns: Sequence[pl.Series], layout: Layout, fmt: Format) -> pl.DataFrame:
+    """Fields from the columns ``_n`` that make them; the first alternative that says something counts."""
+    told = {c.name: c for c in columns}
     made = []
-    for field_name, alternatives in layout.fields.items():
-        joined = [pl.concat_str([pl.lit(told[f"_{n}"]) for n in columns], separator=" ") for columns in alternatives]
-        made.append(pl.select(pl.coalesce(joined).alias(field_name))[:, 0])
-    return made
+    for name, alternatives in layout.fields.items():
+        joined = [_joined([told[f"_{n}"] for n in numbers]) for numbers in alternatives]
+        made.append((joined[0] if len(joined) == 1 else pl.select(pl.coalesce(joined))[:, 0]).alias(name))
+    # Patterns ask for these, even if this header does not name them.
+    missing = [name for name, _ in fmt.names if name.startswith("_") and name not in layout.fields]
+    return pl.DataFrame(made).with_columns([pl.lit(None, pl.String).alias(name) for name in missing])
+
+
+def _joined(texts: Sequence[pl.Series]) -> pl.Series:
+    return texts[0] if len(texts) == 1 else pl.select(pl.concat_str([pl.lit(t) for t in texts], separator=" "))[:, 0]
 
 
 def _read_json(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
-    """Read JSON lines by path. DuckDB's reader takes any scalar as text, tells JSON null from "null", and survives bad lines.
-
-    Of a key that stands twice the first value counts; objects and arrays are taken as their JSON text.
-    """
+    """Read JSON lines by path."""
     is_object = lines["text"].str.contains(r"^\s*\{")
     if not is_object.all():
         reading.unread, lines = lines.filter(~is_object), lines.filter(is_object)
@@ -154,37 +153,38 @@ def _read_json(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
     is_json = values[IS_JSON].is_not_null()
     reading.unread = pl.concat([reading.unread, lines.filter(~is_json)])
     lines, values = lines.filter(is_json), values.filter(is_json)
+    reading.unread = pl.concat([reading.unread, lines.filter(take(lines, values, fmt, catalog, context, reading))]).sort("line")
+
+
+def take(lines: pl.DataFrame, values: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Mask:
+    """Make events of ``lines`` (column line, and more) whose values patterns of kinds json and table take, one pattern after the other.
+
+    ``values`` are the fields of a table, or what JSON paths, joined by ``|``, lead to. Returns which lines no pattern took.
+    """
+    is_left = np.ones(len(lines), bool)
+    rows = np.arange(len(lines))
     for pattern in fmt.patterns:
-        if not len(lines):
+        if not len(rows):
             break
-        read = values.select(pl.col("|".join(paths)).alias(column) for column, paths in pattern.paths.items())
-        is_left = _take(lines, read, fmt, pattern, catalog, context, reading)
-        lines, values = lines.filter(is_left), values.filter(is_left)
-    reading.unread = pl.concat([reading.unread, lines]).sort("line")
-
-
-def _take(
-    lines: pl.DataFrame, read: pl.DataFrame, fmt: Format, pattern: Pattern, catalog: FormatCatalog, context: Context, reading: Reading
-) -> pl.Series:  # fmt: skip
-    """Make events of the lines that are where the pattern says and have what it requires; return which lines are left for others."""
-    is_where = fits_conditions(read, pattern)
-    is_match = fits_pattern(read, pattern)
-    for key, regex in pattern.within.items():
-        groups, is_caught = groups_of(read[key].fill_null(""), regex)
-        read = read.hstack(named_groups(groups, read.columns))
-        is_match &= read[key].is_not_null() & (True if is_caught is None else pl.Series(is_caught))
-    matched = lines.filter(is_match).hstack(read.filter(is_match).get_columns())
-    if not len(matched) or _is_eventless(matched, pattern, reading):
-        pass
-    elif fmt.is_envelope:
-        _read_envelopes(matched, fmt, pattern, catalog, context, reading)
-    else:
-        to_events(matched["line"], [Part(matched)], fmt, pattern, context, reading)
-    if not pattern.conditions:
-        return ~is_match
-    # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
-    reading.unread = pl.concat([reading.unread, lines.filter(is_where & ~is_match)])
-    return ~is_where
+        read = values.select(pl.col("|".join(paths)).alias(column) for column, paths in pattern.paths.items()) if pattern.paths else values
+        is_where, is_match = fits_conditions(read, pattern), fits_pattern(read, pattern)
+        for key, regex in pattern.within.items():
+            groups, is_caught = groups_of(read[key].fill_null(""), regex)
+            read = read.hstack(named_groups(groups, read.columns))
+            is_match &= read[key].is_not_null() & (True if is_caught is None else pl.Series(is_caught))
+        matched = lines.hstack(read)
+        if not is_match.all():
+            matched = matched.filter(is_match)
+        if len(matched) and not is_eventless(matched["line"], pattern, reading):
+            if fmt.is_envelope:
+                _read_envelopes(matched, fmt, pattern, catalog, context, reading)
+            else:
+                to_events(matched["line"], [Part(matched)], fmt, pattern, context, reading)
+        is_left[rows[is_match.to_numpy()]] = False
+        # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
+        is_open = ~(is_where if pattern.conditions else is_match)
+        lines, values, rows = lines.filter(is_open), values.filter(is_open), rows[is_open.to_numpy()]
+    return is_left
 
 
 def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
@@ -194,7 +194,7 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
         if not len(left):
             break
         matched, left = match(left, pattern)
-        if len(matched) and not _is_eventless(matched, pattern, reading):
+        if len(matched) and not is_eventless(matched["line"], pattern, reading):
             _read_envelopes(_with_message(matched), fmt, pattern, catalog, context, reading)
     reading.unread = left
 
@@ -236,7 +236,7 @@ def read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Cont
     for is_bad, reason in time_faults(envelopes):
         reading.reject(envelopes["line"].filter(is_bad), reason)
     envelopes = envelopes.filter(pl.col("ts").is_not_null()) if envelopes["ts"].null_count() else envelopes
-    envelopes = envelopes.drop("text", "time").rename({"message": "text"})
+    envelopes = envelopes.drop("text", "time", strict=False).rename({"message": "text"})
     is_repeated = envelopes["text"].str.starts_with("message repeated ")
     if is_repeated.any():
         repeated = envelopes["text"].str.extract_groups(_REPEATED).struct.unnest()

@@ -173,6 +173,11 @@ class Pattern:
         return (*self.where, *self.unless)
 
     @property
+    def is_eventless(self) -> bool:
+        """Whether its lines become no events."""
+        return bool(self.skip or self.refuse)
+
+    @property
     def likeness(self) -> str:
         """The expression without its groups; of pairs, a key that must be there."""
         if self.regex is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,6 +26,12 @@ class Headers:
     def at(self, lines: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Index of the header that stands above each line; -1 where none does."""
         return np.searchsorted(np.array(self.lines, np.int64), lines, side="left").astype(np.int64) - 1
+
+    def layout(self, header: int, fmt: Format) -> Layout | None:
+        """How lines under a header are read, by its index or, for -1, by the names that always hold; None where it lacks what the format requires."""
+        names = self.names[header] if header >= 0 else fmt.columns
+        layout = layout_of(names, fmt.separator, fmt.quote, fmt.names)
+        return layout if set(fmt.require) <= layout.fields.keys() else None
 
     def with_those_of(self, data: bytes, first_line: int, fmt: Format) -> Headers:
         """Add the headers that stand in a block of UTF-8 or CP932 text which begins with line ``first_line``."""
@@ -70,8 +76,15 @@ class Layout:
     """How the lines under one header are read: an expression with a group ``_n`` for column n, and which columns make which field."""
 
     regex: str
+    plain_regex: str
+    """The same for lines in which no quote is doubled."""
     fields: Mapping[str, tuple[tuple[int, ...], ...]]
     """Field → alternatives, each the columns that are joined by a space."""
+
+    @property
+    def columns(self) -> list[int]:
+        """The columns that are wanted."""
+        return sorted({n for alternatives in self.fields.values() for numbers in alternatives for n in numbers})
 
 
 @lru_cache(maxsize=256)
@@ -83,11 +96,16 @@ def layout_of(names: tuple[str, ...], separator: str, quote: str | None, keys: t
         joined = [tuple(part.strip().lower() for part in a.split(_JOINED)) for a in alternatives]
         if found := tuple(tuple(place[part] for part in parts) for parts in joined if all(part in place for part in parts)):
             fields[field] = found
-    wanted = {n for alternatives in fields.values() for parts in alternatives for n in parts}
-    plain = f"[^{re.escape(separator)}{quote or ''}]*"
+    wanted = {n for alternatives in fields.values() for numbers in alternatives for n in numbers}
+    regex, plain_regex = (_row_regex(len(names), wanted, separator, quote, may_double=double) for double in (True, False))
+    return Layout(regex, plain_regex, fields)
+
+
+def _row_regex(count: int, wanted: Collection[int], separator: str, quote: str | None, *, may_double: bool) -> str:
+    within = f"(?:[^{quote}]|{quote}{quote})*" if may_double else f"[^{quote}]*"
+    bare = f"[^{re.escape(separator)}{quote or ''}]*"
     columns = []
-    for n in range(len(names)):
-        bare = f"(?P<_{n}>{plain})" if n in wanted else plain
-        quoted = f"{quote}(?P<_{n}__q>(?:[^{quote}]|{quote}{quote})*){quote}" if n in wanted else f"{quote}(?:[^{quote}]|{quote}{quote})*{quote}"
-        columns.append(f"(?:{quoted}|{bare})" if quote else bare)
-    return Layout("^" + re.escape(separator).join(columns) + "$", fields)
+    for n in range(count):
+        held, held_quoted = (f"(?P<_{n}>{bare})", f"{quote}(?P<_{n}__q>{within}){quote}") if n in wanted else (bare, f"{quote}{within}{quote}")
+        columns.append(f"(?:{held_quoted}|{held})" if quote else held)
+    return "^" + re.escape(separator).join(columns) + "$"

@@ -10,10 +10,11 @@
 #endif
 
 enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE };
+enum syntax { EXPRESSION, OBJECT, PAIRS };
 
 typedef struct {
     const uint8_t *classes;  /* byte -> class */
-    const uint32_t *steps;   /* row + class -> row of the next state | action << 16, or NO_STEP */
+    const uint32_t *steps;   /* row + class -> row of the next state | action << ROW_BITS, or NO_STEP */
     const int16_t *final;    /* state -> action at the end of the text, -1 where it must not end */
     const int16_t *slots;    /* action * slot_width + n -> slot that is set to the place, -1 behind the last */
     const uint64_t *exits;   /* action * MOST_EXITS + n -> a byte that ends the stay, eight times; 0 where nothing is known */
@@ -23,9 +24,24 @@ typedef struct {
     int64_t is_ascii; /* what stands beyond ASCII is not known to it, so it must not end before that */
 } program_t;
 
+/* Keys that are wanted of JSON objects, or of key=value pairs. Node 0 is the text as a whole. */
+typedef struct {
+    const uint8_t *names;    /* of all keys, one behind the other */
+    const int32_t *begins;   /* node -> its name among them; -1 for an element of an array */
+    const int32_t *lengths;  /* node -> how long its name is, or the element's number from 0; LAST for the last one */
+    const int32_t *children; /* node -> its first child, 0 for none */
+    const int32_t *siblings; /* node -> the next child of the same node, 0 for none */
+    const int32_t *slots;    /* node -> the slot of its value, -1 where that is not wanted */
+    const uint8_t *gaps;     /* byte -> whether it sets pairs apart */
+    uint8_t *arena;          /* room for texts without their escapes, as large as the data */
+    int64_t without;         /* a byte that no text of pairs may hold, -1 for none */
+    int64_t used;            /* of the arena */
+} keys_t;
+
 typedef struct {
     int64_t kind;
-    int64_t slot;     /* of the group's begin; its end is in the next one */
+    const int32_t *slots; /* of a value's begin; its end is in the next one. The first of these that says something counts. */
+    int64_t slot_count;
     int64_t most;     /* the largest number */
     int64_t width;    /* bytes of a number */
     void *values;     /* views (16 bytes), numbers, of runs which run (uint32), of places begins and ends (int64 pairs) */
@@ -37,8 +53,14 @@ typedef struct {
 } column_t;
 
 #define MOST_EXITS 4
-#define MOST_SLOTS 256
+#define MOST_SLOTS 512
+#define MOST_NODES 512
+#define MOST_DEPTH 64
+#define MOST_KEYS 128
+#define LAST -1
 #define NO_STEP 0xFFFFFFFFu
+#define ROW_BITS 20
+#define ROWS ((1u << ROW_BITS) - 1)
 #define INLINE 12
 #define NUMBER_DIGITS 18
 #define ONES 0x0101010101010101u
@@ -67,9 +89,9 @@ static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, con
     const uint8_t *entry = NULL; /* where the group of the shortcut began, while nothing else was noted */
     while (at < end) {
         const uint32_t step = program->steps[row + program->classes[*at]];
-        if (step > 0xFFFF) {
+        if (step > ROWS) {
             if (step == NO_STEP) break;
-            const uint32_t action = step >> 16;
+            const uint32_t action = step >> ROW_BITS;
             const int16_t *slot = program->slots + action * program->slot_width;
             if (*slot >= 0) {
                 int is_entry = 0;
@@ -103,7 +125,7 @@ static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, con
                 }
             }
         }
-        row = step & 0xFFFF;
+        row = step & ROWS;
         at++;
     }
     const int16_t done = program->final[row / program->class_count];
@@ -112,10 +134,285 @@ static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, con
     return 1;
 }
 
-/* Arrow's string view: length, then the text itself or its first four bytes, buffer 0 and the offset. */
-static void write_view(uint64_t *view, const uint8_t *data, int64_t size, int64_t begin, int64_t length) {
+/* What keys of the text before led to: writers keep their order, so the n-th key is mostly the same again. */
+typedef struct {
+    const uint8_t *name;
+    int64_t length; /* 0 where nothing is known */
+    int32_t parent;
+    int32_t node; /* -1 where the key is not wanted */
+} memo_t;
+
+typedef struct {
+    memo_t memos[MOST_KEYS];
+    int64_t seen[MOST_NODES]; /* node -> the text in which it stood last */
+    int64_t text;             /* from 1 on */
+} memory_t;
+
+static int32_t named(const keys_t *keys, int32_t parent, const uint8_t *name, int64_t length) {
+    if (parent < 0) return -1;
+    for (int32_t node = keys->children[parent]; node; node = keys->siblings[node])
+        if (keys->begins[node] >= 0 && keys->lengths[node] == length && !memcmp(keys->names + keys->begins[node], name, (size_t)length)) return node;
+    return -1;
+}
+
+/* The node of an array's element. */
+static int32_t numbered(const keys_t *keys, int32_t parent, int64_t index) {
+    if (parent < 0) return -1;
+    for (int32_t node = keys->children[parent]; node; node = keys->siblings[node])
+        if (keys->begins[node] < 0 && (keys->lengths[node] == index || keys->lengths[node] == LAST)) return node;
+    return -1;
+}
+
+/* The n-th key of a text, of which the place of its end is known. */
+static int32_t noted(const keys_t *keys, memory_t *memory, int64_t n, int32_t parent, const uint8_t *name, int64_t length) {
+    const int32_t node = named(keys, parent, name, length);
+    if (n < MOST_KEYS) memory->memos[n] = (memo_t){name, length, parent, node};
+    return node;
+}
+
+/* Whether the n-th key is the same again, of a text that goes on with the byte behind it. */
+static const memo_t *again(const memory_t *memory, int64_t n, int32_t parent, const uint8_t *at, const uint8_t *end, uint8_t behind) {
+    if (n >= MOST_KEYS) return NULL;
+    const memo_t *memo = memory->memos + n;
+    return memo->length && memo->parent == parent && end - at > memo->length && at[memo->length] == behind &&
+                   !memcmp(at, memo->name, (size_t)memo->length)
+               ? memo
+               : NULL;
+}
+
+/* Whether a node was seen in this text before; it counts as seen now. */
+static int is_repeated(memory_t *memory, int32_t node) {
+    if (memory->seen[node] == memory->text) return 1;
+    memory->seen[node] = memory->text;
+    return 0;
+}
+
+/* Where a string ends whose first quote is passed: at its closing quote, at a control character, or at the end of the text. */
+static const uint8_t *string_end(const uint8_t *at, const uint8_t *end, int *has_escapes) {
+    const uint64_t quotes = ONES * '"', slashes = ONES * '\\';
+    for (;;) {
+        for (; end - at >= 8; at += 8) {
+            const uint64_t word = word_at(at), quote = word ^ quotes, slash = word ^ slashes;
+            if ((((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) | ((word - ONES * 0x20) & ~word)) & HIGHS) break;
+        }
+        while (at < end && *at != '"' && *at != '\\' && *at >= 0x20) at++;
+        if (end - at < 2 || *at != '\\') return at;
+        *has_escapes = 1;
+        at += 2;
+    }
+}
+
+static int32_t hex4(const uint8_t *at) {
+    int32_t code = 0;
+    for (int n = 0; n < 4; n++) {
+        const uint8_t c = at[n], low = c | 0x20;
+        if (c >= '0' && c <= '9') code = code << 4 | (c - '0');
+        else if (low >= 'a' && low <= 'f') code = code << 4 | (low - 'a' + 10);
+        else return -1;
+    }
+    return code;
+}
+
+/* A JSON string without its escapes (RFC 8259 section 7), which is never longer; its length, or -1 where an escape is none. */
+static int64_t unescaped(const uint8_t *at, const uint8_t *end, uint8_t *out) {
+    const uint8_t *first = out;
+    while (at < end) {
+        if (*at != '\\') {
+            *out++ = *at++;
+            continue;
+        }
+        static const char written[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+        const char *found = memchr(written, at[1], 8);
+        if (found) {
+            *out++ = (uint8_t)meant[found - written], at += 2;
+            continue;
+        }
+        int32_t code = at[1] == 'u' && end - at >= 6 ? hex4(at + 2) : -1;
+        if (code < 0 || (code >= 0xDC00 && code < 0xE000)) return -1;
+        at += 6;
+        if (code >= 0xD800 && code < 0xDC00) {
+            const int32_t low = end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? hex4(at + 2) : -1;
+            if (low < 0xDC00 || low >= 0xE000) return -1;
+            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), at += 6;
+        }
+        if (code < 0x80) *out++ = (uint8_t)code;
+        else if (code < 0x800) *out++ = (uint8_t)(0xC0 | code >> 6), *out++ = (uint8_t)(0x80 | (code & 0x3F));
+        else if (code < 0x10000)
+            *out++ = (uint8_t)(0xE0 | code >> 12), *out++ = (uint8_t)(0x80 | (code >> 6 & 0x3F)), *out++ = (uint8_t)(0x80 | (code & 0x3F));
+        else
+            *out++ = (uint8_t)(0xF0 | code >> 18), *out++ = (uint8_t)(0x80 | (code >> 12 & 0x3F)),
+            *out++ = (uint8_t)(0x80 | (code >> 6 & 0x3F)), *out++ = (uint8_t)(0x80 | (code & 0x3F));
+    }
+    return out - first;
+}
+
+static const uint8_t *digits_end(const uint8_t *at, const uint8_t *end) {
+    while (at < end && *at >= '0' && *at <= '9') at++;
+    return at;
+}
+
+/* Where a JSON number ends (RFC 8259 section 6), NULL where none stands there or one that others would write in another way:
+ * with an exponent, or -0; also one with a fraction, where its text is to be kept within a larger one. */
+static const uint8_t *number_end(const uint8_t *at, const uint8_t *end, int is_kept) {
+    const uint8_t *first = at;
+    at += *at == '-';
+    const uint8_t *whole = digits_end(at, end);
+    if (whole == at || (*at == '0' && whole - at > 1)) return NULL;
+    if (whole < end && *whole == '.') {
+        at = digits_end(whole + 1, end);
+        return at == whole + 1 || is_kept || (at < end && (*at | 0x20) == 'e') ? NULL : at;
+    }
+    return (*first == '-' && *at == '0') || (whole < end && (*whole | 0x20) == 'e') ? NULL : whole;
+}
+
+static const uint8_t *literal_end(const uint8_t *at, const uint8_t *end, const char *literal) {
+    const int64_t length = (int64_t)strlen(literal);
+    return end - at >= length && !memcmp(at, literal, (size_t)length) ? at + length : NULL;
+}
+
+typedef struct {
+    int32_t node;
+    int32_t slot;  /* of its own text, -1 where that is not wanted */
+    int64_t index; /* of the element it is at; -1 in an object */
+} level_t;
+
+/* Whether a JSON object stands there and nothing else, written as everybody writes it; others are left to a reader that knows
+ * them all. Of a key that stands twice the first counts. */
+static int match_object(const uint8_t *data, int64_t size, const uint8_t *at, const uint8_t *end, keys_t *keys, int64_t *held, memory_t *memory) {
+    level_t levels[MOST_DEPTH];
+    int64_t depth = 0, n = 0; /* keys so far */
+    int kept = 0;             /* objects and arrays around whose own text is wanted */
+    int32_t node = 0;         /* of the value that comes next */
+    enum { VALUE, FIRST_KEY, KEY, FIRST_VALUE, BEHIND } state = VALUE;
+    for (;;) {
+        const uint8_t *before = at;
+        while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')) at++;
+        if (state == BEHIND && !depth) return at == end;
+        if (at == end || (kept && at > before)) return 0;
+        level_t *level = levels + (depth ? depth - 1 : 0);
+        if (state == BEHIND || ((state == FIRST_KEY || state == FIRST_VALUE) && (*at == '}' || *at == ']'))) {
+            if (state == BEHIND && *at == ',') {
+                at++;
+                if (level->index < 0) state = KEY;
+                else node = numbered(keys, level->node, ++level->index), state = VALUE;
+                continue;
+            }
+            if (*at++ != (level->index < 0 ? '}' : ']')) return 0;
+            if (level->slot >= 0) held[level->slot + 1] = at - data, kept--;
+            depth--, state = BEHIND;
+            continue;
+        }
+        if (state == KEY || state == FIRST_KEY) {
+            if (*at++ != '"') return 0;
+            const memo_t *memo = again(memory, n, level->node, at, end, '"');
+            if (memo) {
+                node = memo->node, at += memo->length + 1;
+            } else {
+                int has_escapes = 0;
+                const uint8_t *close = string_end(at, end, &has_escapes);
+                if (close == end || *close != '"' || has_escapes) return 0;
+                node = noted(keys, memory, n, level->node, at, close - at), at = close + 1;
+            }
+            n++;
+            if (node >= 0 && is_repeated(memory, node)) node = -1;
+            if (kept && at < end && *at != ':') return 0;
+            while (at < end && (*at == ' ' || *at == '\t')) at++;
+            if (at == end || *at++ != ':') return 0;
+            state = VALUE;
+            continue;
+        }
+        if (!depth && *at != '{') return 0;
+        const int32_t slot = node < 0 ? -1 : keys->slots[node];
+        if (slot >= 0) held[slot] = held[slot + 1] = -1; /* of the last element */
+        if (*at == '{' || *at == '[') {
+            if (depth == MOST_DEPTH) return 0;
+            const int is_array = *at == '[';
+            if (slot >= 0) held[slot] = at - data, kept++;
+            levels[depth++] = (level_t){node, slot, is_array ? 0 : -1};
+            if (is_array) node = numbered(keys, node, 0);
+            at++, state = is_array ? FIRST_VALUE : FIRST_KEY;
+            continue;
+        }
+        const uint8_t *begin = at, *close;
+        if (*at == '"') {
+            int has_escapes = 0;
+            close = string_end(++begin, end, &has_escapes);
+            if (close == end || *close != '"') return 0;
+            at = close + 1;
+            if (has_escapes) {
+                const int64_t length = unescaped(begin, close, keys->arena + keys->used);
+                if (length < 0) return 0;
+                for (const uint8_t *c = begin; kept && c < close; c += 1 + (*c == '\\'))
+                    if (*c == '\\' && (c[1] == 'u' || c[1] == '/')) return 0;
+                if (slot >= 0) held[slot] = size + keys->used, held[slot + 1] = held[slot] + length, keys->used += length;
+                state = BEHIND;
+                continue;
+            }
+        } else if (*at == '-' || (*at >= '0' && *at <= '9')) {
+            at = close = number_end(at, end, kept);
+        } else if (*at == 'n') {
+            at = close = literal_end(at, end, "null");
+            begin = NULL;
+        } else {
+            at = close = literal_end(at, end, *at == 't' ? "true" : "false");
+        }
+        if (!close) return 0;
+        if (slot >= 0 && begin) held[slot] = begin - data, held[slot + 1] = close - data;
+        state = BEHIND;
+    }
+}
+
+/* Whether key=value and key="value" pairs stand there that can be read in one way only. */
+static int match_pairs(const uint8_t *data, const uint8_t *at, const uint8_t *end, const keys_t *keys, int64_t *held, memory_t *memory) {
+    const uint8_t *gaps = keys->gaps, *priority = end - at > 2 && *at == '<' ? digits_end(at + 1, end) : at;
+    int64_t n = 0;
+    if (keys->without >= 0 && at < end && memchr(at, (int)keys->without, (size_t)(end - at))) return 0;
+    if (priority > at + 1 && priority <= at + 4 && priority < end && *priority == '>') at = priority + 1;
+    while (at < end) {
+        if (gaps[*at]) {
+            at++;
+            continue;
+        }
+        int32_t node;
+        const memo_t *memo = again(memory, n, 0, at, end, '=');
+        if (memo) {
+            node = memo->node, at += memo->length;
+        } else {
+            const uint8_t *name = at;
+            while (at < end && !gaps[*at] && *at != '=' && *at != '"' && *at < 0x80) at++;
+            if (at == end || gaps[*at]) continue; /* a word */
+            if (*at != '=' || at == name) return 0;
+            node = noted(keys, memory, n, 0, name, at - name);
+        }
+        n++;
+        const uint8_t *begin = ++at, *close;
+        if (at < end && *at == '"') {
+            int has_escapes;
+            begin = close = at + 1;
+            while ((close = string_end(close, end, &has_escapes)) < end && *close != '"')
+                if (*close++ == '\\') return 0;
+            if (close == end) return 0;
+            at = close + 1;
+            if (at < end && !gaps[*at]) return 0;
+        } else {
+            while (at < end && !gaps[*at] && *at != '"' && *at < 0x80) at++;
+            if (at < end && !gaps[*at]) return 0;
+            close = at;
+        }
+        if (node < 0) continue;
+        if (is_repeated(memory, node)) return 0;
+        held[keys->slots[node]] = begin - data, held[keys->slots[node] + 1] = close - data;
+    }
+    return 1;
+}
+
+/* Arrow's string view: length, then the text itself or its first four bytes, the buffer and the offset. What begins beyond the
+ * data is in the arena, buffer 1. */
+static void write_view(uint64_t *view, const uint8_t *data, int64_t size, const uint8_t *arena, int64_t begin, int64_t length) {
     uint64_t words[2] = {0, 0};
     const int64_t kept = length < INLINE ? length : INLINE;
+    const uint64_t buffer = begin >= size && arena;
+    if (buffer) data = arena, begin -= size;
     if (begin + 16 <= size) {
         words[0] = word_at(data + begin);
         if (kept < 8) words[0] &= (UINT64_C(1) << 8 * kept) - 1;
@@ -124,7 +421,7 @@ static void write_view(uint64_t *view, const uint8_t *data, int64_t size, int64_
         memcpy(words, data + begin, (size_t)kept);
     }
     view[0] = (uint64_t)length | words[0] << 32;
-    view[1] = length > INLINE ? (uint64_t)begin << 32 : words[0] >> 32 | words[1] << 32;
+    view[1] = length > INLINE ? (uint64_t)begin << 32 | buffer : words[0] >> 32 | words[1] << 32;
 }
 
 /* The whole number that stands there, -1 where "-", the empty text or no text does, -2 for anything else. */
@@ -166,30 +463,53 @@ static void set_valid(column_t *column, int64_t row, int is_valid) {
     else column->missing++;
 }
 
-/* Match texts, and make columns of what the program's groups catch. Returns how many match and have numbers that are numbers;
- * texts becomes which. */
+/* The slot of a column's value: the first that is there, or says something. */
+static int64_t chosen(const column_t *column, const int64_t *held, const uint8_t *data, int64_t size, const uint8_t *arena,
+                      const uint64_t *nulls, int64_t null_count) {
+    for (int64_t n = 0; n < column->slot_count - 1; n++) {
+        const int64_t begin = held[column->slots[n]];
+        uint64_t view[2];
+        if (begin < 0) continue;
+        if (column->kind == TEXT) return column->slots[n];
+        write_view(view, data, size, arena, begin, held[column->slots[n] + 1] - begin);
+        if (!is_null(view, nulls, null_count)) return column->slots[n];
+    }
+    return column->slots[column->slot_count - 1];
+}
+
+/* Match texts, and make columns of what the reader's groups or keys hold. Returns how many match and have numbers that are
+ * numbers; texts becomes which. */
 int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
-                          const program_t *program, column_t *columns, int64_t column_count, const uint64_t *nulls,
-                          int64_t null_count, int32_t *texts) {
-    int64_t held[MOST_SLOTS], run_begin[MOST_SLOTS / 2], run_end[MOST_SLOTS / 2], slot_count = 0, matched = 0;
-    for (int64_t c = 0; c < column_count; c++)
-        if (columns[c].slot + 2 > slot_count) slot_count = columns[c].slot + 2;
+                          int64_t syntax, void *reader, int64_t slot_count, column_t *columns, int64_t column_count,
+                          const uint64_t *nulls, int64_t null_count, int32_t *texts) {
+    int64_t held[MOST_SLOTS], run_begin[MOST_SLOTS / 2], run_end[MOST_SLOTS / 2], matched = 0;
+    const program_t *program = reader;
+    keys_t *keys = syntax == EXPRESSION ? NULL : reader;
+    const uint8_t *arena = keys ? keys->arena : NULL;
     shortcut_t shortcut = {-1, NULL, 0, 0, 0};
+    memory_t memory = {0};
     for (int64_t c = 0; c < column_count; c++)
-        if (columns[c].kind == RUN) shortcut.slot = columns[c].slot;
+        if (columns[c].kind == RUN) shortcut.slot = columns[c].slots[0];
     for (int64_t text = 0; text < count; text++) {
+        const uint8_t *at = data + starts[text], *end = data + ends[text];
         for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
-        if (!match(data, data + starts[text], data + ends[text], program, held, &shortcut)) continue;
+        memory.text = text + 1;
+        if (!(syntax == EXPRESSION ? match(data, at, end, program, held, &shortcut)
+              : syntax == OBJECT   ? match_object(data, size, at, end, keys, held, &memory)
+                                   : match_pairs(data, at, end, keys, held, &memory)))
+            continue;
         int is_read = 1;
         for (int64_t c = 0; c < column_count && is_read; c++) {
             if (columns[c].kind != NUMBER) continue;
-            const int64_t number = number_at(data, held[columns[c].slot], held[columns[c].slot + 1]);
+            const int64_t number = number_at(data, held[columns[c].slots[0]], held[columns[c].slots[0] + 1]);
             is_read = number > -2 && number <= columns[c].most;
         }
         if (!is_read) continue;
         for (int64_t c = 0; c < column_count; c++) {
             column_t *column = columns + c;
-            const int64_t begin = held[column->slot], end = held[column->slot + 1];
+            const int64_t slot = column->slot_count == 1 ? column->slots[0] : chosen(column, held, data, size, arena, nulls, null_count);
+            const int64_t begin = held[slot], end = held[slot + 1];
+            const uint8_t *from = begin < size ? data + begin : arena + (begin - size);
             switch (column->kind) {
             case NUMBER: {
                 const int64_t number = number_at(data, begin, end);
@@ -201,10 +521,10 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
             }
             case RUN:
                 if (!matched || end - begin != run_end[c] - run_begin[c] || (begin < 0) != (run_begin[c] < 0) ||
-                    (begin >= 0 && memcmp(data + begin, data + run_begin[c], (size_t)(end - begin)))) {
+                    (begin >= 0 && memcmp(from, run_begin[c] < size ? data + run_begin[c] : arena + (run_begin[c] - size), (size_t)(end - begin)))) {
                     run_begin[c] = begin, run_end[c] = end;
                     set_valid(column, column->count, begin >= 0);
-                    write_view(column->views + 2 * column->count, data, size, begin < 0 ? 0 : begin, end - begin);
+                    write_view(column->views + 2 * column->count, data, size, arena, begin < 0 ? 0 : begin, end - begin);
                     column->count++;
                 }
                 ((uint32_t *)column->values)[matched] = (uint32_t)(column->count - 1);
@@ -215,11 +535,11 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
                 break;
             default: {
                 uint64_t *view = (uint64_t *)column->values + 2 * matched;
-                write_view(view, data, size, begin < 0 ? 0 : begin, end - begin);
+                write_view(view, data, size, arena, begin < 0 ? 0 : begin, end - begin);
                 const int is_valid = begin >= 0 && (column->kind == TEXT || !is_null(view, nulls, null_count));
                 set_valid(column, matched, is_valid);
                 if (column->kind == ADDRESS) {
-                    column->marked[matched] = is_valid && !is_ipv4(data + begin, data + end);
+                    column->marked[matched] = is_valid && !is_ipv4(from, from + (end - begin));
                     column->count += column->marked[matched];
                 }
             }

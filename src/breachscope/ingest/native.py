@@ -1,4 +1,4 @@
-"""Lines of a block, and what a one-pass expression catches in them, as columns: found by machine code (``native.c``).
+"""Lines of a block, and what an expression's groups or wanted keys hold in them, as columns: found by machine code (``native.c``).
 
 The machine code is compiled when the package is built. Where it could not be, or where it does not vouch for a text, NumPy and
 the regular expression engine read: the same, more slowly.
@@ -20,11 +20,14 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses
+from breachscope.ingest.keys import Keys
 from breachscope.ingest.onepass import Program
 from breachscope.ingest.views import Offsets, view_of
 
 _LIBRARY = Path(__file__).with_name("libnative.bin")
 _NULL_VIEWS = np.array([view_of(text.encode()) for text in NULL_TEXTS])
+_EXPRESSION, _OBJECT, _PAIRS = range(3)
+"""``enum syntax`` in ``native.c``."""
 _NUMBERS = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
 
 
@@ -47,10 +50,12 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be made of a group; of a number, up to which, and in how many bytes."""
+    """A column that is to be made; of a number, up to which, and in how many bytes. Of keys only texts, addresses, runs and places can be made."""
 
-    group: str
+    name: str
     kind: Kind
+    of: tuple[str, ...] = ()
+    """The groups or keys of which the first that is there, and of texts without words for nothing the first that says something, counts."""
     most: int = 0
     width: int = 8
 
@@ -62,11 +67,11 @@ class Caught:
     texts: npt.NDArray[np.int32]
     """0-based numbers of the texts that matched."""
     columns: dict[str, pl.Series]
-    """Group → its values in those texts; of runs, one value for each run."""
+    """Column → its values in those texts; of runs, one value for each run."""
     runs: dict[str, npt.NDArray[np.uint32]]
-    """Group → which run each text is in."""
+    """Column → which run each text is in."""
     places: dict[str, Offsets]
-    """Group → (begin, end) in each text; -1 where it took no part."""
+    """Column → (begin, end) in each text; -1 where it took no part."""
 
 
 class _Program(ctypes.Structure):
@@ -76,9 +81,19 @@ class _Program(ctypes.Structure):
     )
 
 
+class _Keys(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("names", "begins", "lengths", "children", "siblings", "slots", "gaps", "arena")),
+        ("without", ctypes.c_int64),
+        ("used", ctypes.c_int64),
+    )
+
+
 class _Column(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("kind", "slot", "most", "width")),
+        ("kind", ctypes.c_int64),
+        ("slots", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("slot_count", "most", "width")),
         *((name, ctypes.c_void_p) for name in ("values", "views", "valid", "marked")),
         *((name, ctypes.c_int64) for name in ("missing", "count")),
     )
@@ -131,27 +146,27 @@ def find_lines(data: bytes, newline: bytes, count: int) -> tuple[Offsets, Offset
 class _Output:
     """Room for one column of up to ``count`` values."""
 
-    def __init__(self, wanted: Wanted, program: Program, count: int) -> None:
+    def __init__(self, wanted: Wanted, reader: Program | Keys, count: int) -> None:
         self.wanted = wanted
         per_value = {Kind.NUMBER: wanted.width, Kind.RUN: 4}.get(wanted.kind, 16)
         self.values = np.empty(count * per_value, np.uint8)
         self.views = np.empty((count if wanted.kind == Kind.RUN else 0, 2), np.uint64)
         self.valid = np.zeros(count // 8 + 1, np.uint8)
         self.marked = np.empty(count if wanted.kind == Kind.ADDRESS else 0, np.uint8)
-        self.slot = 2 * program.groups.index(wanted.group)
+        self.slots = np.array([reader.slot_of[name] for name in wanted.of or (wanted.name,)], np.int32)
 
     def described(self) -> tuple[int | None, ...]:
         pointers = (a.ctypes.data for a in (self.values, self.views, self.valid, self.marked))
-        return self.wanted.kind, self.slot, self.wanted.most, self.wanted.width, *pointers, 0, 0
+        return self.wanted.kind, self.slots.ctypes.data, len(self.slots), self.wanted.most, self.wanted.width, *pointers, 0, 0
 
-    def series(self, rows: int, missing: int, data: bytes) -> pl.Series:
+    def series(self, rows: int, missing: int, texts: Sequence[pa.Buffer]) -> pl.Series:
         valid = pa.py_buffer(self.valid) if missing else None
         if self.wanted.kind == Kind.NUMBER:
             array = pa.Array.from_buffers(_NUMBERS[self.wanted.width], rows, [valid, pa.py_buffer(self.values)])
         else:
             views = self.views if self.wanted.kind == Kind.RUN else self.values
-            array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), pa.py_buffer(data)])
-        return pl.Series(self.wanted.group, pl.from_arrow(array))
+            array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), *texts])
+        return pl.Series(self.wanted.name, pl.from_arrow(array))
 
 
 def _described(program: Program) -> _Program:
@@ -174,7 +189,7 @@ def sort(data: bytes, starts: Offsets, ends: Offsets, programs: Sequence[Program
     return matched
 
 
-def catch(data: bytes, starts: Offsets, ends: Offsets, program: Program, wanted: Sequence[Wanted]) -> Caught:
+def catch(data: bytes, starts: Offsets, ends: Offsets, reader: Program | Keys, wanted: Sequence[Wanted]) -> Caught:
     """Match texts of ``data``, which must be UTF-8. A text in which a number is none, or is more than its ``most``, does not count as matched.
 
     There must be machine code.
@@ -182,31 +197,44 @@ def catch(data: bytes, starts: Offsets, ends: Offsets, program: Program, wanted:
     count = len(starts)
     begins, closes = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
     texts = np.empty(count, np.int32)
-    outputs = [_Output(w, program, count) for w in wanted]
+    outputs = [_Output(w, reader, count) for w in wanted]
     columns = (_Column * len(wanted))(*(_Column(*o.described()) for o in outputs))
+    buffers = [pa.py_buffer(data)]
+    if isinstance(reader, Program):
+        described: _Program | _Keys = _described(reader)
+        syntax = _EXPRESSION
+    else:
+        arena = np.empty(len(data), np.uint8)
+        tables = (reader.names, reader.begins, reader.lengths, reader.children, reader.siblings, reader.slots, reader.gaps)
+        described = _Keys(*(t.ctypes.data for t in (*tables, arena)), reader.without, 0)
+        syntax = _OBJECT if reader.are_paths else _PAIRS
     matched = _library().breachscope_catch(
         data,
         ctypes.c_int64(len(data)),
         *(ctypes.c_void_p(a.ctypes.data) for a in (begins, closes)),
         ctypes.c_int64(count),
-        ctypes.byref(_described(program)),
+        ctypes.c_int64(syntax),
+        ctypes.byref(described),
+        ctypes.c_int64(reader.slot_count),
         columns,
         ctypes.c_int64(len(wanted)),
         ctypes.c_void_p(_NULL_VIEWS.ctypes.data),
         ctypes.c_int64(len(_NULL_VIEWS)),
         ctypes.c_void_p(texts.ctypes.data),
     )
+    if isinstance(described, _Keys) and described.used:
+        buffers.append(pa.py_buffer(arena[: described.used].tobytes()))
     caught = Caught(texts[:matched], {}, {}, {})
     for output, column in zip(outputs, columns, strict=True):
-        group, kind = output.wanted.group, output.wanted.kind
+        name, kind = output.wanted.name, output.wanted.kind
         if kind == Kind.PLACE:
-            caught.places[group] = output.values.view(np.int64).reshape(-1, 2)[:matched]
+            caught.places[name] = output.values.view(np.int64).reshape(-1, 2)[:matched]
             continue
-        values = output.series(column.count if kind == Kind.RUN else matched, column.missing, data)
+        values = output.series(column.count if kind == Kind.RUN else matched, column.missing, buffers)
         if kind == Kind.RUN:
-            caught.runs[group] = output.values.view(np.uint32)[:matched]
+            caught.runs[name] = output.values.view(np.uint32)[:matched]
         if kind == Kind.ADDRESS and column.count:
             others = np.flatnonzero(output.marked[:matched])
             values = values.scatter(others, canonical_addresses(values[others]))
-        caught.columns[group] = values
+        caught.columns[name] = values
     return caught

@@ -1,9 +1,10 @@
 r"""Regular expressions as tables that :mod:`breachscope.ingest.native` runs over bytes.
 
 An expression is *one-pass* when at every byte at most one way goes on (R. Cox, "Regular Expression Matching in the Wild",
-2010). Then a table of states and bytes says which state follows and which groups begin or end there, and there is one
-reading of a text, whatever the engine. Expressions that are not, or that use what this module does not know, have no
-table: those are left to the regular expression engine, and so is every text that a table refuses.
+2010); here also when several do that agree on where groups begin and end. Then a table of states and bytes says which
+state follows and which groups begin or end there, and there is one reading of a text, whatever the engine. Expressions
+that are not, or that use what this module does not know, have no table: those are left to the regular expression engine,
+and so is every text that a table refuses.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-_MOST_STATES = 4_000
+_MOST_STEPS = 12_000
 _MOST_GROUPS = 127
 """``native.c`` has room for the places of as many."""
 _MOST_EXITS = 4
 _MOST_PARTS = 16
 """So many characters and groups tell most messages apart, and more would take longer to make tables of."""
-_LARGEST_HALF, _LARGEST_CLASS = 0xFFFF, 0xFF
+_ROW_BITS = 20
+_LARGEST_TABLE, _MOST_ACTIONS = 1 << 18, 1 << 11
 NO_STEP = 0xFFFFFFFF
 _ASCII = frozenset(range(0x80))
 _NO_NEWLINE = _ASCII - {0x0A}
@@ -44,7 +46,7 @@ class Program:
     classes: npt.NDArray[np.uint8]
     """Byte → its class: bytes of one class are alike in every state. There are ``len(steps) / len(final)`` classes."""
     steps: npt.NDArray[np.uint32]
-    """Row + class → the row of the next state and, in the upper half, the action on the way; :data:`NO_STEP` where there is none.
+    """Row + class → the row of the next state and, in the upper bits, the action on the way; :data:`NO_STEP` where there is none.
 
     The row of a state is its number times the number of classes. Action 0 does nothing.
     """
@@ -60,6 +62,15 @@ class Program:
     """Whether the expression has classes of which only ASCII is known here."""
     is_exact: bool
     """Whether a text of ASCII that is refused is one that the expression does not match."""
+
+    @property
+    def slot_count(self) -> int:
+        return 2 * len(self.groups)
+
+    @property
+    def slot_of(self) -> dict[str, int]:
+        """Group → the slot where its begin is noted; its end is in the next one."""
+        return {group: 2 * n for n, group in enumerate(self.groups)}
 
 
 _REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
@@ -309,21 +320,22 @@ class _Step:
     then: int = -1
 
 
-_Row = list[tuple[int, tuple[int, ...]] | None]
-"""Byte → the next state, and the slots that are set on the way."""
+_Move = tuple[int, tuple[int, ...]]
+"""The next state, and the slots that are set on the way to it."""
 
 
 class _Automaton:
-    """Thompson's construction, then each step behind a byte as a state."""
+    """Thompson's construction, then its steps behind a byte as states."""
 
     def __init__(self, tree: _Node, is_whole: bool, without: frozenset[int] = frozenset(), is_ascii: bool = False) -> None:
         self.is_whole, self.without, self.is_ascii = is_whole, without, is_ascii
         self.groups: list[str] = []
         self.steps: list[_Step] = []
+        self._known: dict[frozenset[int], list[int]] = {}
         self.first = self._emit(tree, self._add(_Step()))
 
     def _add(self, step: _Step) -> int:
-        if len(self.steps) > _MOST_STATES:
+        if len(self.steps) > _MOST_STEPS:
             raise _NotOnePassError
         self.steps.append(step)
         return len(self.steps) - 1
@@ -378,41 +390,75 @@ class _Automaton:
         return self._add(_Step(ways=ways))
 
     def program(self) -> Program:
-        state_of = {self.first: 0}
-        moves: list[_Row] = []
+        """The tables; a state is a set of steps that the same bytes lead to with the same places noted, the preferred first."""
+        classes, members = self._byte_classes()
+        state_of: dict[tuple[int, ...], int] = {(self.first,): 0}
+        moves: list[list[_Move | None]] = []
         ends: list[tuple[int, ...] | None] = []
-        todo = [self.first]
+        todo: list[tuple[int, ...]] = [(self.first,)]
         is_exact = not self.without
         while todo:
-            row: _Row = [None] * 256
+            ways: list[tuple[dict[int, None], tuple[int, ...]] | None] = [None] * len(members)
             end = None
             for step, slots in self._reachable(todo.pop(0)):
                 if step.read is None:
-                    end = slots
+                    if end is None:
+                        end = slots
+                    if not self.is_whole:
+                        break  # to end here is preferred to what follows
                     continue
-                if end is not None and not self.is_whole:
-                    raise _NotOnePassError  # to end here is preferred to going on
-                for byte in step.read:
-                    if row[byte] is not None:
+                for number in self._classes_of(step.read, classes):
+                    way = ways[number]
+                    if way is None:
+                        ways[number] = ({step.then: None}, slots)
+                    elif way[1] != slots:
                         raise _NotOnePassError
-                    if step.then not in state_of:
-                        state_of[step.then] = len(state_of)
-                        todo.append(step.then)
-                    row[byte] = state_of[step.then], slots
+                    else:
+                        way[0][step.then] = None
+            row: list[_Move | None] = []
+            for way in ways:
+                if way is None:
+                    row.append(None)
+                    continue
+                following = tuple(way[0])
+                if following not in state_of:
+                    state_of[following] = len(state_of)
+                    todo.append(following)
+                row.append((state_of[following], way[1]))
+            if len(state_of) * len(members) > _LARGEST_TABLE:
+                raise _NotOnePassError
             # Who goes on beyond an end and fails may have ended there.
             is_exact &= self.is_whole or end is None or not any(row)
             moves.append(row)
             ends.append(end)
-        return _tabled(self.groups, moves, ends, self.is_whole, self.is_ascii, is_exact)
+        return _tabled(self.groups, classes, members, moves, ends, self.is_whole, self.is_ascii, is_exact)
 
-    def _reachable(self, start: int) -> Iterator[tuple[_Step, tuple[int, ...]]]:
-        """Steps that read a byte or end, reached from ``start`` without one, and the places noted on the way; the preferred first."""
+    def _byte_classes(self) -> tuple[list[int], list[list[int]]]:
+        """Byte → its class, and the bytes of each class: those that no step tells apart."""
+        sets = list(dict.fromkeys(step.read for step in self.steps if step.read is not None))
+        number_of: dict[tuple[bool, ...], int] = {}
+        classes = [number_of.setdefault(tuple(byte in read for read in sets), len(number_of)) for byte in range(256)]
+        members: list[list[int]] = [[] for _ in number_of]
+        for byte, number in enumerate(classes):
+            members[number].append(byte)
+        return classes, members
+
+    def _classes_of(self, read: frozenset[int], classes: list[int]) -> list[int]:
+        if read not in self._known:
+            self._known[read] = sorted({classes[byte] for byte in read})
+        return self._known[read]
+
+    def _reachable(self, starts: tuple[int, ...]) -> Iterator[tuple[_Step, tuple[int, ...]]]:
+        """Steps that read a byte or end, reached without one, and the places noted on the way; the preferred first.
+
+        What is reached twice counts the first time: it would go on in the same way.
+        """
         seen: set[int] = set()
-        left: list[tuple[int, tuple[int, ...]]] = [(start, ())]
+        left: list[tuple[int, tuple[int, ...]]] = [(start, ()) for start in reversed(starts)]
         while left:
             number, slots = left.pop()
             if number in seen:
-                raise _NotOnePassError
+                continue
             seen.add(number)
             step = self.steps[number]
             if step.ways is not None:
@@ -424,28 +470,24 @@ class _Automaton:
 
 
 def _tabled(
-    groups: list[str], moves: list[_Row], ends: list[tuple[int, ...] | None], is_whole: bool, is_ascii: bool, is_exact: bool
+    groups: list[str], classes: list[int], members: list[list[int]], moves: list[list[_Move | None]], ends: list[tuple[int, ...] | None],
+    is_whole: bool, is_ascii: bool, is_exact: bool,
 ) -> Program:  # fmt: skip
-    """The tables of an automaton: state → byte → (next state, slots to set), and state → slots to set at the end."""
-    exits = [_exits(state, row) for state, row in enumerate(moves)]
+    """The tables of an automaton: state → class → (next state, slots to set), and state → slots to set at the end."""
+    exits = [_exits(state, row, members) for state, row in enumerate(moves)]
     actions: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {((), ()): 0}
-    columns: dict[tuple[tuple[int, int] | None, ...], int] = {}
-    classes = []
-    for byte in range(256):
-        column: list[tuple[int, int] | None] = []
-        for state, row in enumerate(moves):
-            move = row[byte]
+    steps = []
+    for state, row in enumerate(moves):
+        for move in row:
             if move is None:
-                column.append(None)
+                steps.append(NO_STEP)
                 continue
             # Who stays is on the way through its texts already.
             action = (move[1], exits[move[0]] if move[0] != state else ())
-            column.append((move[0], actions.setdefault(action, len(actions))))
-        classes.append(columns.setdefault(tuple(column), len(columns)))
+            steps.append(move[0] * len(members) | actions.setdefault(action, len(actions)) << _ROW_BITS)
     final = [-1 if end is None else actions.setdefault((end, ()), len(actions)) for end in ends]
-    if len(moves) * len(columns) > _LARGEST_HALF or len(actions) > _MOST_STATES or len(columns) > _LARGEST_CLASS:
+    if len(actions) > _MOST_ACTIONS:
         raise _NotOnePassError
-    steps = [NO_STEP if move is None else move[0] * len(columns) | move[1] << 16 for row in zip(*columns, strict=True) for move in row]
     width = max(len(slots) for slots, _ in actions) + 1
     return Program(
         tuple(groups),
@@ -464,7 +506,12 @@ def _in_every_byte(byte: int) -> int:
     return int.from_bytes(bytes([byte]) * 8)
 
 
-def _exits(state: int, row: _Row) -> tuple[int, ...]:
+def _exits(state: int, row: list[_Move | None], members: list[list[int]]) -> tuple[int, ...]:
     """Bytes of ASCII that end the stay in a state; none where there are more than a few."""
-    leaving = tuple(byte for byte in range(0x80) if row[byte] != (state, ()))
-    return leaving if len(leaving) <= _MOST_EXITS else ()
+    leaving: list[int] = []
+    for move, bytes_ in zip(row, members, strict=True):
+        if move != (state, ()):
+            leaving += [byte for byte in bytes_ if byte < 0x80]
+            if len(leaving) > _MOST_EXITS:
+                return ()
+    return tuple(sorted(leaving))
