@@ -32,10 +32,11 @@ from benchmarks.simulator import plan as shop
 from benchmarks.simulator.attack import Attack, attack
 from benchmarks.simulator.draw import Draw
 from benchmarks.simulator.hosts import attack_flows, auth_log, firewall, nightly_backups
+from benchmarks.simulator.lines import lines_frame, local_time
 from benchmarks.simulator.people import SENT_COLUMNS, People, invent
 from benchmarks.simulator.plan import HOUR, JST_OFFSET, MINUTE, SECOND, SERVICE, WHO, Plan
 from benchmarks.simulator.staff import staff_at_work
-from benchmarks.simulator.traffic import RHYTHM, Store, admin_probe, app_users, crawlers, lines_frame, local_time, open_store, scanners, store_probe, visitors
+from benchmarks.simulator.traffic import RHYTHM, Store, admin_probe, app_users, crawlers, open_store, scanners, store_probe, visitors
 from benchmarks.simulator.truth import Expected, expect, people_frame, records_frame
 
 DEMO = Plan(
@@ -175,13 +176,13 @@ def write_logs(plan: Plan, people: People, raid: Attack | None, folder: Path, tr
     staff = staff_at_work(plan, people)
     scripts = [staff] if raid is None else [staff, raid.script]
     for script in scripts:
-        logs["store"].add(script.store_lines())
+        logs["store"].add(script.store_lines(plan))
         logs["admin"].add(script.admin_lines())
         logs["shopd"].add(script.login_lines())
     logs["shopd"].add(_shopd_housekeeping(plan))
     logs["fw"].add(nightly_backups(plan))
     if raid is not None:
-        logs["fw"].add(attack_flows(raid.flows))
+        logs["fw"].add(attack_flows(plan, raid.flows))
     for part in slices(plan):
         _one_slice(plan, store, part, logs)
         for file in logs.values():

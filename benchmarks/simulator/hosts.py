@@ -8,17 +8,12 @@ import polars as pl
 from benchmarks.simulator import words
 from benchmarks.simulator.attack import Flow
 from benchmarks.simulator.draw import Draw, Floats, Ints
+from benchmarks.simulator.lines import FIREWALL_LOGS, fill, lines_frame, syslog_lines
 from benchmarks.simulator.plan import ATTACK_IP, ATTACKER, BACKUP_IP, DAY, DB_IP, HOUR, OFFICE_IP, SCANNER, SECOND, SERVICE, SHOP_IP, STAFF_MEMBER, Plan
-from benchmarks.simulator.traffic import lines_frame, local_time
 
 HOSTS = ("web-1", "adm-1", "db-1", "bastion-1")
 LINES_AN_EPISODE = 2.95
 """Mean number of auth.log lines that belong together."""
-
-
-def _syslog(t: Ints, host: pl.Series, program: pl.Series, message: pl.Series) -> pl.Series:
-    stamped = pl.DataFrame({"t": t, "host": host, "program": program, "message": message})
-    return stamped.select(pl.format("{} {} {}: {}", local_time("%b %e %H:%M:%S"), "host", "program", "message")).to_series()
 
 
 # Each kind of episode: share, whose, seconds between its lines, and its lines as (program, message).
@@ -97,25 +92,18 @@ def _episode(rows: pl.DataFrame, who: int, pause: float, texts: tuple[tuple[str,
     frames = []
     for n, (program, message) in enumerate(texts):
         t = rows["begin"].to_numpy() + (n * pause * SECOND * (0.5 + rows["wait"].to_numpy())).astype(np.int64)
-        filled = rows.with_columns(program=_fill(program), message=_fill(message))
-        frames.append(lines_frame(t, _syslog(t, rows["host"], filled["program"], filled["message"]), who))
+        frames.append(lines_frame(t, syslog_lines(rows.select("host", t=pl.Series(t), program=fill(program), message=fill(message))), who))
     return pl.concat(frames)
-
-
-def _fill(template: str) -> pl.Expr:
-    """Fill ``{column}`` places of a line from the columns of the same name."""
-    parts = template.replace("}", "{").split("{")
-    return pl.concat_str([pl.lit(part) if n % 2 == 0 else pl.col(part).cast(pl.String) for n, part in enumerate(parts)])
 
 
 def firewall(plan: Plan, draw: Draw, start: int, stop: int, share: float) -> pl.DataFrame:
     """Return fw.log's lines: blocked knocking from outside, and the ends of the machines' own connections outwards."""
     count = int(plan.fw_lines * share + draw.uniform(1)[0])
     flows = int(count * 0.55)
-    return pl.concat([_blocked(draw, start, stop, count - flows), _ordinary_flows(draw, start, stop, flows)])
+    return pl.concat([_blocked(plan, draw, start, stop, count - flows), _ordinary_flows(plan, draw, start, stop, flows)])
 
 
-def _blocked(draw: Draw, start: int, stop: int, count: int) -> pl.DataFrame:
+def _blocked(plan: Plan, draw: Draw, start: int, stop: int, count: int) -> pl.DataFrame:
     """Knock on closed doors: single probes, and one stranger in forty tries a row of ports (fewer than a hundred)."""
     probes = draw.chance(0.25, count)
     burst = np.cumsum(np.where(probes, 1, (np.arange(count) % 60 == 0).astype(np.int64)))
@@ -125,6 +113,7 @@ def _blocked(draw: Draw, start: int, stop: int, count: int) -> pl.DataFrame:
     columns = {
         "t": begin,
         "source": source,
+        "target": _same(SHOP_IP, count),
         "ttl": 40 + draw.below(200, count),
         "id": draw.below(65_536, count),
         "sport": 1_024 + draw.below(64_000, count),
@@ -133,13 +122,7 @@ def _blocked(draw: Draw, start: int, stop: int, count: int) -> pl.DataFrame:
             pl.format("{}.{}", pl.Series((begin - start + 402_100 * SECOND) // SECOND), pl.Series(draw.below(900_000, count) + 100_000))
         ).to_series(),
     }
-    message = pl.DataFrame(columns).select(
-        _fill(
-            "[{up}] [UFW BLOCK] IN=eth0 OUT= MAC=52:54:00:8a:1c:01:52:54:00:12:35:02:08:00 SRC={source} DST=" + SHOP_IP + " LEN=40 TOS=0x00 PREC=0x00 "
-            "TTL={ttl} ID={id} PROTO=TCP SPT={sport} DPT={dport} WINDOW=1024 RES=0x00 SYN URGP=0 "
-        )
-    )
-    return lines_frame(begin, _syslog(begin, _same("fw-1", count), _same("kernel", count), message.to_series()), SCANNER)
+    return lines_frame(begin, FIREWALL_LOGS[plan.firewall_log].blocked(pl.DataFrame(columns)), SCANNER)
 
 
 def _same(text: str, count: int) -> pl.Series:
@@ -159,13 +142,14 @@ _DESTINATIONS = (
 )
 
 
-def _ordinary_flows(draw: Draw, start: int, stop: int, count: int) -> pl.DataFrame:
+def _ordinary_flows(plan: Plan, draw: Draw, start: int, stop: int, count: int) -> pl.DataFrame:
     kind = draw.weighted([d[0] for d in _DESTINATIONS], count)
     stretch: Floats = 0.4 + draw.exponential(0.6, count)
     out = (np.array([d[5] for d in _DESTINATIONS])[kind] * stretch).astype(np.int64) + 60
     back = (np.array([d[6] for d in _DESTINATIONS])[kind] * stretch).astype(np.int64) + 60
     t = start + (draw.uniform(count) * (stop - start)).astype(np.int64)
     return _flow_lines(
+        plan,
         t,
         pl.Series([d[1] for d in _DESTINATIONS]).gather(kind),
         pl.Series([d[2] for d in _DESTINATIONS]).gather(kind),
@@ -180,19 +164,11 @@ def _ordinary_flows(draw: Draw, start: int, stop: int, count: int) -> pl.DataFra
 
 
 def _flow_lines(
-    t: Ints, source: pl.Series, target: pl.Series, protocol: pl.Series, sport: Ints, dport: Ints, out: Ints, back: Ints, who: int, mark: Ints | int
+    plan: Plan, t: Ints, source: pl.Series, target: pl.Series, protocol: pl.Series, sport: Ints, dport: Ints, out: Ints, back: Ints, who: int, mark: Ints | int
 ) -> pl.DataFrame:
-    """Write ends of connections as ulogd2 does."""
-    flows = pl.DataFrame(
-        {"a": source, "b": target, "p": protocol, "s": sport, "d": dport, "out": out, "back": back, "po": out // 1_400 + 1, "pb": back // 1_400 + 1}
-    )
-    text = flows.select(
-        _fill(
-            "[DESTROY] ORIG: SRC={a} DST={b} PROTO={p} SPT={s} DPT={d} PKTS={po} BYTES={out} , "
-            "REPLY: SRC={b} DST={a} PROTO={p} SPT={d} DPT={s} PKTS={pb} BYTES={back}"
-        )
-    ).to_series()
-    return lines_frame(t, _syslog(t, _same("fw-1", len(t)), _same("ulogd[812]", len(t)), text), who, mark)
+    """Write ends of connections as the firewall does."""
+    ended = pl.DataFrame({"t": t, "source": source, "target": target, "protocol": protocol, "sport": sport, "dport": dport, "out": out, "back": back})
+    return lines_frame(t, FIREWALL_LOGS[plan.firewall_log].ended(ended), who, mark)
 
 
 def nightly_backups(plan: Plan) -> pl.DataFrame:
@@ -202,15 +178,16 @@ def nightly_backups(plan: Plan) -> pl.DataFrame:
     t = plan.start + nights * DAY + HOUR * 3 // 2 + draw.below(600, plan.days) * SECOND
     size = 2_050_000_000 + draw.below(90_000_000, plan.days)
     return _flow_lines(
-        t, _same(DB_IP, plan.days), _same(BACKUP_IP, plan.days), _same("TCP", plan.days), 40_000 + draw.below(9_000, plan.days), np.full(plan.days, 873),
+        plan, t, _same(DB_IP, plan.days), _same(BACKUP_IP, plan.days), _same("TCP", plan.days), 40_000 + draw.below(9_000, plan.days), np.full(plan.days, 873),
         size, size // 200, SERVICE, -1,
     )  # fmt: skip
 
 
-def attack_flows(flows: list[Flow]) -> pl.DataFrame:
+def attack_flows(plan: Plan, flows: list[Flow]) -> pl.DataFrame:
     """Return the connections that carried the backup to the attacker."""
     n = len(flows)
     return _flow_lines(
+        plan,
         np.array([f.end for f in flows]),
         _same(DB_IP, n),
         _same(ATTACK_IP, n),

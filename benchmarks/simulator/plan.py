@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from typing import Literal
 
 SECOND = 1_000_000
 """Times are whole microseconds since 1970 UTC, as in the product's tables."""
@@ -29,6 +30,9 @@ WHO = ("customer", "staff", "bot", "scanner", "monitor", "service", "attacker")
 """Whose an event is. A visitor without an account is a customer; a service is the shop's own machinery."""
 CUSTOMER, STAFF_MEMBER, BOT, SCANNER, MONITOR, SERVICE, ATTACKER = range(len(WHO))
 
+StoreLog = Literal["combined", "json"]
+FirewallLog = Literal["netfilter", "fortigate", "panos"]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -53,6 +57,10 @@ class Plan:
     """Customer ids the attacker walks through."""
     export_share: float
     """Share of the export's rows that leave before the cut."""
+    store_log: StoreLog = "combined"
+    """In which format the store front writes its log."""
+    firewall_log: FirewallLog = "netfilter"
+    """Whose firewall it is: what happens is the same, the lines are not."""
 
     @property
     def start(self) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.simulator.draw import Ints
-from benchmarks.simulator.traffic import combined_lines, json_lines, lines_frame, login_lines
+from benchmarks.simulator.lines import STORE_LOGS, json_lines, lines_frame, login_lines
+from benchmarks.simulator.plan import Plan
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Script:
         """Add a line of shopd; ``reason`` is None on success."""
         self.logins.append((t, mark, event, reason, app, account, ip, session, agent))
 
-    def store_lines(self) -> pl.DataFrame:
+    def store_lines(self, plan: Plan) -> pl.DataFrame:
         """Return the store front's lines."""
         rows = pl.DataFrame(
             self.store,
@@ -44,7 +45,7 @@ class Script:
             },
             orient="row",
         )  # fmt: skip
-        return lines_frame(_numbers(rows, "t"), combined_lines(rows), self.who, _numbers(rows, "mark"))
+        return lines_frame(_numbers(rows, "t"), STORE_LOGS[plan.store_log](rows), self.who, _numbers(rows, "mark"))
 
     def admin_lines(self) -> pl.DataFrame:
         """Return the admin host's lines."""

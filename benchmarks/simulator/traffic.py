@@ -1,7 +1,6 @@
 """Ordinary traffic, one slice of time at a time, column-wise: visitors, the mobile app, crawlers, scanners, the monitoring probe.
 
-A *lines* frame holds one log line a row: ``t`` (microseconds UTC), ``line`` (text), ``who`` (position in ``plan.WHO``), ``mark`` (number of the
-attack's event, -1 for all others). Lines leave here unsorted.
+Lines leave here unsorted.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import polars as pl
 
 from benchmarks.simulator import words
 from benchmarks.simulator.draw import Draw, Floats, Ints
+from benchmarks.simulator.lines import STORE_LOGS, json_lines, lines_frame, login_lines
 from benchmarks.simulator.people import NEVER, People
 from benchmarks.simulator.plan import BOT, CUSTOMER, HOUR, JST_OFFSET, MONITOR, MONITOR_IP, OFFICE_IP, SCANNER, SECOND, Plan
 
@@ -30,66 +30,6 @@ MYPAGE_BYTES = 8_844
 
 _HOME, _CATEGORY, _SEARCH, _PRODUCT, _CART = range(5)
 _STATIC = ("/assets/app.3f9c1e.css", "/assets/app.b71d02.js", "/assets/logo.svg")
-
-
-def lines_frame(t: Ints, line: pl.Series, who: Ints | int, mark: Ints | int = -1) -> pl.DataFrame:
-    """Put lines into the shape that the writer takes."""
-    fill = np.zeros(len(t), dtype=np.int64)
-    columns = {"t": t, "line": line, "who": fill + who, "mark": fill + mark}
-    return pl.DataFrame(columns, schema={"t": pl.Int64, "line": pl.String, "who": pl.UInt8, "mark": pl.Int32})
-
-
-def local_time(pattern: str) -> pl.Expr:
-    """Write column ``t`` as Japanese time."""
-    return (pl.col("t") + JST_OFFSET).cast(pl.Datetime("us")).dt.strftime(pattern)
-
-
-def combined_lines(requests: pl.DataFrame) -> pl.Series:
-    """Write requests (t, ip, request, status, bytes, referer, agent) as nginx's combined format does."""
-    time = local_time("%d/%b/%Y:%H:%M:%S +0900")
-    return requests.select(pl.format('{} - - [{}] "{}" {} {} "{}" "{}"', "ip", time, "request", "status", "bytes", "referer", "agent")).to_series()
-
-
-def json_lines(requests: pl.DataFrame) -> pl.Series:
-    """Write requests (t, ip, method, uri, status, bytes, millis, referer, agent, user, session) as the admin host's JSON log does."""
-    return requests.select(
-        pl.format(
-            '{{"time_iso8601":"{}","remote_addr":"{}","host":"admin.shop.example.jp","request_method":"{}","request_uri":"{}","status":{},'
-            '"body_bytes_sent":{},"request_time":{}.{},"http_referer":"{}","http_user_agent":"{}","remote_user":"{}","session":"{}"}}',
-            local_time("%Y-%m-%dT%H:%M:%S+09:00"),
-            "ip",
-            "method",
-            "uri",
-            "status",
-            "bytes",
-            pl.col("millis") // 1000,
-            (pl.col("millis") % 1000).cast(pl.String).str.zfill(3),
-            "referer",
-            "agent",
-            "user",
-            "session",
-        )
-    ).to_series()
-
-
-def login_lines(logins: pl.DataFrame) -> pl.Series:
-    """Write logins (t, event, reason, app, account, ip, session, agent) as shopd's logfmt does; ``reason`` is null on success."""
-    failed = pl.col("reason").is_not_null()
-    return logins.select(
-        pl.format(
-            'ts={} level={} event={} result={} {}app={} account={} ip={} session={} ua="{}"',
-            local_time("%Y-%m-%dT%H:%M:%S+09:00"),
-            pl.when(failed).then(pl.lit("warn")).otherwise(pl.lit("info")),
-            "event",
-            pl.when(failed).then(pl.lit("failure")).otherwise(pl.lit("success")),
-            pl.when(failed).then(pl.format("reason={} ", pl.col("reason").fill_null(""))).otherwise(pl.lit("")),
-            "app",
-            "account",
-            "ip",
-            "session",
-            "agent",
-        )
-    ).to_series()
 
 
 @dataclass(frozen=True)
@@ -328,7 +268,7 @@ def visitors(plan: Plan, store: Store, draw: Draw, start: int, stop: int, weight
         }
     )
     staff = np.where((who.ip == OFFICE_IP).to_numpy(), 1, CUSTOMER)
-    return lines_frame(requests["t"].to_numpy(), combined_lines(requests), staff[of_visit]), logins
+    return lines_frame(requests["t"].to_numpy(), STORE_LOGS[plan.store_log](requests), staff[of_visit]), logins
 
 
 def _last(times: Ints, group: Ints, count: int) -> Ints:
@@ -505,7 +445,7 @@ def crawlers(plan: Plan, store: Store, draw: Draw, start: int, stop: int, share:
             "agent": pl.Series(agents).gather(program),
         }
     )
-    return lines_frame(t, combined_lines(requests), BOT)
+    return lines_frame(t, STORE_LOGS[plan.store_log](requests), BOT)
 
 
 def scanners(plan: Plan, draw: Draw, start: int, stop: int, share: float) -> pl.DataFrame:
@@ -527,7 +467,7 @@ def scanners(plan: Plan, draw: Draw, start: int, stop: int, share: float) -> pl.
             "agent": pl.Series(words.SCAN_AGENTS).gather(draw.below(len(words.SCAN_AGENTS), count)[burst]),
         }
     )
-    return lines_frame(t, combined_lines(requests), SCANNER)
+    return lines_frame(t, STORE_LOGS[plan.store_log](requests), SCANNER)
 
 
 def probe_times(plan: Plan, start: int, stop: int) -> Ints:
@@ -540,7 +480,7 @@ def store_probe(plan: Plan, start: int, stop: int) -> pl.DataFrame:
     """Return the store front's lines of the monitoring probe."""
     t = probe_times(plan, start, stop) + 214_000
     fixed = {"ip": MONITOR_IP, "request": "GET /healthz HTTP/1.1", "status": 200, "bytes": 15, "referer": "-", "agent": words.MONITOR_AGENT}
-    return lines_frame(t, combined_lines(pl.DataFrame({"t": t}).with_columns(**{k: pl.lit(v) for k, v in fixed.items()})), MONITOR)
+    return lines_frame(t, STORE_LOGS[plan.store_log](pl.DataFrame({"t": t}).with_columns(**{k: pl.lit(v) for k, v in fixed.items()})), MONITOR)
 
 
 def admin_probe(plan: Plan, start: int, stop: int) -> pl.DataFrame:
