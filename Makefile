@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CASE ?= demo-case
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types tests browser bench bench-quick lock clean
+.PHONY: help demo test check lint types tests browser peers bench bench-quick lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,15 +33,23 @@ browser: ## Install Chromium from the distribution where there is none and we ma
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-ipafont-gothic >/dev/null; \
 	  else echo "no Chromium found: the browser tests will be skipped; install it to run them" >&2; fi
 
-bench: $(VENV)/.dev ## Measure speed, memory and accuracy; writes benchmarks/RESULTS.md
+peers: $(VENV)/.dev ## Install what the benchmark compares with: chdb, and GoAccess and lnav from the distribution where we may
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-bench.lock || echo "no chdb: the benchmark leaves it out" >&2
+	@if command -v goaccess >/dev/null && command -v lnav >/dev/null; then :; \
+	  elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends goaccess lnav >/dev/null; \
+	  else echo "no GoAccess or no lnav: the benchmark leaves it out" >&2; fi
+
+bench: $(VENV)/.dev peers ## Measure speed, memory and accuracy; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run
 
-bench-quick: $(VENV)/.dev ## The same on small inputs, in two minutes
+bench-quick: $(VENV)/.dev peers ## The same on small inputs, in three minutes
 	$(BIN)/python -m benchmarks.run --quick
 
 lock: ## Resolve the lock files anew (needs uv)
 	uv pip compile pyproject.toml --extra build --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra bench -c requirements-dev.lock --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements-bench.lock
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "breachscope needs Python 3.11 or newer; give one with make PYTHON=python3.12")'

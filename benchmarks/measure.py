@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -55,29 +56,30 @@ def apart(function: Callable[..., R], *arguments: object) -> R:
         return process.submit(function, *arguments).result()
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two things measured in turn, A B A B …, so that a noisy neighbour hits both."""
-
-    ours: list[Cost]
-    theirs: list[Cost]
-
-    @property
-    def ratio(self) -> float:
-        """Median of the ratios of neighbouring runs."""
-        return statistics.median(a.seconds / b.seconds for a, b in zip(self.ours, self.theirs, strict=True))
-
-    @property
-    def seconds(self) -> tuple[float, float]:
-        """Median seconds of each."""
-        return statistics.median(c.seconds for c in self.ours), statistics.median(c.seconds for c in self.theirs)
+def in_turn(contenders: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, list[Cost]]:
+    """Measure things in turn, A B C A B C …, so that a noisy neighbour hits all, after one unmeasured run of the first that fills the file cache."""
+    next(iter(contenders.values()))()
+    measured: dict[str, list[Cost]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            measured[name].append(contender())
+    return measured
 
 
-def pair(ours: Callable[[], Cost], theirs: Callable[[], Cost], rounds: int) -> Pair:
-    """Measure two things in turn, after one unmeasured run of each that fills the file cache."""
-    ours(), theirs()
-    measured = [(ours(), theirs()) for _ in range(rounds)]
-    return Pair([a for a, _ in measured], [b for _, b in measured])
+def ratio(these: Sequence[Cost], those: Sequence[Cost]) -> float:
+    """Return the median of the ratios of neighbouring runs, in time."""
+    return statistics.median(a.seconds / b.seconds for a, b in zip(these, those, strict=True))
+
+
+def seconds(costs: Sequence[Cost]) -> float:
+    """Return the median time."""
+    return statistics.median(c.seconds for c in costs)
+
+
+def peak(costs: Sequence[Cost]) -> str:
+    """Tell the highest peak of memory. A process inherits the peak of the one that starts it, so less than ours cannot be told."""
+    highest, ours = max(c.peak_bytes for c in costs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"peak {highest / MIB:,.0f} MiB" if highest > ours else f"peak under {highest / MIB:,.0f} MiB"
 
 
 def machine() -> list[tuple[str, str]]:

@@ -1,9 +1,9 @@
 """Measure breachscope and write ``benchmarks/RESULTS.md``.
 
-    python -m benchmarks.run            the figures of record (about a quarter of an hour, 15 GB under .bench/)
-    python -m benchmarks.run --quick    the same questions at small sizes, under two minutes, printed only
+    python -m benchmarks.run            the figures of record (about twenty minutes, 40 GB under .bench/)
+    python -m benchmarks.run --quick    the same questions at small sizes, under three minutes, printed only
     python -m benchmarks.run --only ingest --lines 5000000
-    python -m benchmarks.run --only trace --trace-gb 5
+    python -m benchmarks.run --only memory --memory-gb 10
 
 Inputs come from the simulator and are kept under ``.bench/`` for the next run. Every figure is of a fresh process; comparisons run in turn.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import shutil
 import statistics
 import sys
@@ -24,14 +23,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from benchmarks.accuracy import Accuracy, judge
-from benchmarks.measure import MIB, CommandFailedError, Cost, apart, machine, pair, product, run
-from benchmarks.simulate import load_plan, simulate
-from benchmarks.simulator.plan import Plan
+from benchmarks.inputs import WORK, auth_log, count_lines, firewall_log, gzipped, incident, json_log, large_web_log, repeated, web_log
+from benchmarks.measure import MIB, CommandFailedError, Cost, apart, in_turn, machine, peak, product, ratio, run, seconds
+from benchmarks.peers import Peer, converters, decompressor, viewers
 
-WORK = Path(".bench")
 FORMATS = Path("sample_logs/shop/formats")
+SMALL_LOG = Path("sample_logs/shop/logs/web/shop-access.log")
 RESULTS = Path("benchmarks/RESULTS.md")
-QUESTIONS = ("ingest", "memory", "run", "trace")
+MEMORY_BAR = "< 1,430 MiB (1.5 GB)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,18 +38,23 @@ class Sizes:
     """How much is measured."""
 
     lines: int
-    """Lines of the log for the comparison with bare Polars."""
+    """Lines of the combined log."""
+    format_lines: int
+    """Lines of the log of every other format."""
     rounds: int
-    syslog_lines: int
-    memory_lines: tuple[int, ...]
+    viewer_rounds: int
+    """Rounds with programs that take minutes."""
+    memory_lines: int
+    memory_gb: float
+    """The small and the large log whose memory is compared."""
     runs: tuple[int, ...]
     """Web events of the whole-run measurements."""
     customers: int
     trace_gb: float
 
 
-FULL = Sizes(5_000_000, 5, 2_000_000, (1_000_000, 10_000_000), (1_000_000, 10_000_000), 1_000_000, 5.0)
-QUICK = Sizes(600_000, 3, 200_000, (200_000, 600_000), (200_000,), 100_000, 0.0)
+FULL = Sizes(5_000_000, 2_000_000, 5, 1, 1_000_000, 10.0, (1_000_000, 10_000_000), 1_000_000, 5.0)
+QUICK = Sizes(600_000, 200_000, 3, 1, 200_000, 0.3, (200_000,), 100_000, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,24 +66,6 @@ class Figure:
     bar: str = ""
 
 
-def simulation(name: str, plan: Plan) -> Path:
-    """Return the folder of a simulation, made now unless it lies there already."""
-    folder = WORK / name
-    told = folder / "plan.json"
-    wanted = json.dumps(dataclasses.asdict(plan), default=str, sort_keys=True)
-    if not told.exists() or told.read_text(encoding="utf-8") != wanted:
-        print(f"simulating {name} …", file=sys.stderr)
-        shutil.rmtree(folder, ignore_errors=True)
-        apart(partial(simulate, plan, folder, suffix="parquet", rotate=False, truth=True))
-        told.write_text(wanted, encoding="utf-8")
-    return folder
-
-
-def load(web_lines: int, customers: int) -> Path:
-    """Return a simulated incident with so many web lines and customers."""
-    return simulation(f"load-{web_lines}-{customers}", load_plan(1, 2, web_lines, 20_000, 20_000, customers, 5_000, attacked=True))
-
-
 def fresh_case(name: str) -> Path:
     """Return the path of a case that does not exist yet."""
     case = WORK / f"case-{name}"
@@ -87,64 +73,120 @@ def fresh_case(name: str) -> Path:
     return case
 
 
+def size_of(log: Path) -> str:
+    """Tell how large a log is, in units of 10⁶ or 10⁹ bytes."""
+    size = log.stat().st_size
+    return f"{size / 1e9:.1f} GB log" if size >= 1e9 else f"{size / 1e6:.0f} MB log"
+
+
 def ingest_once(log: Path, name: str) -> Cost:
     """Ingest one log into a new case."""
     return run([product(), "ingest", log, "--case", fresh_case(name), "--tz", "Asia/Tokyo", "--year", "2026"])
 
 
-def count_lines(path: Path) -> int:
-    """Return the number of line ends of a file."""
-    with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 24), b""))
+def read_by(peer: Peer, log: Path) -> Cost:
+    """Let another program read a log."""
+    out = WORK / "peer" / "out.parquet"
+    shutil.rmtree(out.parent, ignore_errors=True)
+    out.parent.mkdir()
+    return run(peer.command(log, out))
+
+
+def beside(log: Path, title: str, peers: Sequence[Peer], rounds: int, bars: dict[str, str]) -> tuple[Figure, list[Figure]]:
+    """Ingest a log in turn with other programs that read it; returns our speed, and our time over theirs."""
+    there = [p for p in peers if p.version is not None]
+    costs = in_turn({"ours": partial(ingest_once, log, "ingest")} | {p.name: partial(read_by, p, log) for p in there}, rounds)
+    lines = count_lines(log)
+
+    def told(time: float) -> str:
+        return f"{lines / time:,.0f} lines/s, {time:.2f} s"
+
+    ratios = []
+    for peer in peers:
+        what = f"ingest ÷ {peer.name} ({peer.makes}), {title}, time"
+        if peer.version is None:
+            ratios.append(Figure(what, "not measured: it is not installed"))
+            continue
+        theirs = costs[peer.name]
+        value = f"{ratio(costs['ours'], theirs):.2f} (it: {told(seconds(theirs))}, {peak(theirs)})"
+        ratios.append(Figure(what, value, bars.get(peer.name, "")))
+    ours = costs["ours"]
+    speed = log.stat().st_size / seconds(ours) / MIB
+    return Figure(f"ingest, {title}", f"{told(seconds(ours))} ({lines:,} lines, {speed:,.0f} MiB/s), {peak(ours)}", bars.get("", "")), ratios
 
 
 def measure_ingest(sizes: Sizes) -> list[Figure]:
-    """Measure ingest of a combined log against bare Polars, and of syslog files."""
-    log = load(sizes.lines, 20_000) / "logs/web/shop-access.log"
-    lines, size = count_lines(log), log.stat().st_size
-    out = WORK / "bare.parquet"
-    both = pair(lambda: ingest_once(log, "ingest"), lambda: run([sys.executable, "-m", "benchmarks.bare_polars", log, out]), sizes.rounds)
-    ours, bare = both.seconds
-    figures = [
+    """Measure ingest of a combined web log beside programs that make Parquet of it, too."""
+    bars = {"": "≥ 1,500,000 lines/s, " + MEMORY_BAR, "bare Polars script": "≤ 1.5"}
+    ours, ratios = beside(web_log(sizes.lines), "combined web log", converters("combined"), sizes.rounds, bars)
+    return [ours, *ratios]
+
+
+def measure_viewers(sizes: Sizes) -> list[Figure]:
+    """Measure ingest of the same log beside programs that people look at such logs with."""
+    return beside(web_log(sizes.lines), "combined web log", viewers(), sizes.viewer_rounds, {})[1]
+
+
+def measure_gzip(sizes: Sizes) -> list[Figure]:
+    """Measure ingest of the same log compressed, beside the plain file and the decompressor alone."""
+    log = web_log(sizes.lines)
+    packed = gzipped(log)
+    contenders = {
+        "packed": partial(ingest_once, packed, "gzip"),
+        "plain": partial(ingest_once, log, "ingest"),
+        "alone": partial(run, decompressor(packed)),
+    }
+    costs = in_turn(contenders, sizes.rounds)
+    lines, time, alone, plain = count_lines(log), *(seconds(costs[name]) for name in ("packed", "alone", "plain"))
+    slower = "alone" if alone > plain else "plain"
+    return [
+        Figure("ingest, the same log as gzip", f"{lines / time:,.0f} lines/s, {time:.2f} s, {peak(costs['packed'])}", MEMORY_BAR),
+        Figure("ingest of gzip ÷ decompressor alone (isal), time", f"{ratio(costs['packed'], costs['alone']):.2f} (it: {alone:.2f} s)"),
         Figure(
-            "ingest, combined web log", f"{lines / ours:,.0f} lines/s ({size / ours / MIB:,.0f} MiB/s; {lines:,} lines in {ours:.2f} s)", "≥ 1,000,000 lines/s"
+            "ingest of gzip ÷ the slower of decompressor alone and ingest of the plain file, time",
+            f"{ratio(costs['packed'], costs[slower]):.2f} (decompressor: {alone:.2f} s, plain file: {plain:.2f} s)",
+            "≤ 1",
         ),
-        Figure("bare Polars script, same file", f"{lines / bare:,.0f} lines/s ({bare:.2f} s)"),
-        Figure("ingest ÷ bare Polars, time", f"{both.ratio:.2f} (median of {sizes.rounds} pairs)", "≤ 1.5"),
-        Figure("peak memory of that ingest", f"{max(c.peak_bytes for c in both.ours) / MIB:,.0f} MiB", "< 1,536 MiB"),
     ]
-    hosts = simulation(f"hosts-{sizes.syslog_lines}", load_plan(2, 2, 20_000, sizes.syslog_lines, sizes.syslog_lines * 2, 2_000, 200, attacked=False))
-    packets = hosts / "iptables.log"
-    if not packets.exists():
-        _keep_packets(hosts / "logs/fw/fw.log", packets)
-    for title, path in (("syslog auth", hosts / "logs/auth/auth.log"), ("syslog iptables/ufw", packets)):
-        ingest_once(path, "syslog")
-        seconds = statistics.median(ingest_once(path, "syslog").seconds for _ in range(sizes.rounds))
-        figures.append(Figure(f"ingest, {title}", f"{count_lines(path) / seconds:,.0f} lines/s ({count_lines(path):,} lines)", "≥ 500,000 lines/s"))
-    return figures
 
 
-def _keep_packets(log: Path, out: Path) -> None:
-    """Copy the packet lines of a firewall log, without the ends of connections."""
-    with log.open("rb") as lines, out.open("wb") as kept:
-        kept.writelines(line for line in lines if b" kernel: " in line)
+def measure_formats(sizes: Sizes) -> list[Figure]:
+    """Measure ingest of logs of other formats, JSON beside programs that make Parquet of it, too."""
+    n = sizes.format_lines
+    ours, ratios = beside(json_log(n), "JSON web log (nginx)", converters("json"), sizes.rounds, {"": "≥ 600,000 lines/s"})
+    others = (
+        (auth_log(n), "syslog auth", "≥ 600,000 lines/s"),
+        (firewall_log(n, "netfilter"), "syslog iptables (ufw)", "≥ 600,000 lines/s"),
+        (firewall_log(n, "fortigate"), "key=value firewall (FortiGate traffic)", "≥ 400,000 lines/s"),
+        (firewall_log(n, "panos"), "CSV firewall (PAN-OS traffic)", "≥ 800,000 lines/s"),
+    )
+    return [ours, *ratios, *(beside(log, title, (), sizes.rounds, {"": bar})[0] for log, title, bar in others)]
 
 
 def measure_memory(sizes: Sizes) -> list[Figure]:
     """Measure whether the memory of ingest depends on the size of the input."""
+    small = web_log(sizes.memory_lines, sizes.customers)
     figures = []
-    for web_lines in sizes.memory_lines:
-        log = load(web_lines, sizes.customers) / "logs/web/shop-access.log"
+    for log in (small, large_web_log(sizes.memory_gb)):
         cost = ingest_once(log, "memory")
-        figures.append(Figure(f"peak memory of ingest, {log.stat().st_size / MIB:,.0f} MiB log", f"{cost.peak_bytes / MIB:,.0f} MiB", "< 1,536 MiB"))
+        figures.append(Figure(f"peak memory of ingest, {size_of(log)}", f"{cost.peak_bytes / MIB:,.0f} MiB ({cost.seconds:.1f} s)", MEMORY_BAR))
+    shutil.rmtree(WORK / "case-memory")
     return figures
+
+
+def measure_start(sizes: Sizes) -> list[Figure]:
+    """Measure how long a small file takes, from start to end of the command: the first events stand on the screen before that."""
+    size = size_of(SMALL_LOG)
+    contenders = {"formats test": partial(run, [product(), "formats", "test", SMALL_LOG]), "ingest": partial(ingest_once, SMALL_LOG, "start")}
+    costs = in_turn(contenders, max(5, sizes.rounds))
+    return [Figure(f"{name}, {size}, whole command", f"{seconds(costs[name]):.2f} s", "< 1 s") for name in contenders]
 
 
 def measure_runs(sizes: Sizes) -> list[Figure]:
     """Measure the whole pipeline, and how right its answer is."""
     figures = []
     for web_lines in sizes.runs:
-        folder = load(web_lines, sizes.customers)
+        folder = incident(web_lines, sizes.customers)
         case = fresh_case(f"run-{web_lines}")
         options: list[str | Path] = ["--map", folder / "datamap.toml", "--formats", FORMATS, "--tz", "Asia/Tokyo", "--year", "2026", "--case", case]
         cost = run([product(), "run", folder / "logs", *options])
@@ -174,34 +216,42 @@ def measure_trace(sizes: Sizes) -> list[Figure]:
     """Measure how long it takes to show the raw line of one of the last events of a large log."""
     if not sizes.trace_gb:
         return []
-    piece = load(10_000_000 if sizes.trace_gb >= 2 else 1_000_000, sizes.customers) / "logs/web/shop-access.log"
-    log = WORK / "trace.log"
-    copies = max(1, round(sizes.trace_gb * 1e9 / piece.stat().st_size))
-    if not log.exists() or log.stat().st_size != copies * piece.stat().st_size:
-        with log.open("wb") as out:
-            for _ in range(copies):
-                with piece.open("rb") as part:
-                    shutil.copyfileobj(part, out, 1 << 24)
+    log = repeated(web_log(10_000_000 if sizes.trace_gb >= 2 else 1_000_000, sizes.customers), sizes.trace_gb)
     case = fresh_case("trace")
     cost = run([product(), "ingest", log, "--case", case, "--tz", "Asia/Tokyo"])
     events = pq.ParquetFile(next((case / "events/web").glob("*.parquet")))
     last = events.read_row_group(events.num_row_groups - 1, columns=["event_id"])["event_id"][-1].as_py()
     traces = [run([product(), "trace", "--case", case, "event", str(last)]).seconds for _ in range(3)]
-    size = f"{log.stat().st_size / 1e9:.1f} GB log"
+    size = size_of(log)
     return [
-        Figure(f"ingest, {size}", f"{cost.seconds:.1f} s, peak {cost.peak_bytes / MIB:,.0f} MiB", "< 1,536 MiB"),
+        Figure(f"ingest, {size}", f"{cost.seconds:.1f} s, peak {cost.peak_bytes / MIB:,.0f} MiB", MEMORY_BAR),
         Figure(f"trace of one event, {size}", f"{statistics.median(traces):.2f} s", "< 1 s"),
     ]
 
 
-MEASURES: dict[str, Callable[[Sizes], list[Figure]]] = {"ingest": measure_ingest, "memory": measure_memory, "run": measure_runs, "trace": measure_trace}
+HOW = """\
+Inputs: `benchmarks/simulate.py`, from seeds. Every figure is of a fresh process, with the files in the system's cache; a time is the median of its rounds.
+Ingest turns a log into a case: typed Parquet, the SHA-256 of the input, an index of its lines, rejects, and the checks of what was written. Where it stands
+beside another program, both read the same file in turn, and the ratio is the median of the ratios of neighbouring runs: below 1, ingest is faster. The bars
+are what the project demands of itself on two cores."""
+MEASURES: dict[str, Callable[[Sizes], list[Figure]]] = {
+    "ingest": measure_ingest,
+    "viewers": measure_viewers,
+    "gzip": measure_gzip,
+    "formats": measure_formats,
+    "memory": measure_memory,
+    "start": measure_start,
+    "run": measure_runs,
+    "trace": measure_trace,
+}
 
 
 def report(figures: Sequence[Figure], command: str) -> str:
     """Write the figures and the machine as Markdown."""
-    lines = ["# Benchmark results", "", f"`{command}` on {datetime.now(UTC):%Y-%m-%d}. Inputs: `benchmarks/simulate.py`. Bars: DESIGN §7.", ""]
+    lines = ["# Benchmark results", "", f"`{command}` on {datetime.now(UTC):%Y-%m-%d}. {HOW}", ""]
     lines += ["| what | measured | bar |", "|---|---|---|", *(f"| {f.what} | {f.value} | {f.bar} |" for f in figures), ""]
-    lines += ["| machine | |", "|---|---|", *(f"| {name} | {value} |" for name, value in machine()), ""]
+    compared = ", ".join(f"{p.name} {p.version}" for p in (*converters("combined"), *viewers()) if p.version)
+    lines += ["| machine | |", "|---|---|", *(f"| {name} | {value} |" for name, value in [*machine(), ("compared with", compared)]), ""]
     return "\n".join(lines)
 
 
@@ -209,16 +259,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes; RESULTS.md is left alone")
-    parser.add_argument("--only", choices=QUESTIONS, action="append", help="ask only this; may be repeated; RESULTS.md is left alone")
-    parser.add_argument("--lines", type=int, help="lines of the log for the comparison with bare Polars")
+    parser.add_argument("--only", choices=list(MEASURES), action="append", help="ask only this; may be repeated; RESULTS.md is left alone")
+    parser.add_argument("--lines", type=int, help="lines of the combined log")
+    parser.add_argument("--format-lines", type=int, help="lines of the log of every other format")
     parser.add_argument("--events", type=int, action="append", help="web events of a whole run; may be repeated")
     parser.add_argument("--customers", type=int, help="customers of the whole runs")
-    parser.add_argument("--rounds", type=int, help="pairs of the comparison")
+    parser.add_argument("--rounds", type=int, help="rounds of each comparison")
+    parser.add_argument("--memory-gb", type=float, help="size of the large log whose memory is measured, in GB")
     parser.add_argument("--trace-gb", type=float, help="size of the log for trace, in GB; 0 leaves it out")
     given = parser.parse_args(arguments)
     sizes = QUICK if given.quick else FULL
     wanted = {
         "lines": given.lines,
+        "format_lines": given.format_lines,
+        "memory_gb": given.memory_gb,
         "runs": given.events and tuple(given.events),
         "customers": given.customers,
         "rounds": given.rounds,
@@ -226,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     sizes = dataclasses.replace(sizes, **{k: v for k, v in wanted.items() if v is not None})
     figures: list[Figure] = []
-    for question in given.only or QUESTIONS:
+    for question in given.only or MEASURES:
         try:
             answers = MEASURES[question](sizes)
         except CommandFailedError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from benchmarks.measure import CommandFailedError, run
+from benchmarks.measure import CommandFailedError, Cost, ratio, run
 from benchmarks.simulate import BENIGN, DEMO, simulate
 from benchmarks.simulator.draw import Draw
 from benchmarks.simulator.people import NEVER, SENT_COLUMNS, People, invent
@@ -102,3 +102,7 @@ def test_a_failing_command_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CommandFailedError, match=r"ended with 3:\nno luck"):
         run(["sh", "-c", "echo no luck >&2; exit 3"])
+
+
+def test_a_ratio_is_the_median_over_neighbouring_runs() -> None:
+    assert ratio([Cost(1, 0), Cost(9, 0), Cost(4, 0)], [Cost(2, 0), Cost(3, 0), Cost(1, 0)]) == 3
