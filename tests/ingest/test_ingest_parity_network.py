@@ -343,7 +343,7 @@ def test_panos_traffic_is_read_as_the_slow_reader_reads_it(lines: list[str]) -> 
     assert engine_reads(lines, "panos") == [slow_panos(line) for line in lines]
 
 
-# FortiGate: pairs; what stands in quotes is never one. The type comes before the ends, and no value may hold either.
+# FortiGate: pairs; what stands in quotes is never one.
 
 FORTI_PAIR = re.compile(r'([^ ="]+)=(?:"((?:[^"\\]|\\.)*)"|([^ "]*))(?: |$)')
 
@@ -357,10 +357,7 @@ def slow_fortigate(line: str) -> Event | None:
             return None
         pairs[found[1]] = found[2] if found[2] is not None else found[3]
         at = found.end()
-    order = list(pairs)
-    if pairs.get("type") not in ("traffic", "utm") or not {"srcip", "dstip"} <= set(order) or order.index("dstip") < order.index("srcip"):
-        return None
-    if order.index("type") > order.index("srcip") or not (pairs["srcip"] and pairs["dstip"]):
+    if pairs.get("type") not in ("traffic", "utm") or not (pairs.get("srcip") and pairs.get("dstip")):
         return None
     event: Event = {"ts": datetime(2026, 3, 2, 1, 15, 35, tzinfo=UTC), "ts_offset_min": 0}
     if "eventtime" not in pairs:

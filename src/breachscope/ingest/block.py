@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from breachscope.ingest.engine import is_eventless, leave, read_lines, read_pattern, table_fields, take
+from breachscope.ingest.engine import is_eventless, leave, read_lines, read_pattern, read_patterns, table_fields, take
 from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, Part, to_events
-from breachscope.ingest.formats import Format, FormatCatalog, Pattern
+from breachscope.ingest.formats import JOINED, Format, FormatCatalog, Pattern
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.lines import Lines
 from breachscope.ingest.matching import fits_pattern
 from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built, sort
 from breachscope.ingest.onepass import Program, beginning, one_pass
+from breachscope.ingest.pairs import told
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.views import Mask, Offsets
 from breachscope.schema import EVENT_TABLES
@@ -40,8 +41,8 @@ def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Conte
     left = np.arange(len(lines))
     if is_built() and lines.places is not None:
         texts = _Texts(lines.data, *lines.places, is_ascii=lines.seen.is_ascii)
-        if fmt.is_json:
-            left = _read_json_at_once(texts, lines, fmt, catalog, context, reading)
+        if fmt.is_json or fmt.kind == "keyvalue":
+            left = _read_keys_at_once(texts, lines, fmt, catalog, context, reading)
         elif fmt.kind == "table":
             left = _read_table_at_once(texts, lines, fmt, catalog, context, reading)
         elif fmt.kind == "envelope":
@@ -92,15 +93,25 @@ class _Texts:
         return program.is_exact and self.is_ascii
 
 
-def _read_json_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
-    """Read JSON objects as far as possible; return the rows that are left."""
-    rows = np.arange(len(lines))
-    columns = {"|".join(paths): paths for pattern in fmt.patterns for paths in pattern.paths.values()}
-    keys = paths_as_keys(frozenset(path for paths in columns.values() for path in paths))
-    if keys is None or fmt.comment:
-        return rows
-    caught = texts.caught(rows, keys, [Wanted(name, Kind.TOLD, paths) for name, paths in columns.items()])
-    return _taken(lines, rows, caught.texts, pl.DataFrame(list(caught.columns.values())), fmt, catalog, context, reading)
+def _read_keys_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
+    """Read JSON objects or key=value pairs as far as possible; return the rows that are left."""
+    rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
+    pattern = fmt.patterns[0]
+    if fmt.is_json:
+        keys = paths_as_keys(frozenset(path for paths in fmt.sources.values() for path in paths))
+        wanted = [Wanted(name, Kind.TOLD, paths) for name, paths in fmt.sources.items()]
+    else:
+        names = frozenset(key for alternatives in fmt.sources.values() for joined in alternatives for key in joined.split(JOINED))
+        keys = None if pattern.spaced else pairs_as_keys(names, pattern.separator, "\\" if fmt.escapes else "")
+        wanted = [Wanted(name, Kind.TEXT) for name in sorted(names)]
+    if keys is None:
+        return np.arange(len(lines))
+    caught = texts.caught(rows, keys, wanted)
+    values = caught.columns if fmt.is_json else {name: told(caught.columns, alternatives).alias(name) for name, alternatives in fmt.sources.items()}
+    is_left = np.ones(len(lines), bool)
+    is_left[rows] = False
+    is_left[_taken(lines, rows, caught.texts, pl.DataFrame(list(values.values())), fmt, catalog, context, reading)] = True
+    return np.flatnonzero(is_left)
 
 
 def _taken(
@@ -201,11 +212,11 @@ def _match(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern) -> _Matc
     """What a pattern catches in the texts of ``rows``; None where machine code cannot read it."""
     if pattern.keys and pattern.spaced:
         return None
-    found = _match_expression(texts, rows, fmt, pattern) if pattern.regex is not None else None
-    if pattern.regex is None or (found is not None and pattern.keys):
+    found = _match_expression(texts, rows, fmt, pattern)
+    if found is not None and pattern.keys:
         found = _match_pairs(texts, rows, fmt, pattern, found)
-    if found is not None and (tested := _tested(pattern)):
-        found = found.without(~fits_pattern(found.frame(tested), pattern).to_numpy(), are_sure=True)
+    if found is not None and pattern.conditions:
+        found = found.without(~fits_pattern(found.frame(_tested(pattern)), pattern).to_numpy(), are_sure=True)
     return found
 
 
@@ -226,13 +237,12 @@ def _match_expression(texts: _Texts, rows: Offsets, fmt: Format, pattern: Patter
     return found
 
 
-def _match_pairs(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, around: _Match | None) -> _Match | None:
-    """The values of pairs, beside what the expression ``around`` them caught, if there is one."""
-    keys = pairs_as_keys(frozenset(key for of in pattern.keys.values() for key in of), pattern.separator, "\\" if fmt.escapes else "")
-    if keys is None or (around and not around.columns.keys().isdisjoint({"pairs", *pattern.keys})):
+def _match_pairs(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, around: _Match) -> _Match | None:
+    """The values of pairs, beside what the expression ``around`` them caught."""
+    names = frozenset(key for of in pattern.keys.values() for key in of)
+    keys = pairs_as_keys(names, pattern.separator, "\\" if fmt.escapes else "")
+    if keys is None or any(JOINED in name for name in names) or not around.columns.keys().isdisjoint({"pairs", *pattern.keys}):
         return None
-    if around is None:
-        return _caught(texts, rows, keys, pattern.keys, pattern, fmt)
     found = _caught(texts, rows[around.texts], keys, pattern.keys, pattern, fmt)
     is_out = np.ones(len(around.texts), bool)
     is_out[found.texts] = False
@@ -344,7 +354,9 @@ def _read_messages_at_once(
         if "*" not in fmt.programs and not present <= set(fmt.programs):
             is_mine = programs[pl.Series(rows)].is_in(list(fmt.programs)).to_numpy()
             mine, others = rows[is_mine], rows[~is_mine]
-        for begin in range(0, len(fmt.patterns), _PATTERNS_AT_A_TIME):
+        if fmt.kind == "keyvalue":
+            mine = read_patterns(messages.numbered(mine), fmt, catalog, context, reading, envelopes)["row"].to_numpy()
+        for begin in range(0, 0 if fmt.kind == "keyvalue" else len(fmt.patterns), _PATTERNS_AT_A_TIME):
             patterns = fmt.patterns[begin : begin + _PATTERNS_AT_A_TIME]
             may_match = messages.begin_as(mine, patterns)
             is_left = np.ones(len(mine), bool)

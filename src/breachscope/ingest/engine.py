@@ -23,6 +23,7 @@ from breachscope.ingest.headers import Headers, Layout
 from breachscope.ingest.json_values import IS_JSON, json_values
 from breachscope.ingest.lines import LEAST_NULS
 from breachscope.ingest.matching import fits_conditions, fits_pattern, groups_of, match, named_groups, without_faulty
+from breachscope.ingest.pairs import FAULT, pair_values
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.views import Mask, without_texts
 
@@ -60,12 +61,18 @@ def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, 
     elif fmt.kind == "envelope":
         _read_syslog(lines, fmt, catalog, context, reading)
     else:
-        reading.unread = _read_patterns(lines, fmt, context, reading)
+        reading.unread = read_patterns(lines, fmt, catalog, context, reading)
     return reading
 
 
-def _read_patterns(lines: pl.DataFrame, fmt: Format, context: Context, reading: Reading, ready: pl.DataFrame | None = None) -> pl.DataFrame:
+def read_patterns(
+    lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, ready: pl.DataFrame | None = None
+) -> pl.DataFrame:  # fmt: skip
     """Read what the patterns of ``fmt`` match; return the rest. Columns that are ready already stand in ``ready``, at the index ``row``."""
+    if fmt.kind == "keyvalue":
+        pattern = fmt.patterns[0]
+        values = pl.DataFrame(pair_values(lines["text"], fmt.sources, pattern.separator, spaced=pattern.spaced))
+        return lines.filter(take(lines if ready is None else ready[lines["row"]], values, fmt, catalog, context, reading))
     for pattern in fmt.patterns:
         if not len(lines):
             break
@@ -157,28 +164,32 @@ def _read_json(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
 
 
 def take(lines: pl.DataFrame, values: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Mask:
-    """Make events of ``lines`` (column line, and more) whose values patterns of kinds json and table take, one pattern after the other.
+    """Make events of ``lines`` (column line, and more) whose values patterns of kinds json, keyvalue and table take, one pattern after the other.
 
-    ``values`` are the fields of a table, or what JSON paths, joined by ``|``, lead to. Returns which lines no pattern took.
+    ``values`` are the fields of a table, or what the format's :attr:`~Format.sources` say. Returns which lines no pattern took.
     """
     is_left = np.ones(len(lines), bool)
     rows = np.arange(len(lines))
     for pattern in fmt.patterns:
         if not len(rows):
             break
-        read = values.select(pl.col("|".join(paths)).alias(column) for column, paths in pattern.paths.items()) if pattern.paths else values
+        read = values
+        if pattern.sources:
+            named = {column: values["|".join(alternatives)] for column, alternatives in pattern.sources.items()}
+            read = pl.DataFrame([*(s.alias(column) for column, s in named.items()), *([values[FAULT]] if FAULT in values.columns else [])])
         is_where, is_match = fits_conditions(read, pattern), fits_pattern(read, pattern)
         for key, regex in pattern.within.items():
             groups, is_caught = groups_of(read[key].fill_null(""), regex)
             read = read.hstack(named_groups(groups, read.columns))
             is_match &= read[key].is_not_null() & (True if is_caught is None else pl.Series(is_caught))
-        matched = lines.hstack(read)
+        matched = lines.select(c for c in lines.columns if c not in read.columns).hstack(read)
         if not is_match.all():
             matched = matched.filter(is_match)
         if len(matched) and not is_eventless(matched["line"], pattern, reading):
             if fmt.is_envelope:
                 _read_envelopes(matched, fmt, pattern, catalog, context, reading)
             else:
+                matched = without_faulty(matched, reading)
                 to_events(matched["line"], [Part(matched)], fmt, pattern, context, reading)
         is_left[rows[is_match.to_numpy()]] = False
         # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
@@ -258,7 +269,7 @@ def read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Cont
         if "*" not in fmt.programs and not present <= set(fmt.programs):
             is_mine = programs[left["row"]].is_in(list(fmt.programs))
             mine, others = left.filter(is_mine), left.filter(~is_mine)
-        left = pl.concat([others, _read_patterns(mine, fmt, context, reading, ready)])
+        left = pl.concat([others, read_patterns(mine, fmt, catalog, context, reading, ready)])
     leave(ready[left["row"]], catalog, reading)
 
 

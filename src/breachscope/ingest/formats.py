@@ -13,8 +13,8 @@ Grammar of ``formats/<id>.toml``::
     comment = "#"          # lines that begin so are skipped
     continues = '^\t'       # in a file of this format, a line that holds this expression and that no format reads continues others: it is skipped
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
-    keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path" or a list of alternatives);
-                                                # keys of a [[pattern]] come on top, its require instead
+    keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path"), or a list of alternatives; of keyvalue also
+                                                # "date+time", values joined by a space; keys of a [[pattern]] come on top, its require instead
     header = "#Fields:"                         # kind table: what header lines begin with; without it line 1 is the header
     keys = { time = "date+time", path = ["cs-uri-stem", "url"] }   # kind table: names in any case, joined by a space, or
                                                 # alternatives; with separator, quote ("" within stands for one), require,
@@ -35,7 +35,7 @@ Grammar of ``formats/<id>.toml``::
                                                 # group "separator" caught, a character or its code 0x5E; of JSON, paths
     where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
     unless = { _type = ["flow"] }               # texts of which a group or key must have none, but some other
-    within = { _tuple = '^(?P<time>…),' }       # kinds json and table: an expression that the text of a key must match, with groups
+    within = { _tuple = '^(?P<time>…),' }       # kinds json, keyvalue and table: an expression that the text of a key must match, with groups
     set   = { action = "logon" }                # constants
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
     refuse = "the time has no date"             # the line is rejected for this reason
@@ -112,6 +112,8 @@ _TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS, "zone": "text"}
 _SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "header": "text", "expect": "a table", "skip": "text"}
 _EVENTLESS = {"skip", "refuse"}
 """Settings of a pattern whose lines become no events."""
+JOINED = "+"
+"""Between names of columns or keys whose values are joined by a space."""
 _NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "japanese")
 _SPECIAL_GROUPS = {"time", "request", "uri", "pairs", "separator"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
@@ -162,8 +164,8 @@ class Pattern:
     """Group or key → texts of which it must be one; ``*`` for any text."""
     unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Group or key → texts of which it must be none; it must say something, though."""
-    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Column → JSON paths, the first that says something counts."""
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column → JSON paths or, of kind keyvalue, keys of pairs; the first that says something counts."""
     within: Mapping[str, str] = field(default_factory=dict)
     """Key → expression that its text must match, with groups."""
 
@@ -182,8 +184,8 @@ class Pattern:
         """The expression without its groups; of pairs, a key that must be there."""
         if self.regex is not None:
             return re.sub(r"\(\?P<\w+>", "(?:", self.regex)
-        needed = next((self.keys[c] for c in (*self.require, *self.where)), ())
-        return "|".join(f"{re.escape(key)}=" for key in needed)
+        needed = next((self.sources[c] for c in (*self.require, *self.where)), ())
+        return "|".join(f"{re.escape(key.partition(JOINED)[0])}=" for key in needed)
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
@@ -271,9 +273,14 @@ class Format:
         return "|".join(f"(?:{p.likeness})" for p in self.patterns)
 
     @property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """JSON paths or keys of pairs that its patterns ask for: alternatives, under their names joined by ``|``."""
+        return {"|".join(alternatives): alternatives for p in self.patterns for alternatives in p.sources.values()}
+
+    @property
     def is_json(self) -> bool:
         """Whether its lines are JSON objects, of events or around messages."""
-        return any(p.paths for p in self.patterns)
+        return self.kind != "keyvalue" and any(p.sources for p in self.patterns)
 
     @property
     def is_envelope(self) -> bool:
@@ -433,7 +440,7 @@ def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Patte
     require = pattern.get("require", () if _EVENTLESS & pattern.keys() else data.get("require", ()))
     return Pattern(
         pattern.get("match"),
-        {} if kind in ("json", "table") else _all_texts(keys),
+        {} if kind in ("json", "table", "keyvalue") else _all_texts(keys),
         tuple(require),
         pattern.get("contains"),
         pattern.get("set", {}),
@@ -445,7 +452,7 @@ def _build_pattern(pattern: Mapping[str, Any], data: Mapping[str, Any]) -> Patte
         data.get("spaced", False),
         _all_texts(pattern.get("where", {})),
         _all_texts(pattern.get("unless", {})),
-        _all_texts(keys) if kind == "json" else {},
+        _all_texts(keys) if kind in ("json", "keyvalue") else {},
         pattern.get("within", {}),
     )
 
@@ -594,7 +601,7 @@ class _Checker:
         kind = self.data.get("kind")
         if not ({"match", "keys", "where", "unless", "within"} & pattern.keys()):
             self.complain("a pattern needs 'match', 'keys', 'where', 'unless' or 'within'", "pattern", i)
-        if kind in ("json", "table") and (unfit := {"match", "contains", *(["keys"] if kind == "table" else [])} & pattern.keys()):
+        if kind in ("json", "keyvalue", "table") and (unfit := {"match", "contains", *(["keys"] if kind == "table" else [])} & pattern.keys()):
             self.complain(f"a pattern of kind {kind} has no {min(unfit)!r}", "pattern", i)
         self.check_keys(str(kind), pattern.get("keys", {}), "pattern", i, "keys")
         regex = pattern.get("match")
@@ -606,7 +613,7 @@ class _Checker:
         groups = re.findall(r"\(\?P<(\w+)>", regex or "")
         given = {*groups, *pattern.get("keys", {}), *self.data.get("keys", {})}
         for name, inner in pattern.get("within", {}).items():
-            if name not in given or kind not in ("json", "table"):
+            if name not in given or kind not in ("json", "keyvalue", "table"):
                 self.complain(f"no key of JSON or column is called {name!r}{did_you_mean(name, given)}", "pattern", i, "within", name)
             if self.check_regex(inner, "pattern", i, "within", name):
                 groups += re.findall(r"\(\?P<(\w+)>", inner)

@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from breachscope.ingest.encoding import decode_line
-from breachscope.ingest.formats import Format
-
-_JOINED = "+"
+from breachscope.ingest.formats import JOINED, Format
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def layout_of(names: tuple[str, ...], separator: str, quote: str | None, keys: t
     place = {name: n for n, name in reversed(list(enumerate(names)))}
     fields: dict[str, tuple[tuple[int, ...], ...]] = {}
     for field, alternatives in keys:
-        joined = [tuple(part.strip().lower() for part in a.split(_JOINED)) for a in alternatives]
+        joined = [tuple(part.strip().lower() for part in a.split(JOINED)) for a in alternatives]
         if found := tuple(tuple(place[part] for part in parts) for parts in joined if all(part in place for part in parts)):
             fields[field] = found
     wanted = {n for alternatives in fields.values() for numbers in alternatives for n in numbers}

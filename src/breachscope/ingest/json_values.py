@@ -18,16 +18,15 @@ _FIRST_LINES = 1_000
 
 
 def json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
-    """What the format's keys hold, by their paths, joined by ``|``; the column :data:`IS_JSON` is null where a text is not JSON.
+    """What the format's :attr:`~Format.sources` hold; the column :data:`IS_JSON` is null where a text is not JSON.
 
     A value that is there but says nothing leaves the word to the next alternative.
     """
     paths: list[str] = []
     columns = []
-    wanted_keys = {"|".join(alternatives): alternatives for pattern in fmt.patterns for alternatives in pattern.paths.values()}
     # Every path costs; most alternatives name keys that no line of a log has.
-    present = _occurring(texts, {_first_key(path) for alternatives in wanted_keys.values() for path in alternatives})
-    for name, alternatives in wanted_keys.items():
+    present = _occurring(texts, {_first_key(path) for alternatives in fmt.sources.values() for path in alternatives})
+    for name, alternatives in fmt.sources.items():
         told = []
         for path in alternatives:
             if _first_key(path) in present:

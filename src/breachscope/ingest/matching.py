@@ -14,7 +14,7 @@ import polars as pl
 
 from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.formats import Pattern
-from breachscope.ingest.pairs import FAULT, OPEN_QUOTE, TWICE, key_values
+from breachscope.ingest.pairs import FAULT, OPEN_QUOTE, TWICE, pair_values
 from breachscope.ingest.reading import Reading
 from breachscope.ingest.views import Mask, without_texts
 
@@ -22,15 +22,14 @@ from breachscope.ingest.views import Mask, without_texts
 def _with_pairs(matched: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
     """Add the columns that key=value pairs give; what a group caught counts where its key says nothing."""
     texts = matched["pairs" if "pairs" in matched.columns else "text"]
-    columns = key_values(texts, pattern, matched["separator"] if "separator" in matched.columns else None)
+    separators = matched["separator"] if "separator" in matched.columns else None
+    columns = pair_values(texts, pattern.keys, pattern.separator, spaced=pattern.spaced, separators=separators)
     joined = [pl.select(pl.coalesce(without_texts(c, NULL_TEXTS), matched[c.name]).alias(c.name))[:, 0] if c.name in matched.columns else c for c in columns]
     return matched.drop("pairs", "separator", strict=False).with_columns(joined)
 
 
 def match(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that the pattern matches, with its groups and keys as columns, and the rows that it does not."""
-    if pattern.regex is None:
-        return _match_keys(lines, pattern)
     if not (pattern.prefix or pattern.contains):
         return _match_regex(lines, pattern)
     may_match = lines["text"].str.starts_with(pattern.prefix)
@@ -84,13 +83,6 @@ def named_groups(groups: pl.DataFrame, taken: Collection[str] = (), kept: Collec
     quoted = {c.removesuffix("__q"): groups[c] for c in groups.columns if c.endswith("__q")}
     joined = [pl.select(pl.coalesce(quoted[s.name], s).alias(s.name))[:, 0] if s.name in quoted else s for s in named]
     return [s for s in joined if s.name not in taken]
-
-
-def _match_keys(lines: pl.DataFrame, pattern: Pattern) -> tuple[pl.DataFrame, pl.DataFrame]:
-    values = pl.DataFrame(key_values(lines["text"], pattern))
-    is_match = fits_pattern(values, pattern)
-    matched = lines.filter(is_match)
-    return matched.hstack(values.filter(is_match).get_columns()), lines.filter(~is_match)
 
 
 def fits_pattern(caught: pl.DataFrame, pattern: Pattern) -> pl.Series:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from breachscope.ingest.columns import NULL_TEXTS
-from breachscope.ingest.formats import Pattern
+from breachscope.ingest.formats import JOINED
 from breachscope.ingest.views import without_texts
 
 _MARK = "\x1f"
 """Set where a value ends."""
+_PRIORITY = r"^<[0-9]{1,3}>"
+"""What syslog puts before all else (RFC 3164 section 4.1.1) is no part of the first key."""
 _SPACED_KEY = r"[A-Za-z0-9_.\[\]-]+"
 _CODE = re.compile(r"0?x[0-9A-Fa-f]{2}")
 OPEN_QUOTE = "a quote is not closed, or stands inside a value"
@@ -20,15 +22,34 @@ TWICE = "key stands twice"
 FAULT = "_fault"
 
 
-def key_values(texts: pl.Series, pattern: Pattern, separators: pl.Series | None = None) -> list[pl.Series]:
-    """Columns that pairs give, and the further one ``_fault`` where some line can be read in two ways."""
-    names = sorted({key for alternatives in pattern.keys.values() for key in alternatives})
-    found, fault = _spaced_values(texts, names, separators) if pattern.spaced else _quoted_values(texts, names, pattern.separator)
-    columns = []
-    for column, alternatives in pattern.keys.items():
-        told = [found[key] if len(alternatives) == 1 else without_texts(found[key], NULL_TEXTS) for key in alternatives]
-        columns.append(told[0].alias(column) if len(told) == 1 else pl.select(pl.coalesce(told).alias(column))[:, 0])
+def pair_values(
+    texts: pl.Series, sources: Mapping[str, tuple[str, ...]], separator: str, *, spaced: bool, separators: pl.Series | None = None
+) -> list[pl.Series]:  # fmt: skip
+    """A column for each name and its alternative keys, and the further one :data:`FAULT` where some text can be read in two ways.
+
+    Of several alternatives the first that says something counts.
+    """
+    texts = texts.str.replace(_PRIORITY, "") if texts.str.starts_with("<").any() else texts
+    names = sorted({key for alternatives in sources.values() for joined in alternatives for key in joined.split(JOINED)})
+    found, fault = _spaced_values(texts, names, separators) if spaced else _quoted_values(texts, names, separator)
+    columns = [told(found, alternatives).alias(name) for name, alternatives in sources.items()]
     return columns if fault is None else [*columns, fault.alias(FAULT)]
+
+
+def told(found: Mapping[str, pl.Series], alternatives: Sequence[str]) -> pl.Series:
+    """What the first of several keys, or of several joined ones, says; of a single key just its value."""
+    if len(alternatives) == 1 and JOINED not in alternatives[0]:
+        return found[alternatives[0]]
+    value: pl.Series | None = None
+    for alternative in alternatives:
+        if value is not None and not value.null_count():
+            break
+        parts = [without_texts(found[key], NULL_TEXTS) for key in alternative.split(JOINED)]
+        joined = parts[0] if len(parts) == 1 else pl.select(pl.concat_str([pl.lit(p) for p in parts], separator=" "))[:, 0]
+        value = joined if value is None else value.zip_with(value.is_not_null(), joined)
+    if value is None:
+        raise AssertionError("a column needs a key")
+    return value
 
 
 def _spaced_values(texts: pl.Series, names: Sequence[str], separators: pl.Series | None) -> tuple[dict[str, pl.Series], pl.Series | None]:
