@@ -26,8 +26,9 @@ import polars as pl
 
 from breachscope.errors import UsageError, did_you_mean
 
-_EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0}
-_EPOCH_DIGITS = {"epoch_s": 11, "epoch_ms": 14, "epoch_us": 17, "epoch_ns": 19}
+EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0}
+"""Microseconds in a unit; 0 where a thousand units are one."""
+EPOCH_DIGITS = {"epoch_s": 11, "epoch_ms": 14, "epoch_us": 17, "epoch_ns": 19}
 """More digits than the year 2200 needs would overflow into a year that looks sound."""
 _DAYS_PER_UNROLLED_YEAR = 366
 _DAYS_BEFORE_MONTH = np.array([0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335], dtype=np.int32)
@@ -39,7 +40,8 @@ _LEAP_YEAR = "2000"
 _DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 _MICROSECONDS = pl.Datetime("us")
-_EARLIEST_YEAR, _LATEST_YEAR = 1970, 2200
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""No log is from before or after these."""
 OUTSIDE = "outside"
 """In place of a quality, where a time was read but no log can be of its year; no event has it."""
 
@@ -58,7 +60,7 @@ class TimeForm:
 
     @property
     def lacks_year(self) -> bool:
-        return not any(f in _EPOCHS or f in ("iso8601", "japanese") or "%Y" in f or "%y" in f for f in self.formats)
+        return not any(f in EPOCHS or f in ("iso8601", "japanese") or "%Y" in f or "%y" in f for f in self.formats)
 
 
 @dataclass(frozen=True)
@@ -211,9 +213,9 @@ def _read(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.in
 
 def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.int32] | None) -> pl.DataFrame:
     frame = texts.alias("t").to_frame()
-    if written in _EPOCHS:
-        per_unit = _EPOCHS[written]
-        whole = pl.col("t").str.extract(rf"^(\d{{1,{_EPOCH_DIGITS[written]}}})(?:\.\d*)?$").cast(pl.Int64, strict=False)
+    if written in EPOCHS:
+        per_unit = EPOCHS[written]
+        whole = pl.col("t").str.extract(rf"^(\d{{1,{EPOCH_DIGITS[written]}}})(?:\.\d*)?$").cast(pl.Int64, strict=False)
         digits = pl.col("t").str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
         micros = whole * per_unit + digits * per_unit // 1_000_000 if per_unit else whole // 1000
         stamped = frame.select(micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("ts"))
@@ -221,7 +223,7 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
     if written == "iso8601":
         return _read_iso(frame, zone)
     if written == "japanese":
-        return _localised(_japanese(frame), zone, "exact" if zone.is_given else "assumed_tz")
+        return localised(_japanese(frame), zone, "exact" if zone.is_given else "assumed_tz")
     if written.endswith("%Z"):
         zone_name = pl.col("t").str.extract(r"([A-Z]+)$")
         offset = zone_name.replace_strict(_ZONE_NAMES, default=None, return_dtype=pl.String)
@@ -237,7 +239,7 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
         year = pl.lit(_LEAP_YEAR) if years is None else pl.Series(years).cast(pl.String)
         local, written = pl.concat_str(year, pl.lit(" "), local), "%Y " + written
         quality = "inferred_year" if years is not None else "none"
-    return _localised(frame.select(local.str.strptime(_MICROSECONDS, written, strict=False).alias("local")), zone, quality)
+    return localised(frame.select(local.str.strptime(_MICROSECONDS, written, strict=False).alias("local")), zone, quality)
 
 
 _OFFSET = r"([+-]\d\d:?\d\d|Z)$"
@@ -276,7 +278,7 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
     )
     if not parts.select((pl.col("z").is_null() & pl.col("local").is_not_null()).any()).item():
         return zoned
-    floating = _localised(parts.select("local"), zone, "exact" if zone.is_given else "assumed_tz")
+    floating = localised(parts.select("local"), zone, "exact" if zone.is_given else "assumed_tz")
     has_zone = parts["z"].is_not_null()
     return pl.DataFrame([zoned[c].zip_with(has_zone, floating[c]) for c in zoned.columns])
 
@@ -328,7 +330,7 @@ def _offset_minutes(written: pl.Expr | pl.Series) -> pl.Expr:
     return pl.when(text == "Z").then(pl.lit(0, pl.Int16)).when(text.str.starts_with("-")).then(-minutes).otherwise(minutes)
 
 
-def _localised(frame: pl.DataFrame, zone: Zone, quality: str) -> pl.DataFrame:
+def localised(frame: pl.DataFrame, zone: Zone, quality: str) -> pl.DataFrame:
     """Place naive local times in ``zone``. A repeated time takes its first pass; a skipped one keeps the offset before the change."""
     local = frame["local"]
     placed = local.dt.replace_time_zone(zone.name, ambiguous="null", non_existent="null").dt.convert_time_zone("UTC")
@@ -348,13 +350,10 @@ def _localised(frame: pl.DataFrame, zone: Zone, quality: str) -> pl.DataFrame:
     return _with_quality(placed.alias("ts").to_frame(), minutes, qualities)
 
 
-_EARLIEST, _LATEST = (pl.lit(datetime(year, 1, 1, tzinfo=UTC)) for year in (_EARLIEST_YEAR, _LATEST_YEAR))
-
-
 def _with_quality(frame: pl.DataFrame, minutes: pl.Series | pl.Expr, quality: str | pl.Expr) -> pl.DataFrame:
     """The three time columns; times of years that no log is of are null, of the quality :data:`OUTSIDE`."""
     offset = (pl.lit(minutes) if isinstance(minutes, pl.Series) else minutes).cast(pl.Int16)
-    is_time = pl.col("ts").is_between(_EARLIEST, _LATEST, closed="left") & offset.is_not_null()
+    is_time = pl.col("ts").is_between(pl.lit(EARLIEST), pl.lit(LATEST), closed="left") & offset.is_not_null()
     return frame.select_seq(
         pl.when(is_time).then("ts").alias("ts"),
         pl.when(is_time).then(offset).alias("ts_offset_min"),

@@ -22,9 +22,10 @@ from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built, sor
 from breachscope.ingest.onepass import Program, beginning, one_pass
 from breachscope.ingest.pairs import told
 from breachscope.ingest.reading import Context, Reading
+from breachscope.ingest.times import read_times
 from breachscope.ingest.views import Mask, Offsets
 from breachscope.schema import EVENT_TABLES
-from breachscope.timestamps import TimeForm, parse_times
+from breachscope.timestamps import TimeForm
 
 _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 - 1, pl.Int64(): 10**18 - 1}
 """Machine code reads numbers up to these; larger ones it leaves out."""
@@ -339,7 +340,7 @@ def _envelopes(lines: pl.Series, caught: Caught, form: TimeForm, context: Contex
         if years.min() != years.max():
             return None
         years = years[: len(times)]
-    stamped = parse_times(times, form, context.zone, years)[pl.Series(run_of)]
+    stamped = read_times(times, form, context.zone, years)[pl.Series(run_of)]
     return pl.DataFrame([lines, *stamped.get_columns(), *(s for name, s in caught.columns.items() if name != "time")])
 
 

@@ -14,9 +14,10 @@ from breachscope.ingest.clients import with_clients
 from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request, split_uri, unescape
 from breachscope.ingest.formats import FieldRule, Format, Pattern
 from breachscope.ingest.reading import Context, Reading
+from breachscope.ingest.times import read_times
 from breachscope.ingest.views import Mask, without_texts
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
-from breachscope.timestamps import OUTSIDE, TimeForm, parse_times
+from breachscope.timestamps import OUTSIDE, TimeForm
 
 POLARS_TYPES: Mapping[pa.DataType, pl.DataType] = {
     pa.string(): pl.String(),
@@ -122,7 +123,7 @@ def _values(
 
 def with_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.DataFrame:
     years = context.years.at(frame["line"].to_numpy()) if context.years is not None and form.lacks_year else None
-    return frame.hstack(parse_times(frame["time"], form, context.zone, years))
+    return frame.hstack(read_times(frame["time"], form, context.zone, years))
 
 
 def _with_own_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.DataFrame:

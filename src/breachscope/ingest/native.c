@@ -72,6 +72,9 @@ static uint64_t word_at(const uint8_t *at) {
     return word;
 }
 
+/* Which byte of a word, in the order of memory, holds the lowest of some bits. */
+static int64_t first_byte(uint64_t bits) { return __builtin_ctzll(bits) >> 3; }
+
 /* How the automaton went through a group that neighbours share, such as the time: from the same step the same bytes lead to
  * the same row, so they need not be gone through again. */
 typedef struct {
@@ -121,7 +124,10 @@ static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, con
                     const uint64_t word = word_at(at + 1);
                     uint64_t leaves = word;
                     for (int n = 0; n < MOST_EXITS; n++) leaves |= ((word ^ exits[n]) - ONES) & ~(word ^ exits[n]);
-                    if (leaves & HIGHS) break;
+                    if (leaves & HIGHS) {
+                        at += first_byte(leaves & HIGHS); /* borrows go upwards, so the lowest one is true */
+                        break;
+                    }
                 }
             }
         }
@@ -193,7 +199,11 @@ static const uint8_t *string_end(const uint8_t *at, const uint8_t *end, int *has
     for (;;) {
         for (; end - at >= 8; at += 8) {
             const uint64_t word = word_at(at), quote = word ^ quotes, slash = word ^ slashes;
-            if ((((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) | ((word - ONES * 0x20) & ~word)) & HIGHS) break;
+            const uint64_t found = (((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) | ((word - ONES * 0x20) & ~word)) & HIGHS;
+            if (found) {
+                at += first_byte(found);
+                break;
+            }
         }
         while (at < end && *at != '"' && *at != '\\' && *at >= 0x20) at++;
         if (end - at < 2 || *at != '\\') return at;
@@ -548,6 +558,172 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         texts[matched++] = (int32_t)text;
     }
     return matched;
+}
+
+/* One way to write times. */
+typedef struct {
+    int64_t kind; /* enum way */
+    const uint8_t *pattern; /* of strptime: fields %Y %m %d %e %b %H %M %S %z, and plain characters; ends with 0 */
+    int64_t must;           /* of strptime: a character without which no text is such a time, 0 for none */
+    int64_t per_unit;       /* of epochs: microseconds in a unit, 0 where a thousand units are one */
+    int64_t most;           /* of epochs: digits */
+} form_t;
+
+enum way { ISO8601, EPOCH, STRPTIME };
+enum time { UNREAD, LOCAL, ZONED };
+#define SECOND INT64_C(1000000)
+#define DAY (86400 * SECOND)
+
+/* The number that so many digits stand for, -1 where others stand there. */
+static int64_t digits(const uint8_t *at, const uint8_t *end, int count) {
+    int64_t number = 0;
+    if (end - at < count) return -1;
+    for (int n = 0; n < count; n++) {
+        if (at[n] < '0' || at[n] > '9') return -1;
+        number = number * 10 + (at[n] - '0');
+    }
+    return number;
+}
+
+/* Days since 1970-01-01 of a day of the Gregorian calendar, of which March is the first month here; INT64_MIN where there is none. */
+static int64_t day_number(int64_t year, int64_t month, int64_t day) {
+    static const int8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    const int is_leap = (year % 4 == 0 && year % 100) || year % 400 == 0;
+    if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1] + (month == 2 && is_leap)) return INT64_MIN;
+    const int64_t since = month > 2 ? month - 3 : month + 9, whole = month > 2 ? year : year - 1;
+    return whole * 365 + whole / 4 - whole / 100 + whole / 400 + (153 * since + 2) / 5 + day - 1 - 719468;
+}
+
+/* Microseconds of a date and a time of day; INT64_MIN where a clock shows none such. */
+static int64_t clock_time(int64_t days, int64_t hour, int64_t minute, int64_t second) {
+    if (days == INT64_MIN || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return INT64_MIN;
+    return days * DAY + (hour * 3600 + minute * 60 + second) * SECOND;
+}
+
+/* Minutes of +0900, +09:00 or, where that may be, +09; INT32_MIN for anything else. at goes behind it. */
+static int32_t offset_at(const uint8_t **at, const uint8_t *end, int may_be_short) {
+    const uint8_t *from = *at;
+    if (from == end || (*from != '+' && *from != '-')) return INT32_MIN;
+    const int64_t hours = digits(from + 1, end, 2);
+    if (hours < 0 || hours > 23) return INT32_MIN;
+    const uint8_t *rest = from + 3;
+    rest += rest < end && *rest == ':';
+    int64_t minutes = digits(rest, end, 2);
+    if (minutes < 0 && may_be_short && rest == from + 3) minutes = 0, rest -= 2;
+    if (minutes < 0 || minutes > 59) return INT32_MIN;
+    *at = rest + 2;
+    return (int32_t)((hours * 60 + minutes) * (*from == '-' ? -1 : 1));
+}
+
+/* The fraction of a second, in microseconds, which begins there; at goes behind it. */
+static int64_t fraction_at(const uint8_t **at, const uint8_t *end) {
+    int64_t number = 0;
+    int count = 0;
+    for (; *at < end && **at >= '0' && **at <= '9'; (*at)++, count++)
+        if (count < 6) number = number * 10 + (**at - '0');
+    for (; count < 6; count++) number *= 10;
+    return number;
+}
+
+/* Each of these reads one whole text. It returns what the text is; UNREAD with may_be = 0 where it is surely not written so. */
+static enum time read_iso(const uint8_t *at, const uint8_t *end, int64_t *micros, int32_t *minutes, int *may_be) {
+    const int64_t year = digits(at, end, 4);
+    *may_be = year >= 0 && end - at > 4 && at[4] == '-';
+    if (!*may_be || end - at < 19 || at[7] != '-' || (at[10] != 'T' && at[10] != ' ') || at[13] != ':' || at[16] != ':') return UNREAD;
+    *micros = clock_time(day_number(year, digits(at + 5, end, 2), digits(at + 8, end, 2)), digits(at + 11, end, 2), digits(at + 14, end, 2), digits(at + 17, end, 2));
+    if (*micros == INT64_MIN) return UNREAD;
+    at += 19;
+    if (at < end && (*at == '.' || *at == ',')) {
+        const uint8_t *first = ++at;
+        *micros += fraction_at(&at, end);
+        if (at == first || at - first > 9) return UNREAD;
+    }
+    if (at == end) return LOCAL;
+    if (*at == 'Z') *minutes = 0, at++;
+    else *minutes = offset_at(&at, end, 1);
+    return at == end && *minutes != INT32_MIN ? ZONED : UNREAD;
+}
+
+static enum time read_epoch(const uint8_t *at, const uint8_t *end, const form_t *form, int64_t *micros, int32_t *minutes, int *may_be) {
+    const uint8_t *first = at, *whole = digits_end(at, end);
+    *may_be = 0;
+    if (whole == first || whole - first > form->most || whole - first > NUMBER_DIGITS) {
+        *may_be = whole - first > NUMBER_DIGITS;
+        return UNREAD;
+    }
+    const int64_t units = digits(first, whole, (int)(whole - first));
+    int64_t part = 0;
+    if (whole < end && *whole == '.') {
+        at = whole + 1;
+        part = fraction_at(&at, end);
+        whole = at;
+    }
+    if (whole != end) return UNREAD;
+    *micros = form->per_unit ? units * form->per_unit + part * form->per_unit / SECOND : units / 1000;
+    *minutes = 0;
+    return ZONED;
+}
+
+static enum time read_strptime(const uint8_t *at, const uint8_t *end, const form_t *form, int64_t *micros, int32_t *minutes, int *may_be) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    int64_t year = -1, month = -1, day = -1, hour = 0, minute = 0, second = 0;
+    int is_zoned = 0;
+    *may_be = !form->must || (at < end && memchr(at, (int)form->must, (size_t)(end - at)));
+    for (const uint8_t *code = form->pattern; *code; code++) {
+        if (*code != '%') {
+            if (at == end || *at++ != *code) return UNREAD;
+            continue;
+        }
+        switch (*++code) {
+        case 'Y': year = digits(at, end, 4), at += 4; break;
+        case 'm': month = digits(at, end, 2), at += 2; break;
+        case 'd': day = digits(at, end, 2), at += 2; break;
+        case 'e': day = end - at > 1 && *at == ' ' ? digits(at + 1, end, 1) : digits(at, end, 2), at += 2; break;
+        case 'H': hour = digits(at, end, 2), at += 2; break;
+        case 'M': minute = digits(at, end, 2), at += 2; break;
+        case 'S': second = digits(at, end, 2), at += 2; break;
+        case 'b':
+            month = -1;
+            for (int n = 0; end - at >= 3 && n < 12; n++)
+                if (!memcmp(at, months + 3 * n, 3)) month = n + 1;
+            at += 3;
+            break;
+        case 'z':
+            *minutes = offset_at(&at, end, 0), is_zoned = 1;
+            if (*minutes == INT32_MIN) return UNREAD;
+            break;
+        default: return UNREAD;
+        }
+        if (at > end) return UNREAD;
+    }
+    if (at != end || year < 0 || month < 0 || day < 0) return UNREAD;
+    *micros = clock_time(day_number(year, month, day), hour, minute, second);
+    return *micros == INT64_MIN ? UNREAD : is_zoned ? ZONED : LOCAL;
+}
+
+/* Read texts, given as views, as times: each as the first of the forms that it is written in. What is UNREAD others must look
+ * at: it is written in an unusual way, is no time, or is of no year between earliest and latest. */
+void breachscope_times(const uint64_t *views, const uint8_t *const *buffers, int64_t count, const form_t *forms, int64_t form_count,
+                       int64_t earliest, int64_t latest, int64_t *micros, int32_t *minutes, uint8_t *states) {
+    for (int64_t text = 0; text < count; text++) {
+        const uint64_t *view = views + 2 * text;
+        const int64_t length = (int64_t)(view[0] & 0xFFFFFFFFu);
+        const uint8_t *at = length > INLINE ? buffers[view[1] & 0xFFFFFFFFu] + (view[1] >> 32) : (const uint8_t *)view + 4, *end = at + length;
+        enum time state = UNREAD;
+        int may_be = 0;
+        micros[text] = 0, minutes[text] = 0;
+        for (int64_t n = 0; n < form_count && state == UNREAD && !may_be; n++) {
+            const form_t *form = forms + n;
+            if (form->kind == ISO8601) state = read_iso(at, end, micros + text, minutes + text, &may_be);
+            else if (form->kind == EPOCH) state = read_epoch(at, end, form, micros + text, minutes + text, &may_be);
+            else state = read_strptime(at, end, form, micros + text, minutes + text, &may_be);
+        }
+        if (state == ZONED) micros[text] -= minutes[text] * 60 * SECOND;
+        if (state == LOCAL) minutes[text] = 0;
+        /* Wherever it was, a local time is within a day of UTC. */
+        const int64_t margin = state == LOCAL ? DAY : 0;
+        states[text] = state == UNREAD || micros[text] < earliest + margin || micros[text] >= latest - margin ? UNREAD : (uint8_t)state;
+    }
 }
 
 /* Which of up to 64 programs match each text, as bits. */

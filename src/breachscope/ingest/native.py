@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -172,6 +172,62 @@ class _Output:
 def _described(program: Program) -> _Program:
     tables = (program.classes, program.steps, program.final, program.slots, program.exits)
     return _Program(*(t.ctypes.data for t in tables), len(program.steps) // len(program.final), program.slots.shape[1], program.is_whole, program.is_ascii)
+
+
+class _Form(ctypes.Structure):
+    _fields_ = (("kind", ctypes.c_int64), ("pattern", ctypes.c_char_p), *((name, ctypes.c_int64) for name in ("must", "per_unit", "most")))
+
+
+class WrittenTime(NamedTuple):
+    """One way to write times, as machine code knows it."""
+
+    kind: Literal["iso8601", "epoch", "strptime"]
+    pattern: str = ""
+    """Of strptime, with no other fields than %Y %m %d %e %b %H %M %S %z."""
+    must: str = ""
+    """A character without which no text is such a time."""
+    per_unit: int = 0
+    """Microseconds in a unit of an epoch; 0 where a thousand units are one."""
+    most: int = 0
+    """Digits of an epoch."""
+
+
+class TimesRead(NamedTuple):
+    """Times read from texts: ``states`` tells what :data:`UNREAD`, :data:`LOCAL` and :data:`ZONED` are."""
+
+    micros: npt.NDArray[np.int64]
+    """Since 1970 in UTC or, of local ones, on the clock that showed them."""
+    minutes: npt.NDArray[np.int32]
+    """East of UTC."""
+    states: npt.NDArray[np.uint8]
+
+
+UNREAD, LOCAL, ZONED = range(3)
+
+
+def read_times(texts: pl.Series, forms: Sequence[WrittenTime], earliest: int, latest: int) -> TimesRead:
+    """Read texts as the first of the forms that they are written in, from ``earliest`` to before ``latest`` (µs). There must be machine code.
+
+    What is unread may be a time all the same: written in an unusual way, or of another year.
+    """
+    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
+    _, views, *data = array.buffers()
+    count = len(array)
+    read = TimesRead(np.empty(count, np.int64), np.empty(count, np.int32), np.empty(count, np.uint8))
+    kinds = ("iso8601", "epoch", "strptime")
+    _library().breachscope_times(
+        ctypes.c_void_p(views.address + 16 * array.offset),
+        (ctypes.c_void_p * len(data))(*(b.address for b in data)),
+        ctypes.c_int64(count),
+        (_Form * len(forms))(*(_Form(kinds.index(f.kind), f.pattern.encode(), ord(f.must or "\0"), f.per_unit, f.most) for f in forms)),
+        ctypes.c_int64(len(forms)),
+        ctypes.c_int64(earliest),
+        ctypes.c_int64(latest),
+        *(ctypes.c_void_p(a.ctypes.data) for a in read),
+    )
+    if array.null_count:
+        read.states[array.is_null().to_numpy(zero_copy_only=False)] = UNREAD
+    return read
 
 
 def sort(data: bytes, starts: Offsets, ends: Offsets, programs: Sequence[Program]) -> npt.NDArray[np.uint64]:

@@ -1,0 +1,62 @@
+"""Columns of written times: read by machine code where they are written as usual, else by :mod:`breachscope.timestamps`; with one result."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from breachscope.ingest.native import LOCAL, UNREAD, ZONED, WrittenTime, is_built
+from breachscope.ingest.native import read_times as read_by_machine
+from breachscope.timestamps import EARLIEST, EPOCH_DIGITS, EPOCHS, LATEST, TimeForm, Zone, localised, parse_times
+
+_FIELDS = re.compile(r"(?:%[YmdebHMSz]|[^%])+")
+_SPAN = tuple(int(day.timestamp()) * 1_000_000 for day in (EARLIEST, LATEST))
+
+
+def read_times(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.int32] | None = None) -> pl.DataFrame:
+    """As :func:`breachscope.timestamps.parse_times`."""
+    forms = _forms(form) if is_built() and years is None else ()
+    if not forms:
+        return parse_times(texts, form, zone, years)
+    read = read_by_machine(texts, forms, *_SPAN)
+    micros = pl.Series("ts", read.micros)
+    # Nearly always all are of one kind.
+    if (read.states == ZONED).all():
+        return _zoned(micros, read.minutes)
+    zone = zone if form.zone is None else Zone(form.zone, is_given=True)
+    if (read.states == LOCAL).all():
+        return _local(micros, zone)
+    rows = [np.flatnonzero(read.states == state) for state in (ZONED, LOCAL, UNREAD)]
+    zoned, local, unread = (pl.Series(r) for r in rows)
+    parts = [_zoned(micros[zoned], read.minutes[rows[0]]), _local(micros[local], zone), parse_times(texts[unread], form, zone)]
+    return pl.concat(parts)[pl.Series(np.argsort(np.concatenate(rows)))]
+
+
+def _zoned(micros: pl.Series, minutes: npt.NDArray[np.int32]) -> pl.DataFrame:
+    stamped = micros.cast(pl.Datetime("us", "UTC")).alias("ts")
+    quality = pl.repeat("exact", len(micros), dtype=pl.String, eager=True).alias("ts_quality")
+    return pl.DataFrame([stamped, pl.Series("ts_offset_min", minutes, dtype=pl.Int16), quality])
+
+
+def _local(micros: pl.Series, zone: Zone) -> pl.DataFrame:
+    return localised(micros.cast(pl.Datetime("us")).alias("local").to_frame(), zone, "exact" if zone.is_given else "assumed_tz")
+
+
+@cache
+def _forms(form: TimeForm) -> tuple[WrittenTime, ...]:
+    """The first forms, as far as machine code knows them; what is written in a later one it leaves unread."""
+    known: list[WrittenTime] = []
+    for written in form.formats:
+        if written == "iso8601":
+            known.append(WrittenTime("iso8601"))
+        elif written in EPOCHS:
+            known.append(WrittenTime("epoch", per_unit=EPOCHS[written], most=EPOCH_DIGITS[written]))
+        elif _FIELDS.fullmatch(written) and {"%Y", "%d", "%H"} <= set(re.findall("%.", written)) | ({"%d"} if "%e" in written else set()):
+            known.append(WrittenTime("strptime", written, next((c for c in re.sub("%.", "", written) if not c.isalnum() and c != " "), "")))
+        else:
+            break
+    return tuple(known)
