@@ -37,7 +37,7 @@ _YEARLESS = r"^(?:<[0-9]{1,3}>)?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec
 _YEARLESS_CHARS = 13
 """Enough for priority, month, day and the first digit of the hour."""
 _LEAP_YEAR = "2000"
-_DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+_DATE_IN_NAME = re.compile(r"(?<![0-9])((?:19|20)[0-9][0-9])[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12][0-9]|3[01])(?![0-9])")
 
 _MICROSECONDS = pl.Datetime("us")
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -215,8 +215,8 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
     frame = texts.alias("t").to_frame()
     if written in EPOCHS:
         per_unit = EPOCHS[written]
-        whole = pl.col("t").str.extract(rf"^(\d{{1,{EPOCH_DIGITS[written]}}})(?:\.\d*)?$").cast(pl.Int64, strict=False)
-        digits = pl.col("t").str.extract(r"\.(\d{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
+        whole = pl.col("t").str.extract(rf"^([0-9]{{1,{EPOCH_DIGITS[written]}}})(?:\.[0-9]*)?$").cast(pl.Int64, strict=False)
+        digits = pl.col("t").str.extract(r"\.([0-9]{1,6})").str.pad_end(6, "0").cast(pl.Int64, strict=False).fill_null(0)
         micros = whole * per_unit + digits * per_unit // 1_000_000 if per_unit else whole // 1000
         stamped = frame.select(micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("ts"))
         return _with_quality(stamped, pl.lit(0, pl.Int16), "exact")
@@ -242,7 +242,7 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
     return localised(frame.select(local.str.strptime(_MICROSECONDS, written, strict=False).alias("local")), zone, quality)
 
 
-_OFFSET = r"([+-]\d\d:?\d\d|Z)$"
+_OFFSET = r"([+-][0-9][0-9]:?[0-9][0-9]|Z)$"
 _ZONE_NAMES = {"UTC": "+0000", "GMT": "+0000", "JST": "+0900"}
 """Names that stand for one offset only: CST stands for three."""
 _PLAIN_OFFSET = re.compile(r" [+-](?:[01][0-9]|2[0-3])[0-5][0-9]")
@@ -268,7 +268,9 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
     Of the abbreviations of zones only those count that name one offset; CST is three of them, and says nothing.
     """
     parts = frame.select(
-        pl.col("t").str.extract_groups(r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))? ?(Z|UTC|GMT|JST|[+-]\d\d(?::?\d\d)?)?(?: [A-Z]{2,5})?$")
+        pl.col("t").str.extract_groups(
+            r"^([0-9]{4}-[0-9][0-9]-[0-9][0-9])[T ]([0-9][0-9]:[0-9][0-9]:[0-9][0-9])(?:[.,]([0-9]{1,9}))? ?(Z|UTC|GMT|JST|[+-][0-9][0-9](?::?[0-9][0-9])?)?(?: [A-Z]{2,5})?$"
+        )
     ).unnest("t")
     parts.columns = ["d", "c", "f", "z"]
     local = pl.concat_str("d", pl.lit("T"), "c").str.strptime(_MICROSECONDS, "%Y-%m-%dT%H:%M:%S", strict=False)
@@ -325,7 +327,7 @@ def _offset_minutes(written: pl.Expr | pl.Series) -> pl.Expr:
     """Minutes east of UTC of ``Z``, ``UTC``, ``JST``, ``+0900``, ``+09:00`` or ``+09``; null for what is no offset."""
     text = pl.lit(written) if isinstance(written, pl.Series) else written
     text = text.replace(_ZONE_NAMES)
-    digits = text.str.extract(r"^([+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)$").str.replace_all(":", "", literal=True).str.pad_end(len("+0900"), "0")
+    digits = text.str.extract(r"^([+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)$").str.replace_all(":", "", literal=True).str.pad_end(len("+0900"), "0")
     minutes = digits.str.slice(1, 2).cast(pl.Int16, strict=False) * 60 + digits.str.slice(3, 2).cast(pl.Int16, strict=False)
     return pl.when(text == "Z").then(pl.lit(0, pl.Int16)).when(text.str.starts_with("-")).then(-minutes).otherwise(minutes)
 

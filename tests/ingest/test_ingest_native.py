@@ -57,7 +57,7 @@ def caught(regex: str, texts: list[str], wanted: list[Wanted] | None = None, wit
 
 
 @needs_machine_code
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(regexes(), st.lists(TEXTS, min_size=1, max_size=8), st.booleans())
 def test_what_matches_is_what_re_finds(regex: str, texts: list[str], is_whole: bool) -> None:
     regex = f"^{regex}$" if is_whole else f"^{regex}"

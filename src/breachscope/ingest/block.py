@@ -96,31 +96,65 @@ class _Texts:
 
 def _read_keys_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
     """Read JSON objects or key=value pairs as far as possible; return the rows that are left."""
-    rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
-    pattern = fmt.patterns[0]
-    if fmt.is_json:
-        keys = paths_as_keys(frozenset(path for paths in fmt.sources.values() for path in paths))
-        wanted = [Wanted(name, Kind.TOLD, paths) for name, paths in fmt.sources.items()]
-    else:
-        names = frozenset(key for alternatives in fmt.sources.values() for joined in alternatives for key in joined.split(JOINED))
-        keys = None if pattern.spaced else pairs_as_keys(names, pattern.separator, "\\" if fmt.escapes else "")
-        wanted = [Wanted(name, Kind.TEXT) for name in sorted(names)]
+    keys, wanted = _keys_of(fmt)
     if keys is None:
         return np.arange(len(lines))
+    rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
     caught = texts.caught(rows, keys, wanted)
-    values = caught.columns if fmt.is_json else {name: told(caught.columns, alternatives).alias(name) for name, alternatives in fmt.sources.items()}
+    values = [caught.columns[name] if name in caught.columns else told(caught.columns, of).alias(name) for name, of in fmt.sources.items()]
+    ready = {w.name for w in wanted if w.kind in (Kind.NUMBER, Kind.ADDRESS)}
     is_left = np.ones(len(lines), bool)
     is_left[rows] = False
-    is_left[_taken(lines, rows, caught.texts, pl.DataFrame(list(values.values())), fmt, catalog, context, reading)] = True
+    is_left[_taken(lines, rows, caught.texts, pl.DataFrame(values), fmt, catalog, context, reading, ready)] = True
     return np.flatnonzero(is_left)
 
 
+def _keys_of(fmt: Format) -> tuple[Keys | None, list[Wanted]]:
+    """Tables for the keys of a format of kind json or keyvalue, and what is to be made of them: its sources, and what is joined to sources."""
+    pattern = fmt.patterns[0]
+    if fmt.is_json:
+        keys = paths_as_keys(frozenset(path for paths in fmt.sources.values() for path in paths))
+        return keys, [_wanted_source(name, paths, fmt) for name, paths in fmt.sources.items()]
+    wanted = {}
+    for name, alternatives in fmt.sources.items():
+        parts = [part for joined in alternatives for part in joined.split(JOINED)]
+        if len(parts) == len(alternatives):
+            wanted[name] = _wanted_source(name, alternatives, fmt)
+        else:
+            wanted |= {part: Wanted(part, Kind.TEXT) for part in parts if part not in wanted}
+    names = frozenset(name for w in wanted.values() for name in w.of or (w.name,))
+    keys = None if pattern.spaced else pairs_as_keys(names, pattern.separator, "\\" if fmt.escapes else "")
+    return keys, list(wanted.values())
+
+
+def _wanted_source(name: str, alternatives: tuple[str, ...], fmt: Format) -> Wanted:
+    """A number or an address where all patterns ask a source for nothing else, else its text."""
+    uses = [(p, column) for p in fmt.patterns for column, of in p.sources.items() if of == alternatives]
+    tested = {column for p, column in uses if column in (*p.conditions, *p.within)}
+    special = _special(fmt)
+    tables = [EVENT_TABLES.get(p.table or fmt.table or "") for p, _ in uses]
+    if not tested and all(t and c in t and c not in special for t, (_, c) in zip(tables, uses, strict=True)):
+        columns = {column for _, column in uses}
+        types = {POLARS_TYPES[t[c].type] for t, (_, c) in zip(tables, uses, strict=True) if t}
+        if len(types) == 1 and (dtype := types.pop()) in _LARGEST:
+            return Wanted(name, Kind.NUMBER, alternatives, min(min(_LARGEST[dtype], HIGHEST.get(c, _LARGEST[dtype])) for c in columns), _WIDTH[dtype])
+        if all(column.endswith("_ip") for column in columns):
+            return Wanted(name, Kind.ADDRESS, alternatives)
+    return Wanted(name, Kind.TOLD, alternatives)
+
+
+def _special(fmt: Format) -> set[str]:
+    """Columns that are made of more than their own text."""
+    return {*fmt.fields, *(rule.origin or "" for rule in fmt.fields.values()), *VERBATIM, "duration_ms"}
+
+
 def _taken(
-    lines: Lines, rows: Offsets, matched: npt.NDArray[np.int32], values: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading
+    lines: Lines, rows: Offsets, matched: npt.NDArray[np.int32], values: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context,
+    reading: Reading, ready: Collection[str] = (),
 ) -> Offsets:  # fmt: skip
     """Make events of the values of some rows, those that ``matched``; return the rows that are left."""
     is_left = np.ones(len(rows), bool)
-    is_left[matched] = take(lines.numbers(rows[matched]).to_frame(), values, fmt, catalog, context, reading)
+    is_left[matched] = take(lines.numbers(rows[matched]).to_frame(), values, fmt, catalog, context, reading, ready)
     return rows[is_left]
 
 
@@ -274,12 +308,12 @@ def _tested(pattern: Pattern) -> list[str]:
 def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format, *, are_keys: bool) -> tuple[list[Wanted], frozenset[str]]:
     """What is to be made of groups or keys: columns, where these need nothing but the text, else the text; and which are such columns."""
     table = None if pattern.is_eventless else EVENT_TABLES[pattern.table or fmt.table or ""]
-    special = {*fmt.fields, *(rule.origin for rule in fmt.fields.values()), *VERBATIM, "duration_ms"}
+    special = _special(fmt)
     tested = _tested(pattern)
     wanted, ready = [], set()
     for name, of in sources.items():
         dtype = POLARS_TYPES[table[name].type] if table and name in table and name not in special else None
-        text = Wanted(name, Kind.TOLD if are_keys and len(of) > 1 else Kind.TEXT, of)
+        text = Wanted(name, Kind.TOLD if are_keys else Kind.TEXT, of)
         if name in tested:
             wanted.append(text)
         elif table is None or name.startswith("_"):

@@ -10,7 +10,7 @@ with the same result.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -163,10 +163,13 @@ def _read_json(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
     reading.unread = pl.concat([reading.unread, lines.filter(take(lines, values, fmt, catalog, context, reading))]).sort("line")
 
 
-def take(lines: pl.DataFrame, values: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Mask:
+def take(
+    lines: pl.DataFrame, values: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, ready: Collection[str] = ()
+) -> Mask:  # fmt: skip
     """Make events of ``lines`` (column line, and more) whose values patterns of kinds json, keyvalue and table take, one pattern after the other.
 
-    ``values`` are the fields of a table, or what the format's :attr:`~Format.sources` say. Returns which lines no pattern took.
+    ``values`` are the fields of a table, or what the format's :attr:`~Format.sources` say, those that are
+    ``ready`` as the event tables want them. Returns which lines no pattern took.
     """
     is_left = np.ones(len(lines), bool)
     rows = np.arange(len(lines))
@@ -190,7 +193,8 @@ def take(lines: pl.DataFrame, values: pl.DataFrame, fmt: Format, catalog: Format
                 _read_envelopes(matched, fmt, pattern, catalog, context, reading)
             else:
                 matched = without_faulty(matched, reading)
-                to_events(matched["line"], [Part(matched)], fmt, pattern, context, reading)
+                made = [column for column, alternatives in pattern.sources.items() if "|".join(alternatives) in ready]
+                to_events(matched["line"], [Part(matched.drop(made))], fmt, pattern, context, reading, {c: matched[c] for c in made})
         is_left[rows[is_match.to_numpy()]] = False
         # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
         is_open = ~(is_where if pattern.conditions else is_match)

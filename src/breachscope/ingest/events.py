@@ -187,7 +187,7 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
 
 def _clocked(text: pl.Series, unit: float) -> pl.Series:
     """Durations with those of the form 1:02:03 (hours, minutes, seconds) as numbers of ``unit`` ms."""
-    is_clock = text.str.contains(r"^\d{1,6}:[0-5]\d:[0-5]\d$").fill_null(value=False)
+    is_clock = text.str.contains(r"^[0-9]{1,6}:[0-5][0-9]:[0-5][0-9]$").fill_null(value=False)
     if not is_clock.any():
         return text
     parts = text.filter(is_clock).str.split(":").list.to_struct(fields=["h", "m", "s"]).struct.unnest().cast(pl.Int64)
@@ -215,7 +215,7 @@ def _number(text: pl.Series, dtype: pl.DataType, scale: float | None) -> pl.Seri
         return (number.round() if dtype.is_integer() else number).cast(dtype, strict=False)
     number = text.cast(dtype, strict=False)
     if number.null_count() > text.null_count():
-        whole = text.str.extract(r"^(\d+)\.0+$").cast(dtype, strict=False)
+        whole = text.str.extract(r"^([0-9]+)\.0+$").cast(dtype, strict=False)
         number = number.zip_with(number.is_not_null(), whole)
     return number
 

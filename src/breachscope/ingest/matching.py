@@ -12,11 +12,10 @@ from collections.abc import Collection
 import numpy as np
 import polars as pl
 
-from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.formats import Pattern
 from breachscope.ingest.pairs import FAULT, OPEN_QUOTE, TWICE, pair_values
 from breachscope.ingest.reading import Reading
-from breachscope.ingest.views import Mask, without_texts
+from breachscope.ingest.views import Mask
 
 
 def _with_pairs(matched: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
@@ -24,7 +23,7 @@ def _with_pairs(matched: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
     texts = matched["pairs" if "pairs" in matched.columns else "text"]
     separators = matched["separator"] if "separator" in matched.columns else None
     columns = pair_values(texts, pattern.keys, pattern.separator, spaced=pattern.spaced, separators=separators)
-    joined = [pl.select(pl.coalesce(without_texts(c, NULL_TEXTS), matched[c.name]).alias(c.name))[:, 0] if c.name in matched.columns else c for c in columns]
+    joined = [pl.select(pl.coalesce(c, matched[c.name]).alias(c.name))[:, 0] if c.name in matched.columns else c for c in columns]
     return matched.drop("pairs", "separator", strict=False).with_columns(joined)
 
 

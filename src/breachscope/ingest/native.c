@@ -55,6 +55,7 @@ typedef struct {
 #define MOST_EXITS 4
 #define MOST_SLOTS 512
 #define MOST_NODES 512
+#define MOST_COLUMNS 512
 #define MOST_DEPTH 64
 #define MOST_KEYS 128
 #define LAST -1
@@ -434,14 +435,14 @@ static void write_view(uint64_t *view, const uint8_t *data, int64_t size, const 
     view[1] = length > INLINE ? (uint64_t)begin << 32 | buffer : words[0] >> 32 | words[1] << 32;
 }
 
-/* The whole number that stands there, -1 where "-", the empty text or no text does, -2 for anything else. */
-static int64_t number_at(const uint8_t *data, int64_t begin, int64_t end) {
-    if (begin < 0 || begin == end || (end - begin == 1 && data[begin] == '-')) return -1;
-    if (end - begin > NUMBER_DIGITS) return -2;
+/* The whole number that stands there, -1 where "-" or the empty text does, -2 for anything else. */
+static int64_t number_at(const uint8_t *at, const uint8_t *end) {
+    if (at == end || (end - at == 1 && *at == '-')) return -1;
+    if (end - at > NUMBER_DIGITS) return -2;
     int64_t number = 0;
-    for (; begin < end; begin++) {
-        if (data[begin] < '0' || data[begin] > '9') return -2;
-        number = number * 10 + (data[begin] - '0');
+    for (; at < end; at++) {
+        if (*at < '0' || *at > '9') return -2;
+        number = number * 10 + (*at - '0');
     }
     return number;
 }
@@ -473,6 +474,13 @@ static void set_valid(column_t *column, int64_t row, int is_valid) {
     else column->missing++;
 }
 
+/* A column's value in one text. */
+typedef struct {
+    int64_t begin, end;
+    const uint8_t *from; /* where it begins; of no meaning where begin is -1 */
+    int64_t number;      /* -1 for none */
+} taken_t;
+
 /* The slot of a column's value: the first that is there, or says something. */
 static int64_t chosen(const column_t *column, const int64_t *held, const uint8_t *data, int64_t size, const uint8_t *arena,
                       const uint64_t *nulls, int64_t null_count) {
@@ -498,6 +506,8 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
     const uint8_t *arena = keys ? keys->arena : NULL;
     shortcut_t shortcut = {-1, NULL, 0, 0, 0};
     memory_t memory = {0};
+    taken_t taken[MOST_COLUMNS];
+    if (column_count > MOST_COLUMNS) return -1;
     for (int64_t c = 0; c < column_count; c++)
         if (columns[c].kind == RUN) shortcut.slot = columns[c].slots[0];
     for (int64_t text = 0; text < count; text++) {
@@ -509,26 +519,31 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
                                    : match_pairs(data, at, end, keys, held, &memory)))
             continue;
         int is_read = 1;
-        for (int64_t c = 0; c < column_count && is_read; c++) {
-            if (columns[c].kind != NUMBER) continue;
-            const int64_t number = number_at(data, held[columns[c].slots[0]], held[columns[c].slots[0] + 1]);
-            is_read = number > -2 && number <= columns[c].most;
+        for (int64_t c = 0; c < column_count; c++) {
+            const column_t *column = columns + c;
+            const int64_t slot = column->slot_count == 1 ? column->slots[0] : chosen(column, held, data, size, arena, nulls, null_count);
+            const int64_t begin = held[slot], length = held[slot + 1] - begin;
+            taken_t *value = taken + c;
+            *value = (taken_t){begin, begin + length, begin < size ? data + begin : arena + (begin - size), -1};
+            if (column->kind != NUMBER || begin < 0) continue;
+            value->number = number_at(value->from, value->from + length);
+            if (value->number < -1 || value->number > column->most) {
+                is_read = 0;
+                break;
+            }
         }
         if (!is_read) continue;
         for (int64_t c = 0; c < column_count; c++) {
             column_t *column = columns + c;
-            const int64_t slot = column->slot_count == 1 ? column->slots[0] : chosen(column, held, data, size, arena, nulls, null_count);
-            const int64_t begin = held[slot], end = held[slot + 1];
-            const uint8_t *from = begin < size ? data + begin : arena + (begin - size);
+            const int64_t begin = taken[c].begin, end = taken[c].end, number = taken[c].number;
+            const uint8_t *from = taken[c].from;
             switch (column->kind) {
-            case NUMBER: {
-                const int64_t number = number_at(data, begin, end);
+            case NUMBER:
                 if (column->width == 2) ((int16_t *)column->values)[matched] = (int16_t)(number < 0 ? 0 : number);
                 else if (column->width == 4) ((int32_t *)column->values)[matched] = (int32_t)(number < 0 ? 0 : number);
                 else ((int64_t *)column->values)[matched] = number < 0 ? 0 : number;
                 set_valid(column, matched, number >= 0);
                 break;
-            }
             case RUN:
                 if (!matched || end - begin != run_end[c] - run_begin[c] || (begin < 0) != (run_begin[c] < 0) ||
                     (begin >= 0 && memcmp(from, run_begin[c] < size ? data + run_begin[c] : arena + (run_begin[c] - size), (size_t)(end - begin)))) {
@@ -647,11 +662,10 @@ static enum time read_iso(const uint8_t *at, const uint8_t *end, int64_t *micros
 static enum time read_epoch(const uint8_t *at, const uint8_t *end, const form_t *form, int64_t *micros, int32_t *minutes, int *may_be) {
     const uint8_t *first = at, *whole = digits_end(at, end);
     *may_be = 0;
-    if (whole == first || whole - first > form->most || whole - first > NUMBER_DIGITS) {
-        *may_be = whole - first > NUMBER_DIGITS;
-        return UNREAD;
-    }
-    const int64_t units = digits(first, whole, (int)(whole - first));
+    if (whole == first || whole - first > form->most) return UNREAD;
+    uint64_t units = 0; /* of 19 digits at the most, so that it does not overflow */
+    for (at = first; at < whole; at++) units = units * 10 + (uint64_t)(*at - '0');
+    if (units > INT64_MAX) return UNREAD;
     int64_t part = 0;
     if (whole < end && *whole == '.') {
         at = whole + 1;
@@ -659,7 +673,7 @@ static enum time read_epoch(const uint8_t *at, const uint8_t *end, const form_t 
         whole = at;
     }
     if (whole != end) return UNREAD;
-    *micros = form->per_unit ? units * form->per_unit + part * form->per_unit / SECOND : units / 1000;
+    *micros = form->per_unit ? (int64_t)units * form->per_unit + part * form->per_unit / SECOND : (int64_t)units / 1000;
     *minutes = 0;
     return ZONED;
 }

@@ -37,9 +37,7 @@ def pair_values(
 
 
 def told(found: Mapping[str, pl.Series], alternatives: Sequence[str]) -> pl.Series:
-    """What the first of several keys, or of several joined ones, says; of a single key just its value."""
-    if len(alternatives) == 1 and JOINED not in alternatives[0]:
-        return found[alternatives[0]]
+    """What the first of several keys, or of several joined ones, says."""
     value: pl.Series | None = None
     for alternative in alternatives:
         if value is not None and not value.null_count():
