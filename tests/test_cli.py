@@ -426,6 +426,18 @@ def test_terminal_escapes_in_logs_do_not_reach_the_terminal(tmp_path: Path) -> N
     assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_json_of_names_that_are_no_utf_8_is_json(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/logs\xff")).mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/logs\xff/\xfe\n.log")).write_text(GOOD)
+    command = [sys.executable, "-m", "breachscope.cli", "ingest", os.fsdecode(b"logs\xff"), "--json", "--case", "case"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == DONE
+    (source,) = json.loads(done.stdout.decode())
+    assert os.fsencode(source["name"]) == b"\xfe\n.log"
+    assert breachscope("verify", "--case", "case", cwd=tmp_path).returncode == DONE
+    assert json.loads(breachscope("trace", "event", "1:1", "--json", "--case", "case", cwd=tmp_path).stdout)["lines"][0]["raw"] + "\n" == GOOD
+
+
 def test_every_command_is_in_both_readmes() -> None:
     for name in ("README.md", "README.ja.md"):
         text = (ROOT / name).read_text(encoding="utf-8")

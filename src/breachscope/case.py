@@ -58,9 +58,9 @@ class Source:
     path: str
     """Where it was read, as given by the user and made absolute."""
     name: str
-    """File name, with ``member`` after ``!`` for an archive member."""
+    """File name, with the member after ``!`` for one of an archive."""
     sha256: str
-    """Of the bytes as stored."""
+    """Of the bytes as stored; for a member, those of its archive."""
     content_sha256: str
     """Of the decompressed bytes: two inputs with the same content are counted once."""
     size: int
@@ -104,6 +104,20 @@ class Source:
     """Addresses and networks whose X-Forwarded-For was believed."""
     reading: str = ""
     """Digest of the options and formats it was read with: other ones make the next ingest read it again."""
+    member: str | None = None
+    """Its path in its archive, which stands behind ``!`` in ``path``."""
+    members: int | None = None
+    """How many inputs its archive is, one for what could not be read of the archive itself included."""
+
+    @property
+    def file(self) -> Path:
+        """The file that was read: for a member, its archive."""
+        return Path(self.path if self.member is None else self.path.removesuffix(f"!{self.member}"))
+
+    @property
+    def unpacked_path(self) -> str:
+        """Where it would stand if its archive were a folder: what a glob of sources.toml fits."""
+        return self.path if self.member is None else f"{self.file}/{self.member}"
 
     def check_lines(self) -> None:
         """Raise CaseError when a line of this input has no fate: that is a fault of breachscope itself."""
@@ -227,6 +241,18 @@ class Case:
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # another process works there, too
                 folder.parent.rmdir()
+
+    @contextmanager
+    def spooled(self, chunks: Iterator[bytes]) -> Iterator[Path]:
+        """A file of these bytes, gone afterwards. Raises CaseError when it cannot be written."""
+        with self.scratch() as folder:
+            path = folder / "spooled"
+            try:
+                with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as handle:
+                    handle.writelines(chunks)
+            except OSError as error:
+                raise _cannot_write(path, error) from error
+            yield path
 
     def event_files(self, table: str) -> list[Path]:
         """Event files of one table, by source id."""
@@ -409,8 +435,11 @@ class Case:
         except CaseError as error:
             return [*found, Finding("manifest", str(self.path / MANIFEST), error.text)]
         found += self._verify_results(is_chain_whole=not found)
+        checked: set[tuple[Path, str]] = set()
         for source in sources:
-            found += _verify_input(source)
+            if (source.file, source.sha256) not in checked:  # members of an archive stand in one file
+                checked.add((source.file, source.sha256))
+                found += _verify_input(source)
             try:
                 source.check_lines()
             except CaseError as error:
@@ -485,19 +514,17 @@ def _source_from_json(data: dict[str, Any]) -> Source:
 
 
 def _verify_input(source: Source) -> list[Finding]:
-    if source.path == "-":
-        return []
-    path = Path(source.path)
+    path = source.file
     try:
         size = path.stat().st_size
         digest = sha256_file(path)
     except OSError as error:
-        return [Finding("input", source.path, f"cannot be read any more ({error.strerror})")]
+        return [Finding("input", str(path), f"cannot be read any more ({error.strerror})")]
     if digest == source.sha256:
         return []
     if size > source.size and sha256_file(path, source.size) == source.sha256:
-        return [Finding("input", source.path, f"has grown from {source.size:,} to {size:,} bytes since it was ingested; ingest again to add the rest")]
-    return [Finding("input", source.path, f"differs from what was ingested (SHA-256 {digest}, was {source.sha256})")]
+        return [Finding("input", str(path), f"has grown from {source.size:,} to {size:,} bytes since it was ingested; ingest again to add the rest")]
+    return [Finding("input", str(path), f"differs from what was ingested (SHA-256 {digest}, was {source.sha256})")]
 
 
 def sha256_file(path: Path, length: int | None = None) -> str:

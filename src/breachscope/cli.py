@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from breachscope import __version__
-from breachscope.console import choose_progress, harmless, make_private, print_table
+from breachscope.console import choose_progress, harmless, make_private, print_json, print_table
 from breachscope.errors import BreachscopeError, CaseError, ContentErrors, UsageError, did_you_mean
 from breachscope.hostile import visible
 from breachscope.progress import Progress
@@ -83,6 +83,7 @@ def _ingest_options(function: Command) -> Command:
         click.option(
             "--sources", "sources_file", type=click.Path(path_type=Path), metavar="FILE", help="Settings of single inputs (default: sources.toml in the case)."
         ),
+        click.option("--unbounded", is_flag=True, help="Read a compressed input to its end, however far it expands."),
         click.option("--format", "only_format", metavar="ID", help="Read every input as this format."),
         click.option("--reference-date", type=click.DateTime(["%Y-%m-%d"]), help="No event is later than this day; for years that logs leave out."),
         click.option("--year", type=click.IntRange(1970, 2199), help="Year of the last line of logs that write none."),
@@ -155,7 +156,7 @@ def ingest(logs: Sequence[str], case_path: Path, as_json: bool, **options: Any) 
     """Read logs into the case: typed event tables, rejects, manifest."""
     case, result = _ingest(case_path, logs, _reading(options), choose_progress())
     if as_json:
-        click.echo(json.dumps([_source_summary(s) for s in case.sources()], ensure_ascii=False, indent=2, sort_keys=True))
+        print_json([_source_summary(s) for s in case.sources()])
     else:
         for source in result.added:
             click.echo(_told(source))
@@ -240,11 +241,7 @@ def trace(kind: str, identifier: str, case_path: Path, as_json: bool, limit: int
     reasons, event_ids = trace_reasons(case, kind, identifier)
     lines = trace_events(case, event_ids[:limit])
     if as_json:
-        click.echo(
-            json.dumps(
-                {"reasons": reasons, "events": len(event_ids), "lines": [line.as_json() for line in lines]}, ensure_ascii=False, indent=2, sort_keys=True
-            )
-        )
+        print_json({"reasons": reasons, "events": len(event_ids), "lines": [line.as_json() for line in lines]})
         return
     for reason in reasons:
         click.echo(visible(" · ".join(f"{k} {v}" for k, v in reason.items())))
@@ -264,7 +261,7 @@ def verify(case_path: Path, as_json: bool) -> None:
     case = Case.open(case_path)
     findings = case.verify()
     if as_json:
-        click.echo(json.dumps([{"what": f.what, "path": f.path, "detail": f.detail} for f in findings], ensure_ascii=False, indent=2))
+        print_json([{"what": f.what, "path": f.path, "detail": f.detail} for f in findings])
     for finding in findings:
         click.echo(visible(f"{finding.what}: {finding.path}: {finding.detail}"), err=as_json)
     if findings:
@@ -323,7 +320,7 @@ def formats_list(formats_dirs: tuple[Path, ...], as_json: bool) -> None:
     known = load_formats(formats_dirs).formats
     if as_json:
         rows = [{"id": f.id, "kind": f.kind, "table": f.table, "title": f.title, "order": f.order} for f in known]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
         return
     for fmt in known:
         click.echo(f"{fmt.id:16} {fmt.table or 'several':12} {fmt.title}")
@@ -398,7 +395,7 @@ def detectors_list(detectors_dirs: tuple[Path, ...], lang: Lang, as_json: bool) 
 
     rows = list_detectors(load_catalog(detectors_dirs), lang)
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
+        print_json([asdict(row) for row in rows])
         return
     for row in rows:
         click.echo(f"{row.id:26} {row.level:9} {row.stage:15} {', '.join(row.attack):24} {row.title}")
@@ -483,7 +480,10 @@ def map_check(map_path: Path, case_path: Path, as_json: bool) -> None:
 
     _require_file(map_path, "'breachscope map init' drafts a data map")
     check = check_map(Case.open(case_path), load_datamap(map_path))
-    click.echo(json.dumps(check.as_json(), ensure_ascii=False, indent=2, sort_keys=True) if as_json else harmless(check.text()))
+    if as_json:
+        print_json(check.as_json())
+    else:
+        click.echo(harmless(check.text()))
 
 
 @cli.command()
@@ -512,6 +512,7 @@ def demo(context: click.Context, case_path: Path, lang: Lang) -> None:
         log_formats=(),
         sources_file=None,
         trusted_proxies=(),
+        unbounded=False,
         threads=None,
         formats_dirs=(folder / "formats",),
         detectors_dirs=(),
@@ -537,6 +538,7 @@ def _reading(options: Mapping[str, Any]) -> IngestOptions:
         log_formats=tuple(options["log_formats"]),
         sources_file=options["sources_file"],
         trusted_proxies=tuple(options["trusted_proxies"]),
+        unbounded=options["unbounded"],
     )
 
 

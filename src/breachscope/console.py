@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable
@@ -58,6 +59,20 @@ class _TerminalProgress(_Warnings):
     def finish(self) -> None:
         self._bars.remove_task(self._task)
         self._bars.stop()
+
+
+def print_json(value: object) -> None:
+    """Print JSON for machines, with escapes throughout where a file name is not UTF-8: the bytes would be no JSON."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+    click.echo(text if _is_utf_8(text) else json.dumps(value, indent=2, sort_keys=True))
+
+
+def _is_utf_8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def print_table(batches: Iterable[Any], limit: int) -> None:

@@ -47,7 +47,7 @@ def _vanished(case: Case, paths: Sequence[str | Path]) -> list[Source]:
     given = [Path(os.path.abspath(path)) for path in paths if not Path(path).is_file()]  # noqa: PTH100 - without the dots, but links as they are
     found = []
     for source in case.sources():
-        path = Path(os.path.abspath(source.path))  # noqa: PTH100 - as above
+        path = Path(os.path.abspath(source.file))  # noqa: PTH100 - as above
         if source.duplicate_of is None and any(path.is_relative_to(place) or path.match(str(place)) for place in given) and not path.exists():
             found.append(source)
     return found

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -568,6 +568,110 @@ except CaseError as error:
     assert bytes_of(case) == before
     read(case, tmp_path / "b.log")
     assert len(events(case)) == 50_010
+
+
+class Meddler(Silent):
+    """Does something to the inputs while they are read, once or each time that a piece was read."""
+
+    def __init__(self, *deeds: Callable[[], object]) -> None:
+        super().__init__()
+        self.deeds = list(deeds)
+
+    def advance(self, amount: int, lines: int = 0) -> None:
+        if self.deeds:
+            self.deeds.pop(0)()
+
+
+def read_while(case: Case, folder: Path, *deeds: Callable[[], object], block_bytes: int = 5_000) -> IngestResult:
+    with case.lock():
+        return ingest(case, [folder], IngestOptions(reference_date=DAY, threads=1, block_bytes=block_bytes), Meddler(*deeds))
+
+
+def paths_read(case: Case) -> list[int]:
+    return sorted(int(e["path"].removeprefix("/o/")) for e in events(case))
+
+
+def test_a_log_truncated_while_it_is_read_keeps_what_was_read_and_counts_the_rotated_copy_once(tmp_path: Path) -> None:
+    log, rotated = tmp_path / "logs" / "access.log", tmp_path / "logs" / "access.log.1"
+    write(log, [web(n) for n in range(1_000)])
+    write(rotated, [web(n) for n in range(5_000, 5_010)])
+
+    def rotate() -> None:
+        rotated.write_bytes(log.read_bytes())
+        write(log, [web(n) for n in range(2_000, 2_010)])
+
+    case = new_case(tmp_path / "case")
+    result = read_while(case, tmp_path / "logs", rotate)
+    assert ["was truncated while it was read" in str(e) for e in result.errors] == [True]
+    # The copy's turn came in the same run: it holds all that was read before.
+    assert paths_read(case) == list(range(1_000))
+    read(case, tmp_path / "logs")
+    assert paths_read(case) == [*range(1_000), *range(2_000, 2_010)]
+    assert case.verify() == []
+
+
+def test_a_log_truncated_while_it_is_read_without_a_copy_keeps_its_events(tmp_path: Path) -> None:
+    """Whoever covers their tracks in that moment must not take from the case what it has."""
+    log = write(tmp_path / "logs" / "access.log", [web(n) for n in range(40_000)])
+    case = new_case(tmp_path / "case")
+    read_while(case, tmp_path / "logs", lambda: log.write_bytes(b""), block_bytes=200_000)
+    kept = paths_read(case)
+    assert kept == list(range(len(kept)))
+    assert 5_000 < len(kept) < 40_000
+    assert case.sources()[0].problem is not None
+    write(log, [web(n) for n in range(50_000, 50_010)])
+    read(case, tmp_path / "logs")
+    assert paths_read(case) == [*kept, *range(50_000, 50_010)]
+
+
+def test_a_log_renamed_or_removed_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    log = write(tmp_path / "logs" / "access.log", [web(n) for n in range(1_000)])
+
+    def rotate() -> None:
+        log.rename(tmp_path / "logs" / "access.log.1")
+        write(log, [web(n) for n in range(2_000, 2_010)])
+
+    case = new_case(tmp_path / "case")
+    assert read_while(case, tmp_path / "logs", rotate).errors == []
+    assert paths_read(case) == list(range(1_000))
+    read_while(case, tmp_path / "logs", log.unlink)
+    assert paths_read(case) == [*range(1_000), *range(2_000, 2_010)]
+    assert sorted(s.name for s in case.sources()) == ["access.log", "access.log.1"]
+
+
+def test_years_are_not_taken_from_another_file_that_rotation_put_there(tmp_path: Path) -> None:
+    log = write(tmp_path / "logs" / "messages", [web(n) for n in range(500)] + [failed_login(n) for n in range(50)])
+
+    def rotate() -> None:
+        log.rename(tmp_path / "logs" / "messages.1")
+        write(log, [web(1_000)])
+
+    case = new_case(tmp_path / "case")
+    result = read_while(case, tmp_path / "logs", rotate)
+    assert [e.text for e in result.errors] == ["was replaced by another file while it was read, as rotation does; ingest again"]
+    assert result.added == []
+    assert read(case, tmp_path / "logs").errors == []
+    assert sorted((s.name, s.event_lines) for s in case.sources()) == [("messages", 1), ("messages.1", 550)]
+
+
+def test_a_log_that_grows_while_it_is_read_is_completed_by_the_next_run(tmp_path: Path) -> None:
+    log = write(tmp_path / "logs" / "access.log", [web(n) for n in range(300)])
+
+    def append(*parts: bytes) -> None:
+        with log.open("ab") as handle:
+            handle.writelines(parts)
+
+    more = [web(n).encode() + b"\n" for n in range(300, 320)]
+    case = new_case(tmp_path / "case")
+    source = only(read_while(case, tmp_path / "logs", lambda: append(*more[:10]), lambda: append(*more[10:19], more[19][:30])))
+    source.check_lines()
+    found = paths_read(case)
+    assert found == list(range(len(found)))
+    assert len(found) >= 300
+    append(more[19][30:])
+    read(case, tmp_path / "logs")
+    assert paths_read(case) == list(range(320))
+    assert case.verify() == []
 
 
 KILLED_RUN = """

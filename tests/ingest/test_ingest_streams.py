@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import socket
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from breachscope.errors import InputError
 from breachscope.ingest.encoding import decode_line
 from breachscope.ingest.lines import split_lines
-from breachscope.ingest.sources import Block, Stream, content_digests, find_inputs
+from breachscope.ingest.sources import Block, Input, Stream, content_digests, find_inputs
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -40,7 +41,7 @@ def compressed(name: str) -> bytes:
 def stream_of(tmp_path: Path, stored: bytes, **settings: int) -> tuple[Stream, list[Block]]:
     path = tmp_path / "x.log"
     path.write_bytes(stored)
-    stream = Stream(path, **settings)  # type: ignore[arg-type] # sizes only
+    stream = Stream(Input(path), **settings)  # type: ignore[arg-type] # sizes only
     return stream, list(stream.blocks())
 
 
@@ -123,7 +124,7 @@ def test_other_data_behind_the_stream_are_reported(tmp_path: Path, name: str) ->
 def test_a_name_does_not_make_a_compressed_file(tmp_path: Path) -> None:
     path = tmp_path / "access.log.gz"
     path.write_bytes(b"plain\n")
-    stream = Stream(path)
+    stream = Stream(Input(path))
     assert content(list(stream.blocks())) == b"plain\n"
     assert (stream.compression, stream.problem) == ("none", None)
 
@@ -131,16 +132,41 @@ def test_a_name_does_not_make_a_compressed_file(tmp_path: Path) -> None:
 def test_a_small_bomb_is_read_piece_by_piece(tmp_path: Path) -> None:
     """Two gigabytes of newlines in a few kilobytes: no block is larger than asked for."""
     part = zstandard.compress(b"\n" * (64 << 20))
-    stream = Stream(tmp_path / "x", block_bytes=1 << 20)
-    stream.path.write_bytes(part * 2)
+    stream = Stream(Input(tmp_path / "x"), block_bytes=1 << 20)
+    stream.input.file.write_bytes(part * 2)
     assert {len(b.data) for b in stream.blocks()} == {1 << 20}
+
+
+@pytest.mark.parametrize("line", [b"", b"abc"])
+@pytest.mark.parametrize("ending", [b"\n", b""])
+def test_no_block_holds_more_lines_than_memory_bears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, ending: bytes) -> None:
+    monkeypatch.setattr("breachscope.ingest.sources._MOST_LINES", 7)
+    stored = (line + b"\n") * 100 + b"last" + ending
+    stream, blocks = stream_of(tmp_path, stored, block_bytes=50)
+    assert content(blocks) == stored
+    counts = [len(split_lines(b, "utf-8", b"\n")) for b in blocks]
+    assert max(counts) <= 8  # the last may hold one that is not ended
+    assert [b.first_line for b in blocks] == [1 + sum(counts[:n]) for n in range(len(counts))]
+    assert stream.index == [(b.first_line, b.offset) for b in blocks]
+    assert [b.offset for b in blocks] == [sum(len(b.data) for b in blocks[:n]) for n in range(len(blocks))]
+
+
+def test_a_line_within_which_a_stream_breaks_off_stands_alone(tmp_path: Path) -> None:
+    stored = gzip.compress(TEXT)[:-400_000]
+    stream, blocks = stream_of(tmp_path, stored, block_bytes=100_000)
+    assert [b.is_cut for b in blocks] == [False] * (len(blocks) - 1) + [True]
+    whole = content(blocks[:-1])
+    assert whole.endswith(b"\n")
+    assert TEXT.startswith(whole + blocks[-1].data)
+    assert blocks[-1].first_line == whole.count(b"\n") + 1
+    assert stream.lacks_final_newline
 
 
 def test_digests_of_beginnings_are_those_of_the_content(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(TEXT))
     sizes = [1, 5, 131_072, 131_073, len(TEXT), len(TEXT) + 1]
-    assert content_digests(path, sizes) == {n: hashlib.sha256(TEXT[:n]).hexdigest() for n in sizes[:-1]}
+    assert content_digests(Input(path), sizes) == {n: hashlib.sha256(TEXT[:n]).hexdigest() for n in sizes[:-1]}
 
 
 # Encodings
@@ -332,6 +358,30 @@ def test_symlink_loops_end(logs: Path) -> None:
     assert names(find_inputs([logs])[0], logs) == ALL
 
 
+def test_a_link_out_of_the_folder_is_told_unless_its_target_is_given_too(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "z.log").write_text("x\n")
+    (logs / "web" / "more").symlink_to(other)
+    (logs / "z.log").symlink_to(other / "z.log")
+    (logs / "gone.log").symlink_to(other / "gone.log")
+    found, missing = find_inputs([logs])
+    assert names(found, logs) == [*ALL, "z.log"], "a link to a file is that file"
+    assert [str(m) for m in missing] == [f"{logs}/web/more: is a link to a folder, which was not followed; give {other} too"]
+    found, missing = find_inputs([logs, other])
+    assert (found[-1] == other / "z.log" or found[0] == other / "z.log", missing) == (True, [])
+
+
+def test_what_is_no_file_is_not_opened(logs: Path) -> None:
+    """Opening a pipe that nobody writes to would wait for ever."""
+    os.mkfifo(logs / "pipe.log")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(logs / "socket.log"))
+        (logs / "zero.log").symlink_to("/dev/zero")
+        assert (names(find_inputs([logs])[0], logs), find_inputs([logs])[1]) == (ALL, [])
+        for name in ("pipe.log", "socket.log", "zero.log"):
+            assert [m.text for m in find_inputs([logs / name])[1]] == ["is neither a file nor a folder; pipe it in and give - instead"]
+
+
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
@@ -359,4 +409,4 @@ def test_a_case_inside_the_folder_is_not_its_own_input(logs: Path) -> None:
 
 def test_a_folder_cannot_be_opened_as_a_log(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        list(Stream(tmp_path).blocks())
+        list(Stream(Input(tmp_path)).blocks())

@@ -21,7 +21,7 @@ from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import FormatCatalog, load_format
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.reading import Context
-from breachscope.ingest.sources import Stream
+from breachscope.ingest.sources import Input, Stream
 from breachscope.ingest.trial import BOOKKEEPING, sample_headers
 from breachscope.schema import AUTH, DATA_ACCESS, NETWORK, WEB, Table
 from breachscope.timestamps import TimeForm, Zone, parse_times
@@ -175,7 +175,7 @@ def new_format(sample: Path, output: Path) -> None:
     """
     if output.exists():
         raise UsageError("exists already; choose another --output or remove it", path=output)
-    stream = Stream(sample)
+    stream = Stream(Input(sample))
     block = next(stream.blocks(), None)
     lines = split_lines(block, stream.encoding, stream.newline).frame["text"].head(_SAMPLE_LINES).to_list() if block else []
     text = draft_format(lines, f"drafted from {sample.name}")

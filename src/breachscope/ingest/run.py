@@ -32,6 +32,7 @@ import pyarrow as pa
 from breachscope import __version__
 from breachscope.case import MANIFEST, SOURCES, Case, Manifest, ParquetFile, Source, sha256_file
 from breachscope.errors import BreachscopeError, InputError
+from breachscope.ingest.archives import Archive, archive_kind, open_archive
 from breachscope.ingest.block import read_block
 from breachscope.ingest.clients import Forwarders
 from breachscope.ingest.engine import read_lines, sniff
@@ -42,7 +43,7 @@ from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.log_format import with_log_formats
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
-from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, compression_of, content_digests, find_inputs
+from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Input, Stream, compression_of, content_digests, find_inputs, most_content
 from breachscope.progress import Progress
 from breachscope.schema import EVENT_TABLES, REJECTS, REPEATING_FORMATS
 from breachscope.timestamps import YearTimeline, Zone, has_yearless_times, infer_years
@@ -78,6 +79,8 @@ class IngestOptions:
     """Settings of single sources; by default the case's ``sources.toml``, if it is there."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks whose X-Forwarded-For is believed."""
+    unbounded: bool = False
+    """Whether a compressed input is read to its end however far it expands."""
     block_bytes: int = BLOCK_BYTES
 
 
@@ -94,7 +97,7 @@ class IngestResult:
 class _Plan:
     """One input to be read, under the id that it has or gets; no event of it is later than ``reference``."""
 
-    path: Path
+    input: Input
     id: int
     reference: date
     settings: SourceSettings
@@ -120,38 +123,20 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
     manifest = case.read_manifest() or Manifest(today)
     _remove_uncommitted(case, manifest)
     settings = _Settings(options, {e.id: sha256_file(e.path) for e in known.entries}, today, usual, sources)
-    result = IngestResult()
     given = [_spool_stdin(case) if p == "-" else p for p in sorted({str(p) for p in paths})]
     inputs, missing = find_inputs(given, without=case.path)
-    result.errors += missing
-    for sentence in sources.idle([*map(str, inputs), *(s.path for s in manifest.sources)]):
-        progress.warn(sentence)
-    plans, manifest = _plan(manifest, inputs, settings, result)
+    work = _Ingest(case, catalog, options, progress, settings, manifest)
+    work.result.errors += missing
     case.write_manifest(manifest)
-    committed = time.monotonic()
     try:
-        for plan in plans:
-            reader = _SourceReader(case, plan, catalog, options, progress)
-            try:
-                source = replace(reader.read(), reading=settings.digest(plan.path, plan.reference))
-            except InputError as error:
-                result.errors.append(error)
-                continue
-            source = _without_copies(case, source, manifest)
-            source.check_lines()
-            if problem := _unusable(source):
-                result.errors.append(InputError(problem, path=source.path))
-            for note in source.notes:
-                progress.warn(f"{source.path}: {note}")
-            manifest = manifest.with_source(source)
-            result.added.append(source)
-            if time.monotonic() - committed > _COMMIT_SECONDS:
-                case.write_manifest(manifest)
-                committed = time.monotonic()
+        for path in inputs:
+            work.add(path)
     finally:
-        case.write_manifest(manifest)
-        _record(case, options, sources, result)
-    return result
+        case.write_manifest(work.manifest)
+        _record(case, options, sources, work.result)
+    for sentence in sources.idle([*work.seen, *(s.unpacked_path for s in work.manifest.sources)]):
+        progress.warn(sentence)
+    return work.result
 
 
 def _record(case: Case, options: IngestOptions, sources: SourcesFile, result: IngestResult) -> None:
@@ -171,7 +156,7 @@ def _record(case: Case, options: IngestOptions, sources: SourcesFile, result: In
 
 def _unusable(source: Source) -> str | None:
     """Why an input counts as one that could not be read: it broke off, or not one of its lines is in a known format."""
-    if source.lines and source.rejected == source.lines:
+    if source.problem is None and source.lines and source.rejected == source.lines:
         return f"not one of its {source.lines:,} lines could be read; see 'breachscope formats test', or write a format for --formats DIR"
     return source.problem
 
@@ -188,8 +173,8 @@ class _Settings:
     """As the command line has it."""
     sources: SourcesFile
 
-    def of(self, path: Path) -> SourceSettings:
-        return self.sources.settings_of(str(path), self.usual)
+    def of(self, path: str) -> SourceSettings:
+        return self.sources.settings_of(path, self.usual)
 
     def reference(self, known: Source | None) -> date:
         """The day that content is dated by: the one given, else the one on which it was first read."""
@@ -197,8 +182,8 @@ class _Settings:
             return self.today
         return date.fromisoformat(known.reference_date)
 
-    def digest(self, path: Path, reference: date) -> str:
-        parts = [__version__, self.of(path).as_json(), reference.isoformat(), list(self.options.log_formats), dict(self.formats)]
+    def digest(self, path: str, reference: date) -> str:
+        parts = [__version__, self.of(path).as_json(), reference.isoformat(), list(self.options.log_formats), dict(self.formats), self.options.unbounded]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -224,58 +209,165 @@ def _spool_stdin(case: Case) -> Path:
     return spooled.absolute()
 
 
-def _plan(manifest: Manifest, inputs: Sequence[Path], settings: _Settings, result: IngestResult) -> tuple[list[_Plan], Manifest]:
-    """Decide by content, never by name or time alone, which inputs are known, have grown, were renamed, or are new."""
-    plans: list[_Plan] = []
-    sizes = {s.size for s in manifest.sources}
-    gone: list[Source] | None = None
-    claimed: set[int] = set()
-    next_id = manifest.next_id
-    for path in inputs:
-        at_path = [s for s in manifest.sources if s.path == str(path)]
+class _Ingest:
+    """The inputs of one ingest, in turn. Which are known, have grown, were renamed or are new is decided by content, never by name or time alone."""
+
+    def __init__(self, case: Case, catalog: FormatCatalog, options: IngestOptions, progress: Progress, settings: _Settings, manifest: Manifest) -> None:
+        self.case, self.catalog, self.options, self.progress, self.settings, self.manifest = case, catalog, options, progress, settings, manifest
+        self.result = IngestResult()
+        self.seen: list[str] = []
+        """Where each input stands, for the globs of ``sources.toml``."""
+        self._sizes = {s.size for s in manifest.sources}
+        self._displaced: list[Source] | None = None
+        self._claimed: set[int] = set()
+        self._next_id = manifest.next_id
+        self._committed = time.monotonic()
+
+    def add(self, path: Path) -> None:
+        """Read a file, or all members of an archive, unless they are known."""
+        most_bytes = None
         try:
+            at_path = [s for s in self.manifest.sources if s.file == path]
             size = path.stat().st_size
-            digest = sha256_file(path) if at_path or size in sizes else None
-            same = next((s for s in at_path if s.sha256 == digest), None)
-            grown = None if same else next((s for s in at_path if s.size < size and sha256_file(path, s.size) == s.sha256), None)
-            if not (same or grown):
-                gone = [s for s in manifest.sources if _was_displaced(s)] if gone is None else gone
-                free = [s for s in gone if s.id not in claimed]
-                same = next((s for s in free if s.sha256 == digest), None)
-                grown = None if same else _displaced_beginning(path, free)
+            digest = sha256_file(path) if at_path or size in self._sizes else None
+            members = [s for s in at_path if s.sha256 == digest and s.members is not None]
+            if members and len(members) == members[0].members and all(map(self._is_current, members)):
+                self.seen += [s.unpacked_path for s in members]
+                self.result.unchanged += members
+                return
+            most_bytes = None if self.options.unbounded else most_content(size)
+            with open_archive(path, self.case.spooled, most_bytes) as archive:
+                if archive is None:
+                    self._add(Input(path), digest, most_bytes)
+                else:
+                    self._add_members(path, archive, digest or sha256_file(path), most_bytes)
         except OSError as error:
-            result.errors.append(InputError(f"cannot be read ({error.strerror}); check its permissions", path=path))
-            continue
+            self.result.errors.append(InputError(f"cannot be read ({error.strerror}); check its permissions", path=path))
+        except InputError as error:
+            self.result.errors.append(error)
+
+    def _is_current(self, source: Source) -> bool:
+        """Whether it was read with the same settings."""
+        return source.reading == self.settings.digest(source.unpacked_path, self.settings.reference(source))
+
+    def _add_members(self, path: Path, archive: Archive, digest: str, most_bytes: int | None) -> None:
+        """Read the members of an archive; together they may expand to ``most_bytes``. What keeps the archive itself from being read takes its place, too."""
+        is_told = archive.problem is not None or not archive.members
+        count = len(archive.members) + is_told
+        for member in archive.members:
+            source = self._add(Input(path, member), digest, most_bytes, count)
+            if most_bytes is not None:
+                most_bytes -= source.content_size if source else 0
+        if is_told:
+            self._add(Input(path), digest, most_bytes, count, archive.problem or "holds no files")
+
+    def _add(self, given: Input, digest: str | None, most_bytes: int | None, members: int | None = None, problem: str | None = None) -> Source | None:
+        """Read one input, unless it is known. Returns its source; None where an error was told instead."""
+        plan, known = self._planned(given, digest)
+        if known is not None:
+            self.manifest = self.manifest.with_source(known)
+            self.result.unchanged.append(known)
+            return known
+        reader = _SourceReader(self.case, plan, self.catalog, self.options, self.progress, most_bytes)
+        try:
+            source = reader.read() if problem is None else _unread(plan, problem)
+        except InputError as error:
+            if members is None:
+                self.result.errors.append(error)
+                return None
+            source = _unread(plan, error.text)
+        if members is not None:
+            source = replace(source, sha256=digest or "", size=given.file.stat().st_size, members=members, member=given.member.name if given.member else None)
+        source = replace(source, reading=self.settings.digest(given.unpacked_path, plan.reference))
+        source = _without_copies(self.case, source, self.manifest)
+        source.check_lines()
+        if fault := _unusable(source):
+            self.result.errors.append(InputError(fault, path=source.path))
+        for note in source.notes:
+            self.progress.warn(f"{source.path}: {note}")
+        self.manifest = self.manifest.with_source(source)
+        self.result.added.append(source)
+        if reader.stream.was_truncated:
+            self._displaced_now().append(source)  # what it held stands in its rotated copy, whose turn may come
+        if time.monotonic() - self._committed > _COMMIT_SECONDS:
+            self.case.write_manifest(self.manifest)
+            self._committed = time.monotonic()
+        return source
+
+    def _planned(self, given: Input, digest: str | None) -> tuple[_Plan, Source | None]:
+        """How to read an input, and its source where it need not be read."""
+        place = given.place
+        self.seen.append(given.unpacked_path)
+        at_path = [s for s in self.manifest.sources if s.path == place and s.id not in self._claimed]
+        same = next((s for s in at_path if s.sha256 == digest), None)
+        grown = None
+        if same is None and given.member is None:
+            size = given.file.stat().st_size
+            grown = next((s for s in at_path if s.size < size and s.members is None and sha256_file(given.file, s.size) == s.sha256), None)
+        if not (same or grown):
+            free = [s for s in self._displaced_now() if s.id not in self._claimed]
+            member = given.member.name if given.member else None
+            same = next((s for s in free if s.sha256 == digest and s.member == member), None)
+            grown = None if same else _displaced_beginning(given, free)
         known = same or grown
-        reference = settings.reference(same)
+        reference = self.settings.reference(same)
         if known:
-            claimed.add(known.id)
-        if same and same.reading == settings.digest(path, reference):
-            moved = replace(same, path=str(path), name=path.name)
-            manifest = manifest.with_source(moved)
-            result.unchanged.append(moved)
-            continue
-        plans.append(_Plan(path, known.id if known else next_id, reference, settings.of(path)))
-        next_id += known is None
-    return plans, manifest
+            self._claimed.add(known.id)
+        plan = _Plan(given, known.id if known else self._next_id, reference, self.settings.of(given.unpacked_path))
+        self._next_id += known is None
+        if same and same.reading == self.settings.digest(given.unpacked_path, reference):
+            return plan, replace(same, path=place, name=given.name)
+        return plan, None
+
+    def _displaced_now(self) -> list[Source]:
+        """Sources whose content no longer stands where it was read before this ingest."""
+        if self._displaced is None:
+            self._displaced = [s for s in self.manifest.sources if s not in self.result.added and _was_displaced(s)]
+        return self._displaced
 
 
 def _was_displaced(source: Source) -> bool:
     """Whether a source's content no longer stands where it was read: its file was rotated, renamed, replaced or removed."""
-    path = Path(source.path)
     try:
-        return path.stat().st_size != source.size or sha256_file(path) != source.sha256
+        size = source.file.stat().st_size
+        is_there = size >= source.size if source.members is None else size == source.size
+        return not is_there or sha256_file(source.file, source.size) != source.sha256
     except OSError:
         return True
 
 
-def _displaced_beginning(path: Path, displaced: Sequence[Source]) -> Source | None:
-    """The source whose content this file begins with: the same log after rotation, grown or compressed in between."""
+def _displaced_beginning(given: Input, displaced: Sequence[Source]) -> Source | None:
+    """The source whose content this input begins with: the same log after rotation, grown or compressed in between."""
     candidates = [s for s in displaced if s.content_size > 0 and s.duplicate_of is None]
     if not candidates:
         return None
-    found = content_digests(path, {s.content_size for s in candidates})
+    try:
+        found = content_digests(given, {s.content_size for s in candidates})
+    except InputError:
+        return None  # told when it is read
     return next((s for s in candidates if found.get(s.content_size) == s.content_sha256), None)
+
+
+def _unread(plan: _Plan, problem: str) -> Source:
+    """What the manifest says of a member, or of an archive, that cannot be read."""
+    return Source(
+        id=plan.id,
+        path=plan.input.place,
+        name=plan.input.name,
+        sha256="",
+        content_sha256=hashlib.sha256().hexdigest(),
+        size=0,
+        mtime=_mtime(plan.input.file),
+        compression="none",
+        encoding="utf-8",
+        newline="LF",
+        reference_date=plan.reference.isoformat(),
+        problem=problem,
+    )
+
+
+def _mtime(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
 
 
 def _without_copies(case: Case, source: Source, manifest: Manifest) -> Source:
@@ -308,13 +400,13 @@ class _BlockResult:
 class _SourceReader:
     """Reads one input to the end and writes what it holds."""
 
-    def __init__(self, case: Case, plan: _Plan, catalog: FormatCatalog, options: IngestOptions, progress: Progress) -> None:
+    def __init__(self, case: Case, plan: _Plan, catalog: FormatCatalog, options: IngestOptions, progress: Progress, most_bytes: int | None) -> None:
         self.case, self.plan, self.catalog, self.options, self.progress = case, plan, catalog, options, progress
         self.settings = plan.settings
         self.zone = plan.settings.tz
         only = catalog[plan.settings.format] if plan.settings.format else None
         self.fmt = catalog["syslog"] if only and only.kind == "syslog" else only
-        self.stream = Stream(plan.path, block_bytes=options.block_bytes)
+        self.stream = Stream(plan.input, block_bytes=options.block_bytes, most_bytes=most_bytes)
         self.confidence = 0.0
         self.years: YearTimeline | None = None
         self.unreadable: str | None = None
@@ -325,23 +417,20 @@ class _SourceReader:
 
     def read(self) -> Source:
         """Read and write everything; the returned source is not yet in the manifest."""
-        try:
-            stat = self.plan.path.stat()
-        except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror}); check its permissions", path=self.plan.path) from error
-        self.progress.start(self.plan.path.name, stat.st_size)
+        member, mtime = self.plan.input.member, _mtime(self.plan.input.file)
+        self.progress.start(self.plan.input.name, member.size if member else self.plan.input.file.stat().st_size)
         with _Outputs(self.case, self.plan.id, self.settings) as outputs:
             totals = self._read_blocks(outputs)
         self.progress.finish()
         return Source(
             id=self.plan.id,
-            path=str(self.plan.path),
-            name=self.plan.path.name,
+            path=self.plan.input.place,
+            name=self.plan.input.name,
             sha256=self.stream.stored_digest,
             content_sha256=self.stream.content_digest,
             content_size=self.stream.content_size,
             size=self.stream.size,
-            mtime=datetime.fromtimestamp(stat.st_mtime, UTC).isoformat(),
+            mtime=mtime,
             compression=self.stream.compression,
             encoding=self.stream.encoding,
             newline=self.stream.records or {b"\n": "LF", b"\r": "CR"}[self.stream.newline],
@@ -416,8 +505,10 @@ class _SourceReader:
         sample = lines if len(lines) <= _SAMPLE_LINES else lines.gather_every(len(lines) // _SAMPLE_LINES).head(_SAMPLE_LINES)
         chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else (), block.data)
         self.fmt = self.fmt or chosen
-        inner = compression_of(block.data)
-        if chosen is None and inner != "none":
+        inner, archive = compression_of(block.data), archive_kind(block.data)
+        if archive:
+            self.unreadable = f"is a {archive} archive; nothing was read from it: unpack it and give what it holds"
+        elif chosen is None and inner != "none":
             self.unreadable = f"holds a further {inner} stream; nothing was read from it: decompress it once and give the result"
         elif chosen is None and _looks_binary(block.data):
             self.unreadable = "is not a text log but binary data; nothing was read from it"
@@ -428,9 +519,11 @@ class _SourceReader:
             return Context(self.plan.id, self.zone, headers=headers, trusted_proxies=self.settings.trusted_proxies)
         with self._years_lock:
             if not self._years_sought:
-                scan = Stream(self.plan.path, is_hashed=False, block_bytes=self.options.block_bytes)
+                scan = Stream(self.plan.input, is_hashed=False, block_bytes=self.options.block_bytes, most_bytes=self.stream.most_bytes)
                 chunks = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
-                self.years = infer_years(chunks, reference=self.plan.reference, year=self.settings.year, file_name=self.plan.path.name)
+                self.years = infer_years(chunks, reference=self.plan.reference, year=self.settings.year, file_name=Path(self.plan.input.place).name)
+                if scan.file_id != self.stream.file_id:
+                    raise InputError("was replaced by another file while it was read, as rotation does; ingest again", path=self.plan.input.place)
                 self._years_sought = True
         return Context(self.plan.id, self.zone, self.years, headers, self.settings.trusted_proxies)
 
@@ -440,7 +533,9 @@ class _SourceReader:
             row = {"source": self.plan.id, "line": block.first_line, "reason": reason, "raw": block.data[:KEPT_OF_LONG_LINE], "raw_bytes": block.overlong_bytes}
             return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
-        reading = self._read_as_formats(lines, headers)
+        reading = self._read_as_formats(lines, headers) if not block.is_cut else Reading()
+        if block.is_cut:
+            reading.reject(lines.frame["line"], "the input breaks off within this line")
         reading.events = [(table, format_id, self._dated(rows, reading)) for table, format_id, rows in reading.events]
         frames: dict[str, list[pl.DataFrame]] = {}
         formats: Counter[str] = Counter()

@@ -9,10 +9,12 @@ import hashlib
 import lzma
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from io import FileIO
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +37,74 @@ _DECOMPRESSION_ERRORS = (EOFError, lzma.LZMAError, zstandard.ZstdError, IsalErro
 _STORED_BYTES = 64 << 10
 _PIECE_BYTES = 128 << 10
 """Decompressed at a time: a damaged stream loses less than this before the damage, and a small bomb cannot fill the memory."""
-_ZSTD_STORED_BYTES = 8 << 10
+_ZSTD_STORED_BYTES = 2 << 10
+_MOST_LINES = 1 << 20
+"""In one block: a line costs memory however short it is."""
 _CACHED_BYTES = 1 << 20
+_LEAST_BOUND_BYTES = 1 << 30
+_MOST_EXPANSION = 1000
+"""Most logs are compressed to a twentieth up to a hundredth; xz -9e brought the checks of a load balancer, one every 5 s, to a four-hundredth."""
+
+
+def most_content(size: int) -> int:
+    """Bytes of content that a file of ``size`` bytes as stored may expand to before it is taken for a decompression bomb."""
+    return max(_LEAST_BOUND_BYTES, _MOST_EXPANSION * size)
+
+
+class UnreadableError(Exception):
+    """What stands in an archive cannot be read any further; the text says why."""
+
+
+class Readable(Protocol):
+    """Bytes one after the other; reading may raise OSError or UnreadableError."""
+
+    def read(self, length: int, /) -> bytes: ...
+
+
+class Member(Protocol):
+    """A file inside an archive."""
+
+    @property
+    def name(self) -> str:
+        """Its path in the archive, told apart from others of the same name."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, as far as the archive tells them."""
+
+    def open(self) -> AbstractContextManager[Readable]:
+        """Its bytes from the beginning. Raises UnreadableError where they cannot be had."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What is read as one: a file, or a member of an archive."""
+
+    file: Path
+    member: Member | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands: the file's path, with the member behind ``!``."""
+        return f"{self.file}!{self.member.name}" if self.member else str(self.file)
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.name}!{self.member.name}" if self.member else self.file.name
+
+    @property
+    def unpacked_path(self) -> str:
+        """Where it would stand if its archive were a folder."""
+        return f"{self.file}/{self.member.name}" if self.member else str(self.file)
+
+    def open(self) -> AbstractContextManager[Readable]:
+        """Its bytes as stored. Raises InputError when it cannot be opened."""
+        try:
+            return self.file.open("rb", buffering=0) if self.member is None else self.member.open()
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror}); check the path and its permissions", path=self.place) from error
+        except UnreadableError as error:
+            raise InputError(str(error), path=self.place) from error
 
 
 @dataclass(frozen=True)
@@ -53,6 +121,8 @@ class Block:
     overlong_bytes: int | None = None
     seen: Survey | None = None
     """What the data are made of, where that was looked at already."""
+    is_cut: bool = False
+    """Whether it is one line within which the input breaks off."""
 
 
 def find_bytes(data: bytes, *wanted: int) -> npt.NDArray[np.int64]:
@@ -71,7 +141,7 @@ def find_bytes(data: bytes, *wanted: int) -> npt.NDArray[np.int64]:
 class Stream:
     """One input being read. Iterate :meth:`blocks` to the end; then the digests, sizes and ``problem`` are final."""
 
-    path: Path
+    input: Input
     compression: str = "none"
     encoding: Encoding = "utf-8"
     newline: bytes = b"\n"
@@ -91,6 +161,12 @@ class Stream:
     """Whether the digests are wanted; a second look at the same input does without."""
     block_bytes: int = BLOCK_BYTES
     max_line_bytes: int = MAX_LINE_BYTES
+    most_bytes: int | None = None
+    """Where the content goes on behind so many bytes it is not read any further, for it may never end."""
+    file_id: tuple[int, int] | None = None
+    """Device and number of the file that was opened; None for a member."""
+    was_truncated: bool = False
+    """Whether the file became shorter while it was read."""
     _bytes_out: int = 0
     _stored: _HashingReader | None = None
 
@@ -102,41 +178,65 @@ class Stream:
     @property
     def is_seekable(self) -> bool:
         """Whether an offset into the lines is an offset into the file."""
-        return self.compression == "none" and not self.encoding.startswith("utf-16") and self.records is None
+        is_plain = self.compression == "none" and not self.encoding.startswith("utf-16")
+        return is_plain and self.records is None and self.input.member is None
 
     def blocks(self) -> Iterator[Block]:
         """Read the input once. Raises InputError when it cannot be opened; later trouble becomes ``problem``."""
-        with _open(self.path) as handle:
+        with self.input.open() as handle:
             stored = self._stored = _HashingReader(handle, is_hashed=self.is_hashed)
-            head = self._read_stored(stored)
-            self.compression = compression_of(head)
-            content_hash = stored.digest if self.compression == "none" else hashlib.sha256()
-            chunks = self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
-            if self.compression != "none" and self.is_hashed:
+            stat = os.fstat(handle.fileno()) if isinstance(handle, FileIO) else None
+            self.file_id = (stat.st_dev, stat.st_ino) if stat else None
+            content_hash = hashlib.sha256()
+            chunks = self._content(stored)
+            if self.compression == "none" and self.input.member is None:
+                content_hash = stored.digest
+            elif self.is_hashed:
                 chunks = _hashed(chunks, content_hash)
             yield from self._cut(self._as_lines(chunks))
-            while self._read_stored(stored):
+            while self.input.member is None and self._read_stored(stored):
                 pass  # what follows a broken stream still belongs to the file's digest
+            if isinstance(handle, FileIO) and os.fstat(handle.fileno()).st_size < stored.count:
+                self.was_truncated = True
+                self.problem = self.problem or f"was truncated while it was read, {stored.count:,} bytes of it: give its rotated copy too, where there is one"
             self.size = stored.count
-            self.content_size = stored.count if self.compression == "none" else self._bytes_out
             self.stored_digest = stored.digest.hexdigest()
             self.content_digest = content_hash.hexdigest()
 
     def content(self) -> Iterator[bytes]:
         """The decompressed bytes, as far as they can be read. Raises InputError when the input cannot be opened."""
-        with _open(self.path) as handle:
-            stored = _HashingReader(handle, is_hashed=False)
-            head = self._read_stored(stored)
-            self.compression = compression_of(head)
-            yield from self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head)
+        with self.input.open() as handle:
+            yield from self._content(_HashingReader(handle, is_hashed=False))
+
+    def _content(self, stored: _HashingReader) -> Iterator[bytes]:
+        """The decompressed bytes up to the bound; what compresses them is known at once."""
+        head = self._read_stored(stored)
+        self.compression = compression_of(head)
+        return self._bounded(self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head))
+
+    def _bounded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            left = None if self.most_bytes is None else self.most_bytes - self.content_size
+            if left is not None and len(chunk) > left:
+                self.content_size += left
+                yield chunk[:left]
+                self.problem = (
+                    f"expands to more than {self.content_size:,} bytes, as a decompression bomb does; what follows was not read: "
+                    "if it is a log, give --unbounded"
+                )
+                return
+            self.content_size += len(chunk)
+            yield chunk
 
     def _read_stored(self, stored: _HashingReader, length: int = _STORED_BYTES) -> bytes:
-        """The next bytes as stored; an error of the disk or the network share ends the input and becomes its problem."""
+        """The next bytes as stored; an error of the disk, the network share or the archive ends the input and becomes its problem."""
         try:
             return stored.read(length)
         except OSError as error:
             self.problem = f"reading failed after {stored.count:,} bytes ({error.strerror}); what follows is not known"
-            return b""
+        except UnreadableError as error:
+            self.problem = str(error)
+        return b""
 
     def _plain(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
         yield head
@@ -188,7 +288,7 @@ class Stream:
             if len(head) >= _SNIFF_BYTES:
                 break
         chunks = chain([head], chunks)
-        records = binary_records(head, self.path)
+        records = binary_records(head, Path(self.input.place))
         if records is None:
             self.encoding, bom = detect_encoding(head)
             if self.encoding.startswith("utf-16"):
@@ -240,16 +340,35 @@ class Stream:
                 data, rest = b"".join((*pending, last[:end])), last[end:]
                 pending, held = [rest], len(rest)
                 if data:
-                    seen = survey(data, self.newline)
-                    yield self._block(line, offset, data, seen=seen)
-                    line, offset = line + seen.newlines, offset + len(data)
+                    for part, seen in self._of_few_lines(data):
+                        yield self._block(line, offset, part, seen=seen)
+                        line, offset = line + seen.newlines, offset + len(part)
                 elif held >= self.max_line_bytes:
                     overlong = held
                     pending = [rest[:KEPT_OF_LONG_LINE]]
         if held:
             data = b"".join(pending)
             self.lacks_final_newline = overlong > 0 or not data.endswith(self.newline)
-            yield self._block(line, offset, data, overlong or None)
+            if overlong:
+                yield self._block(line, offset, data, overlong)
+                return
+            whole = data.rfind(self.newline) + 1 if self.problem else len(data)
+            for part, seen in self._of_few_lines(data[:whole]):
+                yield self._block(line, offset, part, seen=seen)
+                line, offset = line + seen.newlines, offset + len(part)
+            if whole < len(data):
+                yield replace(self._block(line, offset, data[whole:]), is_cut=True)
+
+    def _of_few_lines(self, data: bytes) -> Iterator[tuple[bytes, Survey]]:
+        """Lines in parts of at most ``_MOST_LINES``, and what each part is made of."""
+        seen = survey(data, self.newline)
+        if seen.newlines <= _MOST_LINES:
+            if data:
+                yield data, seen
+            return
+        ends = find_bytes(data, self.newline[0])[_MOST_LINES - 1 :: _MOST_LINES] + 1
+        for begin, end in pairwise(dict.fromkeys([0, *ends.tolist(), len(data)])):
+            yield data[begin:end], survey(data[begin:end], self.newline)
 
     def _block(self, line: int, offset: int, data: bytes, overlong: int | None = None, seen: Survey | None = None) -> Block:
         self.index.append((line, offset))
@@ -259,7 +378,7 @@ class Stream:
 class _HashingReader:
     """Passes bytes through, counting and hashing them."""
 
-    def __init__(self, handle: IO[bytes], *, is_hashed: bool) -> None:
+    def __init__(self, handle: Readable, *, is_hashed: bool) -> None:
         self._handle = handle
         self._is_hashed = is_hashed
         self.digest = hashlib.sha256()
@@ -273,8 +392,8 @@ class _HashingReader:
         return chunk
 
 
-class _Member(Protocol):
-    """One compressed stream of a file that may hold several, as the standard library's decompressors read it."""
+class _Decompressor(Protocol):
+    """For one compressed stream of a file that may hold several, as the standard library's decompressors read it."""
 
     @property
     def eof(self) -> bool: ...
@@ -285,7 +404,7 @@ class _Member(Protocol):
     def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
 
 
-class _ZstdMember:
+class _ZstdDecompressor:
     """A zstd frame, fed little by little, for its decompressor cannot bound what it gives back."""
 
     def __init__(self) -> None:
@@ -310,19 +429,12 @@ class _ZstdMember:
         return self._frame.decompress(data[:_ZSTD_STORED_BYTES])
 
 
-_DECOMPRESSORS: Mapping[str, Callable[[], _Member]] = {
-    "gzip": lambda: cast("_Member", IgzipDecompressor(flag=DECOMP_GZIP)),
+_DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
+    "gzip": lambda: cast("_Decompressor", IgzipDecompressor(flag=DECOMP_GZIP)),
     "bzip2": bz2.BZ2Decompressor,
     "xz": lzma.LZMADecompressor,
-    "zstd": _ZstdMember,
+    "zstd": _ZstdDecompressor,
 }
-
-
-def _open(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb", buffering=0)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror}); check the path and its permissions", path=path) from error
 
 
 def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
@@ -349,13 +461,13 @@ def _newline(head: bytes) -> bytes:
     return b"\r" if b"\r" in head and b"\n" not in head else b"\n"
 
 
-def content_digests(path: Path, sizes: Collection[int]) -> dict[int, str]:
+def content_digests(given: Input, sizes: Collection[int]) -> dict[int, str]:
     """SHA-256 of the first ``size`` decompressed bytes, for each of ``sizes`` that the content reaches; one pass, no further than needed."""
     wanted = sorted(sizes)
     found: dict[int, str] = {}
     digest = hashlib.sha256()
     at = 0
-    for chunk in Stream(path).content():
+    for chunk in Stream(given).content():
         start = 0
         while wanted and wanted[0] - at <= len(chunk) - start:
             taken = wanted[0] - at
@@ -372,16 +484,18 @@ def content_digests(path: Path, sizes: Collection[int]) -> dict[int, str]:
 def find_inputs(paths: Sequence[str | Path], without: Path | None = None) -> tuple[list[Path], list[InputError]]:
     """Files behind paths, folders and globs, sorted and each once; and a complaint for every path that leads nowhere.
 
-    Folders are walked without following links to folders, so that loops cannot trap the walk, and without entering
-    the folder ``without``: a case never reads its own files, unless they are named one by one.
+    Folders are walked without following links to folders, so that loops cannot trap the walk; a link that leads out of all
+    that was given is complained of. Nor is the folder ``without`` entered: a case never reads its own files, unless they
+    are named one by one.
     """
     found: set[Path] = set()
     missing: list[InputError] = []
+    links: list[Path] = []
     for given in paths:
         path = Path(given)
         try:
             if path.is_dir():
-                found.update(_walk(path, without, missing))
+                found.update(_walk(path, without, missing, links))
             elif path.is_file():
                 found.add(path.absolute())
             elif path.exists():
@@ -392,11 +506,16 @@ def find_inputs(paths: Sequence[str | Path], without: Path | None = None) -> tup
                 missing.append(InputError("does not exist; check the path", path=path))
         except (OSError, ValueError) as error:
             missing.append(InputError(f"cannot be read ({getattr(error, 'strerror', None) or error}); check the path and its permissions", path=path))
+    walked = [Path(given).resolve() for given in paths if Path(given).is_dir()]
+    for link in sorted(set(links)):
+        target = link.resolve()
+        if not any(target.is_relative_to(folder) for folder in walked):
+            missing.append(InputError(f"is a link to a folder, which was not followed; give {target} too", path=link))
     return sorted(found), missing
 
 
-def _walk(folder: Path, without: Path | None, missing: list[InputError]) -> list[Path]:
-    """All files in a folder; what cannot be entered is complained of."""
+def _walk(folder: Path, without: Path | None, missing: list[InputError], links: list[Path]) -> list[Path]:
+    """All files in a folder; what cannot be entered is complained of, and ``links`` to folders are gathered."""
     files: list[Path] = []
     locked: list[InputError] = []
 
@@ -407,6 +526,7 @@ def _walk(folder: Path, without: Path | None, missing: list[InputError]) -> list
         if without is not None and Path(inner).resolve() == without.resolve():
             folders.clear()
             continue
+        links += [path.absolute() for name in folders if (path := Path(inner) / name).is_symlink()]
         files += [path.absolute() for name in names if (path := Path(inner) / name).is_file()]
     if not files and not locked:
         locked.append(InputError("is an empty folder; there is nothing to ingest", path=folder))
@@ -418,10 +538,10 @@ def read_lines_at(stream: Stream, index: Sequence[tuple[int, int]], line: int) -
     """The raw bytes of one line (without its line end), found through the sparse ``index``; None when there is no such line."""
     first, offset = next(((n, o) for n, o in reversed(index) if n <= line), (1, 0))
     if stream.is_seekable:
-        with _open(stream.path) as handle:
+        with stream.input.file.open("rb", buffering=0) as handle:
             handle.seek(offset)
             return _nth_line(iter(lambda: handle.read(1 << 20), b""), stream.newline, line - first)
-    for block in Stream(stream.path, is_hashed=False).blocks():
+    for block in Stream(stream.input, is_hashed=False).blocks():
         if block.first_line <= line < block.first_line + max(block.data.count(stream.newline), 1):
             return _nth_line(iter([block.data]), stream.newline, line - block.first_line)
     return None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from breachscope.case import Case, Source, sha256_file
 from breachscope.errors import CaseError, UsageError
+from breachscope.ingest.archives import find_member
 from breachscope.ingest.encoding import Encoding, decode_line
-from breachscope.ingest.sources import Stream, read_lines_at
+from breachscope.ingest.sources import Input, Stream, read_lines_at
 from breachscope.schema import locate_event
 
 _HASHED_BYTES = 256 << 20
@@ -48,12 +48,13 @@ def read_raw_line(case: Case, event_id: int) -> RawLine:
     copies = [source, *(s for s in sources if s is not source and s.content_sha256 == source.content_sha256)]
     holder = next((s for s in copies if _is_intact(s)), None)
     if holder is None:
-        state = "was changed after the ingest; see 'breachscope verify'" if Path(source.path).is_file() else "is gone; put the original back to trace its lines"
+        state = "was changed after the ingest; see 'breachscope verify'" if source.file.is_file() else "is gone; put the original back to trace its lines"
         raise CaseError(state, path=source.path)
     index = next((path for s in copies if (path := case.path / f"index/{s.id}.parquet").is_file()), None)
     blocks = pq.read_table(index).to_pydict() if index else {"line": [1], "offset": [0]}
     newline, records = b"\r" if holder.newline == "CR" else b"\n", None if holder.newline in ("LF", "CR") else holder.newline
-    stream = Stream(Path(holder.path), holder.compression, _encoding(holder), newline, records=records)
+    given = Input(holder.file) if holder.member is None else find_member(holder.file, holder.member)
+    stream = Stream(given, holder.compression, _encoding(holder), newline, records=records)
     raw = read_lines_at(stream, list(zip(blocks["line"], blocks["offset"], strict=True)), line)
     if raw is None:
         raise CaseError(f"no longer has line {line}: it was changed after the ingest; see 'breachscope verify'", path=holder.path)
@@ -62,7 +63,7 @@ def read_raw_line(case: Case, event_id: int) -> RawLine:
 
 def _is_intact(source: Source) -> bool:
     """Whether an input still begins with the bytes that were ingested; a large one with its old size and time is believed."""
-    path = Path(source.path)
+    path = source.file
     try:
         stat = path.stat()
         if stat.st_size < source.size:

@@ -16,7 +16,7 @@ from breachscope.ingest.formats import Format, FormatCatalog, Sample
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.reading import UNREAD, Context, Reading
-from breachscope.ingest.sources import Stream
+from breachscope.ingest.sources import Input, Stream
 from breachscope.timestamps import infer_years
 
 BOOKKEEPING = ("event_id", "source", "line", "format")
@@ -85,7 +85,7 @@ def _filled(row: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, 
 
 def try_format(path: Path, catalog: FormatCatalog) -> Trial:
     """Read the first lines of ``path`` in the format that fits them best. Raises InputError when it cannot be opened."""
-    stream = Stream(path)
+    stream = Stream(Input(path))
     block = next(stream.blocks(), None)
     if block is None:
         return Trial(None, 0.0, stream.encoding, 0)
