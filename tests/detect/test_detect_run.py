@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,29 @@ def test_a_long_run_is_one_finding_with_its_peak_and_count(tmp_path: Path, catal
     rows = failures(500, step=30)
     (found,) = [r for r in detect(make_case(tmp_path / "case", ("auth", rows)), catalog, "auth/brute-force").findings.to_pylist() if r["actor_kind"] == "ip"]
     assert (found["events"], found["measure"], found["threshold"]) == (500, 121.0, 20.0), "closed window of 60 min holds 121 events 30 s apart"
+
+
+def recorded(rows: Sequence[Row], late: float = 0.4) -> list[Row]:
+    """The same logins as wtmp and btmp keep them."""
+    return [{**r, "ts": r["ts"] + timedelta(seconds=late), "service": "utmp"} for r in rows if isinstance(r["ts"], datetime)]
+
+
+@pytest.mark.parametrize("late", [-2, 0.4, 4])
+def test_a_login_in_btmp_counts_once_beside_the_log_that_tells_it_too(tmp_path: Path, catalog: Catalog, late: float) -> None:
+    rows = failures(15)
+    for name, sources in (("log", [rows]), ("btmp", [recorded(rows)]), ("both", [rows, recorded(rows, late)]), ("twice", [recorded(rows), recorded(rows)])):
+        case = make_case(tmp_path / name, *(("auth", r) for r in sources))
+        detection = detect(case, catalog, "auth/brute-force", parameters={"auth/brute-force": {"failures": "15"}})
+        assert [r["measure"] for r in detection.findings.to_pylist() if r["actor_kind"] == "ip"] == [15.0], name
+
+
+def test_logins_that_only_btmp_holds_count_beside_others(tmp_path: Path, catalog: Catalog) -> None:
+    """Somebody removed lines of the log, or another account, address or moment was meant."""
+    rows = failures(15)
+    others = [*recorded(failures(1, 7)), *recorded(failures(1, 0, user="admin")), *recorded(rows[10:])]
+    case = make_case(tmp_path / "case", ("auth", rows[:10]), ("auth", others))
+    detection = detect(case, catalog, "auth/brute-force", parameters={"auth/brute-force": {"failures": "15"}})
+    assert [r["measure"] for r in detection.findings.to_pylist() if r["actor_kind"] == "ip"] == [17.0]
 
 
 def test_parameters_change_the_threshold_and_are_written_down(tmp_path: Path, catalog: Catalog) -> None:

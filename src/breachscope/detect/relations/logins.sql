@@ -1,9 +1,23 @@
 -- table: one row = one login, from an authentication log or read from a web log
 -- A web login that an authentication log tells too (same address within 5 seconds) counts once, as the latter, for it knows the account.
+-- A login in wtmp, btmp or utmp that the log of the program behind it tells too (same account, address and outcome within 5 seconds)
+-- counts once, as the latter, for it knows the reason; one that stands in several of these files counts once.
 -- is_typo: one of at most 3 failures in a row that the same account from the same address made good within 30 minutes.
-WITH told AS (
-    SELECT 'auth' AS event_table, event_id, ts, "user", client_ip, session, user_agent, outcome, reason, service, coalesce(attempts, 1) AS attempts
+WITH written AS (
+    SELECT 'auth' AS event_table, event_id, ts, "user", client_ip, session, user_agent, outcome, reason, service, coalesce(attempts, 1) AS attempts,
+        [coalesce("user", ''), coalesce(client_ip, ''), outcome] AS login, source
     FROM auth WHERE action = 'logon' AND outcome IN ('success', 'failure')
+), logged AS (
+    SELECT login, ts FROM written WHERE service IS DISTINCT FROM 'utmp'
+), utmp_only AS (
+    SELECT w.* FROM written AS w
+    ASOF LEFT JOIN logged AS before ON w.login = before.login AND w.ts >= before.ts
+    ASOF LEFT JOIN logged AS after ON w.login = after.login AND w.ts <= after.ts
+    WHERE w.service = 'utmp' AND coalesce(w.ts - before.ts > INTERVAL 5 SECOND, true) AND coalesce(after.ts - w.ts > INTERVAL 5 SECOND, true)
+    QUALIFY w.source = min(w.source) OVER (PARTITION BY w.login, w.ts)
+), told AS (
+    SELECT * EXCLUDE (login, source) FROM written WHERE service IS DISTINCT FROM 'utmp'
+    UNION ALL SELECT * EXCLUDE (login, source) FROM utmp_only
 ), web_only AS (
     SELECT w.* FROM web_logins AS w
     ASOF LEFT JOIN (SELECT client_ip, ts FROM told) AS before ON w.client_ip = before.client_ip AND w.ts >= before.ts
