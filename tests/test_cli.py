@@ -426,6 +426,23 @@ def test_terminal_escapes_in_logs_do_not_reach_the_terminal(tmp_path: Path) -> N
     assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_trusted_proxies_come_from_the_settings_unless_the_command_line_names_some(tmp_path: Path) -> None:
+    told = GOOD.replace("192.0.2.9 ", "10.0.0.8 ").rstrip("\n") + ' "203.0.113.7"\n'
+    (tmp_path / "access.log").write_text(told)
+    (tmp_path / "breachscope.toml").write_text('[ingest]\ntrusted_proxies = ["10.0.0.0/8"]\n')
+
+    def client(*arguments: object) -> str:
+        done = breachscope(*arguments, "access.log", "--case", "case", cwd=tmp_path)
+        assert done.returncode == DONE, done.stderr
+        return breachscope("query", "SELECT client_ip FROM web", "--case", "case", "--format", "csv", cwd=tmp_path).stdout.splitlines()[1]
+
+    assert [client(*a) for a in (["ingest"], ["ingest", "--trusted-proxy", "10.9.9.9"], ["run"])] == ["203.0.113.7", "10.0.0.8", "203.0.113.7"]
+    (tmp_path / "breachscope.toml").write_text('[ingest]\ntrusted_proxis = ["10.0.0.0/8"]\n')
+    done = breachscope("ingest", "access.log", "--case", "case", cwd=tmp_path)
+    assert done.returncode == FAILED
+    one_sentence(done, "breachscope.toml:2: 'trusted_proxis' is not a setting of [ingest]; did you mean 'trusted_proxies'?")
+
+
 def test_json_of_names_that_are_no_utf_8_is_json(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/logs\xff")).mkdir()
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/logs\xff/\xfe\n.log")).write_text(GOOD)

@@ -434,7 +434,10 @@ class Case:
             sources = self.sources()
         except CaseError as error:
             return [*found, Finding("manifest", str(self.path / MANIFEST), error.text)]
-        found += self._verify_results(is_chain_whole=not found)
+        is_chain_whole = not found
+        found += self._verify_results(is_chain_whole=is_chain_whole)
+        if is_chain_whole:
+            found += self._verify_settings()
         checked: set[tuple[Path, str]] = set()
         for source in sources:
             if (source.file, source.sha256) not in checked:  # members of an archive stand in one file
@@ -484,6 +487,28 @@ class Case:
                 Finding("result", str(path), "has no custody record: the record was removed, or something else wrote the file")
                 for path in self._unrecorded(expected)
             ]
+        return found
+
+    def last_settings(self) -> Mapping[str, str] | None:
+        """Files of settings that the last ingest read by, each with its SHA-256; None where no ingest was recorded. Raises CaseError as custody does."""
+        for record in reversed(self._read_custody()):
+            if record.get("command") == "ingest" and isinstance(parameters := record.get("parameters"), dict):
+                return {str(path): str(digest) for path, digest in parameters.get("sources", {}).items()}
+        return None
+
+    def _verify_settings(self) -> list[Finding]:
+        """What of the settings is not as the last ingest read it: the events do not follow what stands there now."""
+        used = self.last_settings()
+        own = self.path / SOURCES
+        if used == {} and own.is_file():
+            return [Finding("settings", str(own), "was put there after the last ingest; ingest again to read by it")]
+        found = []
+        for name, digest in sorted((used or {}).items()):
+            path = Path(name)
+            if not path.is_file():
+                found.append(Finding("settings", name, "is gone; the inputs were read by it"))
+            elif sha256_file(path) != digest:
+                found.append(Finding("settings", name, "was changed after the last ingest; ingest again to read by it"))
         return found
 
     def _unrecorded(self, expected: Mapping[str, str]) -> list[Path]:

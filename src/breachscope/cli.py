@@ -93,14 +93,16 @@ def _ingest_options(function: Command) -> Command:
     return _formats_option(function)
 
 
+def _settings_option(function: Command) -> Command:
+    kind = click.Path(path_type=Path)
+    return click.option("--settings", "settings_path", type=kind, metavar="FILE", help=f"Settings file (default: {SETTINGS} if it is there).")(function)
+
+
 def _detect_options(function: Command) -> Command:
     for option in (
         click.option("--fail-on", type=click.Choice(LEVELS), help="Exit with 3 when a finding has this level or a higher one."),
         click.option("--set", "settings", multiple=True, metavar="DETECTOR.NAME=VALUE", help="A detector's parameter."),
         click.option("--only", multiple=True, metavar="DETECTOR", help="Run only this detector; may be repeated."),
-        click.option(
-            "--settings", "settings_path", type=click.Path(path_type=Path), metavar="FILE", help=f"Settings file (default: {SETTINGS} if it is there)."
-        ),
     ):
         function = option(function)
     return _detectors_option(function)
@@ -118,6 +120,7 @@ def cli() -> None:
 @_map_option
 @_ingest_options
 @_detect_options
+@_settings_option
 @_lang_option
 @_json_option
 def run(
@@ -151,6 +154,7 @@ def run(
 @click.argument("logs", nargs=-1, required=True)
 @_case_option
 @_ingest_options
+@_settings_option
 @_json_option
 def ingest(logs: Sequence[str], case_path: Path, as_json: bool, **options: Any) -> None:
     """Read logs into the case: typed event tables, rejects, manifest."""
@@ -168,6 +172,7 @@ def ingest(logs: Sequence[str], case_path: Path, as_json: bool, **options: Any) 
 @cli.command()
 @_case_option
 @_detect_options
+@_settings_option
 @_json_option
 def detect(case_path: Path, fail_on: str | None, as_json: bool, **options: Any) -> None:
     """Run the detectors over the case and link their findings to incidents."""
@@ -523,8 +528,9 @@ def demo(context: click.Context, case_path: Path, lang: Lang) -> None:
 
 
 def _reading(options: Mapping[str, Any]) -> IngestOptions:
-    from breachscope.ingest import IngestOptions
+    from breachscope.ingest import IngestOptions, read_trusted_proxies
 
+    settings = _settings_file(options)
     reference: datetime | None = options["reference_date"]
     if options["sources_file"]:
         _require_file(options["sources_file"], "--sources wants a TOML file of settings")
@@ -537,7 +543,7 @@ def _reading(options: Mapping[str, Any]) -> IngestOptions:
         only_format=options["only_format"],
         log_formats=tuple(options["log_formats"]),
         sources_file=options["sources_file"],
-        trusted_proxies=tuple(options["trusted_proxies"]),
+        trusted_proxies=tuple(options["trusted_proxies"]) or (read_trusted_proxies(settings) if settings else ()),
         unbounded=options["unbounded"],
     )
 
@@ -546,14 +552,19 @@ def _detection(options: Mapping[str, Any]) -> DetectOptions:
     from breachscope.detect import DetectOptions, Settings, load_catalog, merge_parameters, read_settings
 
     catalog = load_catalog(options["detectors_dirs"])
-    path: Path | None = options["settings_path"] or (SETTINGS if SETTINGS.is_file() else None)
-    if path:
-        _require_file(path, "--settings wants a TOML file")
-    settings = read_settings(path, catalog) if path else Settings()
+    path = _settings_file(options)
+    settings = read_settings(path, catalog, ["ingest"]) if path else Settings()
     for name in options["only"]:
         if name not in catalog:
             raise UsageError(f"there is no detector {name!r}{did_you_mean(name, [d.id for d in catalog.detectors])}; see 'breachscope detectors list'")
     return DetectOptions(catalog, tuple(options["only"]), merge_parameters(catalog, settings, options["settings"]), settings.allow)
+
+
+def _settings_file(options: Mapping[str, Any]) -> Path | None:
+    path: Path | None = options["settings_path"] or (SETTINGS if SETTINGS.is_file() else None)
+    if path:
+        _require_file(path, "--settings wants a TOML file")
+    return path
 
 
 def _require_file(path: Path, wanted: str) -> None:

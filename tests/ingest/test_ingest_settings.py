@@ -216,3 +216,27 @@ def test_an_absurd_time_is_told_from_an_unreadable_one(tmp_path: Path, time: str
     case = Case.create_or_open(tmp_path / "case")
     read(case, tmp_path / "access.json")
     assert pq.read_table(case.reject_files()[0])["reason"].to_pylist() == [reason]
+
+
+def test_verify_tells_when_the_settings_are_not_those_that_the_inputs_were_read_by(tmp_path: Path, logs: Path) -> None:
+    case = Case.create_or_open(tmp_path / "case")
+    read(case, logs)
+    assert case.verify() == []
+    own = set_sources(case.path, '[[source]]\nmatch = "a/*.log"\ntz = "Asia/Tokyo"\n') / "sources.toml"
+    assert [(f.what, f.path, f.detail) for f in case.verify()] == [("settings", str(own), "was put there after the last ingest; ingest again to read by it")]
+    read(case, logs)
+    assert case.verify() == []
+    set_sources(case.path, '[[source]]\nmatch = "none.log"\ntz = "Asia/Tokyo"\n')
+    assert [(f.what, f.detail) for f in case.verify()] == [("settings", "was changed after the last ingest; ingest again to read by it")]
+    read(case, logs)
+    assert case.verify() == []
+    own.write_text('[[source]]\nmatch = "nothing.log"\ntz = "Asia/Tokyo"\n')  # changes no input, and is read all the same
+    read(case, logs)
+    assert case.verify() == []
+    before = (case.path / CUSTODY).read_bytes()
+    read(case, logs)
+    assert (case.path / CUSTODY).read_bytes() == before
+    own.unlink()
+    assert [(f.what, f.detail) for f in case.verify()] == [("settings", "is gone; the inputs were read by it")]
+    read(case, logs)
+    assert case.verify() == []

@@ -7,6 +7,9 @@
     user_agents = ["uptime-probe/*"]
     users = ["backup"]
 
+    [ingest]                                 # for the other part of the program that reads this file
+    trusted_proxies = ["10.0.0.0/8"]
+
     [detectors."web/object-enumeration"]     # parameters by detector
     objects = 100
     window = "5 min"

@@ -3,6 +3,7 @@
 from breachscope.ingest.draft import new_format
 from breachscope.ingest.formats import Format, FormatCatalog, load_format, load_formats
 from breachscope.ingest.run import IngestOptions, IngestResult, ingest
+from breachscope.ingest.settings import read_trusted_proxies
 from breachscope.ingest.trace import RawLine, read_raw_line
 from breachscope.ingest.trial import Trial, check_samples, try_format
 
@@ -19,5 +20,6 @@ __all__ = [
     "load_formats",
     "new_format",
     "read_raw_line",
+    "read_trusted_proxies",
     "try_format",
 ]

@@ -141,14 +141,15 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
 
 def _record(case: Case, options: IngestOptions, sources: SourcesFile, result: IngestResult) -> None:
     """Leave a custody record of a manifest that none names: also one that a killed run left, or a renamed input changed."""
-    if case.recorded_outputs().get(MANIFEST) != sha256_file(case.path / MANIFEST):
+    used = {str(sources.path.absolute()): sha256_file(sources.path)} if sources.path else {}
+    if case.recorded_outputs().get(MANIFEST) != sha256_file(case.path / MANIFEST) or case.last_settings() != used:
         parameters = {
             "tz": options.tz,
             "year": options.year,
             "format": options.only_format,
             "log_formats": list(options.log_formats),
             "trusted_proxies": list(options.trusted_proxies),
-            "sources": {str(sources.path.absolute()): sha256_file(sources.path)} if sources.path else {},
+            "sources": used,
             "inputs": [s.path for s in result.added],
         }
         case.record("ingest", [MANIFEST], parameters)

@@ -10,7 +10,11 @@ r"""How each source is read: what the command line says of all inputs, and what 
     skew = 93.5                              # seconds that the source's clock is ahead; taken off its times
     trusted_proxies = ["10.0.0.0/8"]         # whose X-Forwarded-For is believed
 
-The file stands in the case folder or is named with ``--sources``; what it does not set is as the command line has it.
+The file stands in the case folder or is named with ``--sources``; what it does not set is as the command line has it, or
+for proxies, where that says nothing, as ``breachscope.toml`` does::
+
+    [ingest]
+    trusted_proxies = ["10.0.0.0/8"]
 """
 
 from __future__ import annotations
@@ -127,6 +131,23 @@ def read_sources(path: Path, catalog: FormatCatalog) -> SourcesFile:
     if errors:
         raise ContentErrors(errors)
     return SourcesFile(path, tuple(entries))
+
+
+def read_trusted_proxies(path: Path) -> tuple[str, ...]:
+    """The proxies that ``[ingest]`` of ``breachscope.toml`` names. Raises ContentErrors with every mistake of that section."""
+    document = TomlFile.load(path, SourcesError)
+    section = document.data.get("ingest", {})
+    if not isinstance(section, Mapping):
+        raise document.complain("ingest must be a table of settings, such as trusted_proxies", "ingest")
+    known = ("trusted_proxies",)
+    errors = [document.complain(f"{key!r} is not a setting of [ingest]{did_you_mean(key, known)}", "ingest", key) for key in section if key not in known]
+    try:
+        parse_networks(section.get("trusted_proxies", []))
+    except UsageError as error:
+        errors.append(document.complain(error.text, "ingest", "trusted_proxies"))
+    if errors:
+        raise ContentErrors(errors)
+    return tuple(section.get("trusted_proxies", []))
 
 
 def _faults_of_glob(glob: object) -> list[str]:
