@@ -1,6 +1,6 @@
 """Measure breachscope and write ``benchmarks/RESULTS.md``.
 
-    python -m benchmarks.run            the figures of record (about twenty minutes, 40 GB under .bench/)
+    python -m benchmarks.run            the figures of record (about twenty minutes, 30 GB under .bench/)
     python -m benchmarks.run --quick    the same questions at small sizes, under three minutes, printed only
     python -m benchmarks.run --only ingest --lines 5000000
     python -m benchmarks.run --only memory --memory-gb 10
