@@ -33,8 +33,8 @@ class Peer:
 def converters(kind: Literal["combined", "json"]) -> list[Peer]:
     """Return what writes such a log to Parquet, as breachscope does."""
     return [
-        Peer("bare Polars script", "typed Parquet", _script("bare_polars", kind), _package("polars")),
-        Peer("ClickHouse-local (chdb)", "typed Parquet", _script("bare_chdb", kind), _package("chdb")),
+        Peer("bare Polars script", "typed Parquet", _script("bare_polars", kind), _package("polars", "polars")),
+        Peer("ClickHouse-local (chdb)", "typed Parquet", _script("bare_chdb", kind), _package("chdb", "chdb-core")),
     ]
 
 
@@ -64,8 +64,8 @@ def _lnav(log: Path, out: Path) -> Command:
     return ["lnav", "-n", "-c", query, "-c", f":write-csv-to {out.with_suffix('.csv')}", log]
 
 
-def _package(name: str) -> str | None:
-    return importlib.metadata.version(name) if importlib.util.find_spec(name) else None
+def _package(module: str, distribution: str) -> str | None:
+    return importlib.metadata.version(distribution) if importlib.util.find_spec(module) else None
 
 
 def _program(name: str, option: str) -> str | None:
