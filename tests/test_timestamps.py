@@ -57,6 +57,10 @@ def utc(*parts: int) -> datetime:
         ("1772414104120001", "epoch_us", (utc(2026, 3, 2, 1, 15, 4, 120_001), 0, "exact")),
         ("1772414104120001999", "epoch_ns", (utc(2026, 3, 2, 1, 15, 4, 120_001), 0, "exact")),
         ("2021/03/05 09:01:38", "%Y/%m/%d %H:%M:%S", (utc(2021, 3, 5, 9, 1, 38), 0, "assumed_tz")),
+        ("/Date(1772414104120)/", "dotnet", (utc(2026, 3, 2, 1, 15, 4, 120_000), 0, "exact")),
+        ("/Date(1772414104120+0900)/", "dotnet", (utc(2026, 3, 2, 1, 15, 4, 120_000), 540, "exact")),
+        ("/Date(1772414104120-0330)/", "dotnet", (utc(2026, 3, 2, 1, 15, 4, 120_000), -210, "exact")),
+        ("/Date(0)/", "dotnet", (utc(1970, 1, 1), 0, "exact")),
     ],
 )
 def test_written_time_becomes_utc(text: str, form: str, expected: Row) -> None:
@@ -88,6 +92,10 @@ def test_written_time_becomes_utc(text: str, form: str, expected: Row) -> None:
         ("99999999999", "epoch_s"),
         ("18446744073710", "epoch_s"),  # times a million it wraps around to a sound time in 64 bits
         ("9223372036854775807", "epoch_s"),
+        ("1772414104120", "dotnet"),
+        ("/Date(1772414104120+9900)/", "dotnet"),
+        ("/Date(-62135596800000)/", "dotnet"),  # .NET's least time: never set
+        ("/Date(99999999999999)/", "dotnet"),
     ],
 )
 def test_what_is_no_time_is_null(text: str, form: str) -> None:

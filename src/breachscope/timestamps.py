@@ -51,7 +51,7 @@ class TimeForm:
     """How one format writes time.
 
     ``formats`` are strptime patterns (``%Z`` at the end is UTC, GMT or JST), or
-    ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``iso8601``, ``japanese``.
+    ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``iso8601``, ``japanese``, ``dotnet``.
     """
 
     formats: tuple[str, ...]
@@ -60,7 +60,7 @@ class TimeForm:
 
     @property
     def lacks_year(self) -> bool:
-        return not any(f in EPOCHS or f in ("iso8601", "japanese") or "%Y" in f or "%y" in f for f in self.formats)
+        return not any(f in EPOCHS or f in ("iso8601", "japanese", "dotnet") or "%Y" in f or "%y" in f for f in self.formats)
 
 
 @dataclass(frozen=True)
@@ -220,6 +220,8 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
         micros = whole * per_unit + digits * per_unit // 1_000_000 if per_unit else whole // 1000
         stamped = frame.select(micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias("ts"))
         return _with_quality(stamped, pl.lit(0, pl.Int16), "exact")
+    if written == "dotnet":
+        return _read_dotnet(frame)
     if written == "iso8601":
         return _read_iso(frame, zone)
     if written == "japanese":
@@ -240,6 +242,20 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
         local, written = pl.concat_str(year, pl.lit(" "), local), "%Y " + written
         quality = "inferred_year" if years is not None else "none"
     return localised(frame.select(local.str.strptime(_MICROSECONDS, written, strict=False).alias("local")), zone, quality)
+
+
+def _read_dotnet(frame: pl.DataFrame) -> pl.DataFrame:
+    """Times as Microsoft's JSON writers have them: ``/Date(1772414104120)/``, milliseconds of UTC, perhaps with the writer's offset behind.
+
+    Source: the remarks of .NET's DataContractJsonSerializer on DateTime; ConvertTo-Json of Windows PowerShell writes the same.
+    """
+    parts = frame.select(pl.col("t").str.extract_groups(r"^/Date\(([0-9]{1,14})([+-][0-9]{4})?\)/$")).unnest("t")
+    parts.columns = ["ms", "z"]
+    stamped = parts.select(
+        (pl.col("ms").cast(pl.Int64) * 1000).cast(_MICROSECONDS).dt.replace_time_zone("UTC").alias("ts"), _offset_minutes(pl.col("z")).alias("m")
+    )
+    is_bare = parts["z"].is_null()
+    return _with_quality(stamped.select_seq("ts"), stamped["m"].set(is_bare, 0), "exact")
 
 
 _OFFSET = r"([+-][0-9][0-9]:?[0-9][0-9]|Z)$"

@@ -21,7 +21,8 @@ from tests.ingest.evtx_writer import CHUNK_BYTES, evtx
 from breachscope.case import Case, Source
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.ingest.trace import read_raw_line
-from breachscope.ingest.windows_events import XmlRecords
+from breachscope.ingest.windows_events import XML_EVENTS
+from breachscope.ingest.xml_records import XmlRecords
 from breachscope.progress import Silent
 
 NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
@@ -199,7 +200,7 @@ XML_CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], e
 def test_any_text_comes_through_xml_whatever_pieces_it_is_read_in(names: list[str], size: int) -> None:
     document = "<Events>" + "".join(event_xml(4624, {"TargetUserName": n, "X": "</Event> <Event>"}) for n in names) + "</Events>"
     data = document.encode()
-    lines = b"".join(XmlRecords().lines(data[n : n + size] for n in range(0, len(data), size))).decode().split("\n")
+    lines = b"".join(XmlRecords(XML_EVENTS).lines(data[n : n + size] for n in range(0, len(data), size))).decode().split("\n")
     assert [json.loads(line)["Event"]["EventData"]["TargetUserName"] or "" for line in lines[:-1]] == names
 
 
@@ -383,6 +384,43 @@ def test_rows_that_are_no_rows_are_refused_one_by_one(tmp_path: Path) -> None:
     _, source, events = ingested(tmp_path, "rows.csv", content.encode(), tz="UTC")
     assert [e["line"] for e in events] == [1, 4]
     assert (source.lines, source.rejected, source.skipped) == (4, 1, {"blank": 1})
+
+
+def powershell_json(messages: Mapping[str, str], time: str, indent: int | None) -> str:
+    """As ConvertTo-Json writes events, whose properties it does not reach; Windows PowerShell escapes the slashes of its times."""
+    told = [
+        {"Message": message, "Id": int(event), "Version": 2, "ProviderName": PROVIDER, "LogName": "Security", "MachineName": "dc1.example.com", "UserId": None,
+         "TimeCreated": time, "Properties": ["System.Diagnostics.Eventing.Reader.EventProperty"]}
+        for event, message in messages.items()
+    ]  # fmt: skip
+    return json.dumps(told, indent=indent).replace('": "/Date(', '":  "\\/Date(').replace(")/", ")\\/")
+
+
+@pytest.mark.parametrize(
+    ("messages", "content"),
+    [
+        (ENGLISH, powershell_json(ENGLISH, "/Date(1772424904000)/", 4).encode("utf-16")),
+        (JAPANESE, powershell_json(JAPANESE, "2026-03-02T13:15:04.0000000+09:00", None).encode()),
+        (ENGLISH, powershell_json(ENGLISH, "/Date(1772424904000)/", None).replace('"Id"', '"EventID"').replace("TimeCreated", "TimeGenerated").encode()),
+        (ENGLISH, "\r\n".join(powershell_json({e: m}, "/Date(1772424904000)/", None)[1:-1] for e, m in ENGLISH.items()).encode()),
+    ],
+)
+def test_messages_of_json_exports_give_the_events_data(tmp_path: Path, messages: Mapping[str, str], content: bytes) -> None:
+    _, source, events = ingested(tmp_path, "events.json", content)
+    assert [{k: v for k, v in e.items() if k != "ts"} for e in events] == [
+        {"service": "windows", "line": n, "format": "windows_security_json", "host": "dc1.example.com", **expected_of(event)}
+        for n, event in enumerate(messages, 1)
+    ]
+    assert (source.lines, source.rejected, source.problem) == (len(messages), 0, None)
+    assert {e["ts"].isoformat() for e in events} == {"2026-03-02T04:15:04+00:00"}
+
+
+def test_a_json_export_that_tells_nothing_or_a_thing_twice_is_refused(tmp_path: Path) -> None:
+    forged = ENGLISH["4625"].replace("表 太郎", "x\n\nNetwork Information:\n\tSource Network Address:\t203.0.113.1")
+    lines = [powershell_json(m, "/Date(1772424904000)/", None)[1:-1] for m in ({"4672": ENGLISH["4672"]}, {"4625": forged}, {"4624": ""})]
+    case, source, events = ingested(tmp_path, "hostile.json", "\n".join([*lines, '{"Message":"x"}', "[1]", "end"]).encode())
+    assert [(e["line"], e["action"]) for e in events] == [(1, "elevate")]
+    assert (source.lines, [line for line, _ in rejects(case)]) == (6, [2, 3, 4, 5, 6])
 
 
 def test_columns_that_are_the_events_data_need_no_message(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def as_lines(chunks: Iterator[bytes], depth: int) -> Iterator[bytes]:
     no byte of its records is lost.
     """
     scan = _Scan(depth)
-    for chunk in chunks:
+    for chunk in filter(None, chunks):  # a decoder gives an empty one where its input ends
         if lines := scan.lines(chunk):
             yield lines
     if rest := scan.rest():

@@ -25,7 +25,8 @@ Grammar of ``formats/<id>.toml``::
                                                 # read by whichever format reads lines; its time is its own, too
 
     [time]
-    formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime (%Z at the end for UTC, GMT, JST), or iso8601, japanese, epoch_s, epoch_ms, epoch_us, epoch_ns
+    formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime (%Z at the end for UTC, GMT, JST), or iso8601, japanese, dotnet,
+                                                # epoch_s, epoch_ms, epoch_us, epoch_ns
     zone = "UTC"                                # where the format fixes the zone of its zone-less times
 
     [[pattern]]            # tried in order; each takes the lines that it matches
@@ -114,7 +115,7 @@ _EVENTLESS = {"skip", "refuse"}
 """Settings of a pattern whose lines become no events."""
 JOINED = "+"
 """Between names of columns or keys whose values are joined by a space."""
-_NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "japanese")
+_NAMED_TIMES = ("iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "japanese", "dotnet")
 _SPECIAL_GROUPS = {"time", "request", "uri", "pairs", "separator"}
 _UNSET_BY_PARSERS = {"event_id", "ts", "ts_offset_min", "ts_quality", "source", "line", "format"}
 

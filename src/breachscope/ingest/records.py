@@ -10,8 +10,11 @@ from breachscope.ingest import evtx
 from breachscope.ingest.containers import ContainerRecords
 from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, unfolded
 from breachscope.ingest.evtx import EvtxRecords
+from breachscope.ingest.modsecurity import SerialRecords
+from breachscope.ingest.mysql_audit import AUDIT_RECORDS
 from breachscope.ingest.utmp import UtmpRecords
-from breachscope.ingest.windows_events import CsvRecords, XmlRecords
+from breachscope.ingest.windows_events import XML_EVENTS, CsvRecords, JsonExportRecords
+from breachscope.ingest.xml_records import XmlRecords
 
 
 class Records(Protocol):
@@ -62,10 +65,15 @@ def binary_records(head: bytes, path: Path) -> Records | None:
 def text_records(head: bytes) -> Records | None:
     """What takes a text that begins so, in UTF-8 or CP932, apart into its records; None where its lines are what counts."""
     depth, holds_flows = record_depth(head), FLOW_TUPLES in head
+    if JsonExportRecords.reads(head):
+        return JsonExportRecords(depth)
     if depth is not None or holds_flows:
         return JsonRecords(depth, holds_flows=holds_flows)
-    if XmlRecords.reads(head):
-        return XmlRecords()
+    for kind in (XML_EVENTS, AUDIT_RECORDS):
+        if kind.begins(head):
+            return XmlRecords(kind)
     if ContainerRecords.reads(head):
         return ContainerRecords()
+    if SerialRecords.reads(head):
+        return SerialRecords()
     return CsvRecords(head) if CsvRecords.reads(head) else None

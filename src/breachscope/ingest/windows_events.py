@@ -1,8 +1,8 @@
-"""Windows events as text: XML and CSV exports, each event a line of JSON as evtx converters write it.
+"""Windows events as text: XML, CSV and JSON exports, each event a line of JSON as evtx converters write it.
 
 XML is what ``wevtutil qe /f:xml``, Event Viewer's "Save as XML" and PowerShell's ``ToXml()`` write. CSV is what Event
-Viewer and PowerShell's ``Export-Csv`` write: one column is the event's message, a text of many lines in the language of
-the machine, out of which the fields of the event's data are read.
+Viewer and PowerShell's ``Export-Csv`` write, JSON what its ``ConvertTo-Json`` does: there the event's message, a text of
+many lines in the language of the machine, is all, and the fields of the event's data are read out of it.
 
 Sources: https://learn.microsoft.com/en-us/windows/win32/wes/eventschema-schema; the messages of the events under
 https://learn.microsoft.com/en-us/previous-versions/windows/it-pro/windows-10/security/threat-protection/auditing/event-4624
@@ -14,95 +14,16 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from xml.etree import ElementTree
 
+from breachscope.ingest.documents import as_lines
 from breachscope.ingest.encoding import first_fit
+from breachscope.ingest.xml_records import XmlKind, as_line, json_line
 
 _HELD_BYTES = 1 << 20
 """No event is as long: of what is, the beginning is given out before its end is known."""
-_NAMESPACE = b"http://schemas.microsoft.com/win/2004/08/events/event"
-_MARK = re.compile(rb"<Event(?:\s[^<>]*)?>|</Event\s*>")
-_MARK_BYTES = 4096
 _DEEPEST = 32
-_NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:x0*(?:[0-8bceBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));")
-"""Characters that XML does not allow, in person or by number. Windows writes them all the same, where a name holds them."""
-_AROUND = re.compile(rb"\s+|\xef\xbb\xbf|<\?[^>]*\?>|</?Events(?:\s[^<>]*)?>|Record \d+(?=\s)")
-"""What stands around events: the prolog, the root element, and what evtx_dump numbers records with."""
-
-
-class XmlRecords:
-    """The Event elements of an XML document, or of a file that has one after the other.
-
-    They are cut at their marks and read one by one. So a broken one harms no other, and no document type, hence no
-    entity besides the five of XML, stands before any of them.
-    """
-
-    name = "XML document"
-    problem: str | None = None
-    remarks: tuple[str, ...] = ()
-
-    @staticmethod
-    def reads(head: bytes) -> bool:
-        """Whether a document that begins so holds Windows events.
-
-        >>> XmlRecords.reads(b"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'>"), XmlRecords.reads(b"<Event>")
-        (True, False)
-        """
-        at = 0
-        while found := _AROUND.match(head, at):
-            at = found.end()
-        first = _MARK.match(head, at)
-        return first is not None and _NAMESPACE in first[0]
-
-    def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        held = b""
-        begin, seen = 0, 0  # of what is held: where an event or what stands between two begins, and how far marks are sought
-        depth = 0
-        for piece in pieces:
-            held += piece
-            found: list[bytes] = []
-            for mark in _MARK.finditer(held, seen):
-                seen = mark.end()
-                if _NAMESPACE in mark[0]:
-                    found.append(_other_line(held[begin : mark.start()], is_event=depth > 0))
-                    begin, depth = mark.start(), 1
-                elif not mark[0].startswith(b"</"):
-                    depth += depth > 0  # an element of an event's data that is called Event too
-                elif depth:
-                    depth -= 1
-                    if not depth:
-                        found.append(_event_line(held[begin:seen]))
-                        begin = seen
-            if len(held) - begin > _HELD_BYTES:
-                found.append(_other_line(held[begin:], is_event=depth > 0))
-                begin, depth = len(held), 0
-            seen = max(seen, begin, len(held) - _MARK_BYTES)
-            held, begin, seen = held[begin:], 0, seen - begin
-            yield b"".join(found)
-        yield _other_line(held, is_event=depth > 0)
-
-
-def _other_line(text: bytes, *, is_event: bool) -> bytes:
-    """An event that breaks off, or what stands between events where it is not merely what is always there."""
-    rest = text if is_event else _AROUND.sub(b" ", text).strip()
-    return _as_line(rest) if rest else b""
-
-
-def _as_line(text: bytes) -> bytes:
-    return text.strip().replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
-
-
-def _event_line(element: bytes) -> bytes:
-    """An Event element as JSON; as it is, on one line, where it is not well-formed."""
-    try:
-        try:
-            event = ElementTree.fromstring(element)  # noqa: S314 - an element without a document type: nothing can be defined or fetched
-        except ElementTree.ParseError:
-            event = ElementTree.fromstring(_NO_XML.sub("\ufffd", first_fit(element)[0]))  # noqa: S314 - as above
-        return _json_line({"Event": _shape(event, _DEEPEST)})
-    except (ElementTree.ParseError, ValueError):
-        return _as_line(element)
 
 
 def _shape(element: ElementTree.Element, deepest: int) -> object:
@@ -132,10 +53,18 @@ def _shape(element: ElementTree.Element, deepest: int) -> object:
     return shaped
 
 
-def _json_line(record: Mapping[str, object]) -> bytes:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+def _event(element: ElementTree.Element) -> Mapping[str, object]:
+    return {"Event": _shape(element, _DEEPEST)}
 
 
+XML_EVENTS = XmlKind(
+    "Event",
+    "http://schemas.microsoft.com/win/2004/08/events/event",
+    r"</?Events(?:\s[^<>]*)?>|Record [0-9]+(?=\s)",  # the root element, and what evtx_dump numbers records with
+    _HELD_BYTES,
+    _event,
+)
+"""The Event elements of an XML document, or of a file that has one after the other."""
 _COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("event id", "イベント id", "eventid", "id"), "EventID"),
     **dict.fromkeys(("date and time", "日付と時刻", "timecreated", "timegenerated"), "TimeCreated"),
@@ -145,6 +74,9 @@ _COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("message", "description", "説明", "メッセージ"), "Message"),
 }
 """Heads of columns in lower case, of Event Viewer, Get-WinEvent and Get-EventLog, by what they hold."""
+_EXPORTED = ("Message", "Id", "EventID", "MachineName", "TimeCreated", "TimeGenerated")
+_FIRST_BYTES = 64 << 10
+"""The first event of a JSON export is shorter."""
 _SECURITY = "Microsoft-Windows-Security-Auditing"
 _NAMES: Mapping[str, str] = {
     "サブジェクト": "Subject",
@@ -284,32 +216,14 @@ class CsvRecords:
         try:
             cells = next(csv.reader([text], delimiter=self._separator, strict=True))
         except (csv.Error, StopIteration):
-            return _as_line(row)
+            return as_line(row)
         columns = self._columns if "Message" in self._columns else (*self._columns, "Message")  # Event Viewer writes no name above it
         record: dict[str, object] = {}
         for column, cell in zip(columns, cells, strict=False):
             if cell:
                 record.setdefault(column, cell)
-        fault = self._fill(record) if len(cells) >= len(self._columns) else "cells are missing"
-        return _json_line({"Fault": fault, "Record": record} if fault else record)
-
-    def _fill(self, record: dict[str, object]) -> str | None:
-        """Bring the time into one form and add the event's data; what is wrong with the record, if anything."""
         record["TimeCreated"] = self._time(str(record.get("TimeCreated", "")))
-        event = str(record.get("EventID", ""))
-        if record.get("ProviderName", _SECURITY) == _SECURITY:
-            record.setdefault("Channel", "Security")
-        if event not in _NEEDED:
-            return None
-        if "Message" not in record:  # then the columns must be the event's data themselves
-            return None if set(_NEEDED[event]) & set(self._columns) else "the message is missing"
-        data, twice = _event_data(str(record["Message"]), event)
-        if twice:
-            return f"the message says {twice} twice"
-        if any(name not in data for name in _NEEDED[event]):
-            return f"the message of {event} is in no form that is known"
-        record["EventData"] = data
-        return None
+        return _record_line(record, "cells are missing" if len(cells) < len(self._columns) else _fault(record, self._columns))
 
     def _time(self, written: str) -> str:
         """A local time in the form of ISO 8601; as it is, where it is in no known form."""
@@ -328,6 +242,78 @@ class CsvRecords:
                 return written
             hour = hour % 12 + (12 if half[0] in "Pp" or half == "午後" else 0)
         return f"{year:0>4}-{month:0>2}-{day:0>2}T{hour:02}:{found['m']}:{found['s']:0>2}" if len(year) == 4 else written
+
+
+class JsonExportRecords:
+    """The objects that PowerShell's ``Get-WinEvent | ConvertTo-Json`` or ``Get-EventLog | ConvertTo-Json`` writes: the data stand in the message alone."""
+
+    name = "JSON document"
+    problem: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    def __init__(self, depth: int | None) -> None:
+        self._depth = depth
+
+    @staticmethod
+    def reads(head: bytes) -> bool:
+        """Whether a text that begins so is such an export.
+
+        >>> JsonExportRecords.reads(b'{"Message":"x","Id":4625,"ProviderName":"y","MachineName":"z","TimeCreated":"..."}')
+        True
+        """
+        if head.lstrip()[:1] not in (b"{", b"["):
+            return False
+        has = {key for key in _EXPORTED if f'"{key}":'.encode() in head[:_FIRST_BYTES]}
+        return {"Message", "MachineName"} <= has and bool({"TimeCreated", "TimeGenerated"} & has) and bool({"Id", "EventID"} & has)
+
+    def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        held = b""
+        for piece in pieces if self._depth is None else as_lines(pieces, self._depth):
+            *lines, held = (held + piece).split(b"\n")
+            yield b"".join(self._line(line) for line in lines)
+            if len(held) > _HELD_BYTES:
+                yield as_line(held)
+                held = b""
+        if held:
+            yield self._line(held)
+
+    def _line(self, line: bytes) -> bytes:
+        try:
+            written = json.loads(line)
+        except (ValueError, RecursionError):
+            return as_line(line)
+        record: dict[str, object] = {}
+        for key, value in written.items() if isinstance(written, dict) else ():
+            if (column := _COLUMNS.get(key.lower())) and value not in (None, ""):
+                record.setdefault(column, value)
+        if not {"EventID", "TimeCreated", "Message"} <= record.keys():
+            return as_line(line)
+        return _record_line(record, _fault(record, ()))
+
+
+def _record_line(record: Mapping[str, object], fault: str | None) -> bytes:
+    return json_line({"Fault": fault, "Record": record} if fault else record)
+
+
+def _fault(record: dict[str, object], columns: Collection[str]) -> str | None:
+    """Add the event's data to a record that tells them in its message; what is wrong with the record, if anything.
+
+    ``columns`` are those of a table, which may be the event's data themselves.
+    """
+    event = str(record.get("EventID", ""))
+    if record.get("ProviderName", _SECURITY) == _SECURITY:
+        record.setdefault("Channel", "Security")
+    if event not in _NEEDED:
+        return None
+    if "Message" not in record:
+        return None if set(_NEEDED[event]) & set(columns) else "the message is missing"
+    data, twice = _event_data(str(record["Message"]), event)
+    if twice:
+        return f"the message says {twice} twice"
+    if any(name not in data for name in _NEEDED[event]):
+        return f"the message of {event} is in no form that is known"
+    record["EventData"] = data
+    return None
 
 
 def _header(head: bytes) -> tuple[tuple[str, ...], str, int] | None:
