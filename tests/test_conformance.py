@@ -196,7 +196,7 @@ def expected_by_crowdsec(case: str) -> dict[tuple[str, int], dict[str, str]]:
     found: dict[tuple[str, int], dict[str, str]] = {}
     for line in (DATA / "crowdsec" / case / "parser.assert").read_text(encoding="utf-8").splitlines():
         if match := ASSERTION.fullmatch(line):
-            found.setdefault((match[1], int(match[2])), {})[match[4]] = json.loads(match[5])
+            found.setdefault((match[1], int(match[2])), {})[match[4]] = json.loads(match[5], strict=False)
     return found
 
 
@@ -321,7 +321,7 @@ def test_ssh_connections_without_a_login_are_no_logins(name: str, kind: str) -> 
 WEB_CASES = [
     "http-admin-interface-probing", "http-bf-wordpress-bf", "http-dos-bypass-cache", "http-dos-invalid-http-versions", "http-dos-random-uri",
     "http-dos-switching-ua", "http-generic-test", "http-wordpress-scan", "http-wordpress_user-enum", "nginx-http-open-proxy", "nginx-http-sensitive-files",
-    "nginx-http-sqli-probing", "nginx-http-w00twoot", "caddy-basic-auth-bf",
+    "nginx-http-sqli-probing", "nginx-http-w00twoot", "caddy-basic-auth-bf", "grafana_cve-2021-43798", "litespeed-http-sensitive-files",
 ]  # fmt: skip
 
 
@@ -332,6 +332,49 @@ def test_every_line_of_a_web_attack_becomes_an_event(case: str) -> None:
     assert rejected == {}
     assert len(events) == source.lines - source.skipped.get("blank", 0)
     assert all("client_ip" in e and "status" in e for e in events.values())
+
+
+def test_a_request_that_apache_refused_stands_in_its_error_log_alone() -> None:
+    _, events, rejected = read("crowdsec/apache-cve-2021-41773/apache-cve-2021-41773.log")
+    assert ([e["format"] for e in events.values()], rejected) == (["apache_error", "common", "common"], {})
+    assert all(e["path"].lower().startswith("/cgi-bin/.%2e/") for e in events.values())
+    assert ["status" in e for e in events.values()] == [False, True, True]  # the error log tells none; CrowdSec sets 400
+
+
+def test_cloudfront_without_its_header_is_read_as_crowdsec_reads_it() -> None:
+    name = "crowdsec/aws-cloudfront-logs/aws-cloudfront-logs.log"
+    _, events, rejected = read(name)
+    wanted = [theirs for (by, _), theirs in sorted(expected_by_crowdsec("aws-cloudfront-logs").items()) if by == "aws-cloudfront"]
+    assert (len(events), rejected) == (len(wanted), {})
+    for ours, theirs in zip(events.values(), wanted, strict=True):
+        assert (ours["client_ip"], str(ours["client_port"])) == (theirs["c_ip"], theirs["c_port"])
+        assert (ours["method"], ours["path"], ours["query"]) == (theirs["cs_method"], theirs["cs_uri_stem"], theirs["cs_uri_query"])
+        assert (str(ours["status"]), str(ours["bytes_sent"]), str(ours["bytes_received"])) == (theirs["sc_status"], theirs["sc_bytes"], theirs["cs_bytes"])
+        assert (ours["user_agent"], ours["protocol"]) == (theirs["cs_user_agent"], theirs["cs_protocol_version"])
+        # The site that was asked for stands in x-host-header; cs(Host) is CloudFront's own name, which CrowdSec takes.
+        assert (ours["vhost"], theirs["cs_host"]) == (theirs["x_host_header"], "d6rcaj0q1hys9.cloudfront.net")
+        assert ours["duration_ms"] == float(theirs["time_taken"]) * 1000
+
+
+def test_requests_that_iis_logs_as_events_are_read_as_crowdsec_reads_them() -> None:
+    _, events, rejected = read("crowdsec/iis-xml-logs/iis-logs.log")
+    (theirs,) = [t for (by, _), t in expected_by_crowdsec("iis-xml-logs").items() if by == "iis-logs"]
+    (ours,) = events.values()
+    assert (rejected, ours["table"], ours["client_ip"], ours["host"]) == ({}, "web", theirs["source_ip"], theirs["Computer"])
+    assert (ours["method"], ours["path"], ours["query"]) == (theirs["verb"], theirs["http_path"], theirs["http_args"])
+    assert str(ours["status"]) == theirs["http_status"]
+
+
+def test_auth_logs_with_iso_times_are_read_as_filebeat_reads_them() -> None:
+    """Both lines close a session; the first has no zone of its own, and Filebeat was told of one."""
+    source, events, rejected = read("filebeat/system/auth/timestamp.log")
+    assert (events, rejected, source.skipped) == ({}, {}, {"program pam": 1, "sudo: session bookkeeping": 1})
+
+
+def test_a_blank_line_at_the_end_is_no_message() -> None:
+    source, events, rejected = read("crowdsec/syslog-logs/syslog-logs.log")
+    assert [(e["user"], e["reason"], e["outcome"]) for e in events.values()] == [("pascal", "no_user", "unknown")] * 3
+    assert (rejected, source.skipped) == ({}, {"blank": 1})
 
 
 def test_this_file_runs_without_the_engines_it_compares_with() -> None:

@@ -114,6 +114,11 @@ def test_proftpd_attackers_are_read() -> None:
     assert {(e["user"], e["client_ip"], e["reason"]) for e in ours} == {("seb", "192.168.1.142", "bad_password")}
 
 
+def test_vsftpd_attackers_are_read() -> None:
+    ours = auth_events("crowdsec/vsftpd-bf/vsftpd-bf.log")
+    assert [(e["user"], e["client_ip"], e["outcome"], e["attempts"]) for e in ours] == [("user", "93.24.101.89", "failure", 1)] * 6
+
+
 def test_ssh_banners_are_no_logins() -> None:
     source, events, rejected = read("crowdsec/sshd_banner_exchange/sshd_banner_exchange.log")
     assert (events, rejected) == ({}, {})

@@ -61,7 +61,7 @@ def kinds(case: str) -> tuple[Counter[tuple[str, str]], dict[str, int], list[str
         ("suricata-eve-detect", {("suricata_eve", "network"): 4}, {}),
         ("suricata-logs-evelog", {("suricata_eve", "network"): 6}, {"suricata: other events": 2}),
         ("caddy-basic-auth-bf", {("caddy_json", "web"): 6}, {}),
-        ("caddy-coraza", {}, {"caddy: not a request": 55}),
+        ("caddy-coraza", {("caddy_json", "network"): 55}, {}),
     ],
 )
 def test_every_line_is_read_or_skipped_by_name(case: str, events: dict[tuple[str, str], int], skipped: dict[str, int]) -> None:
@@ -119,6 +119,14 @@ def test_ssl_request_lines_are_read_as_filebeat_reads_them() -> None:
         assert ours["path"] + ("?" + ours["query"] if "query" in ours else "") == theirs["url.original"]
         assert ours.get("bytes_sent") == theirs.get("http.response.body.bytes")
         assert ours["ts"].isoformat()[:19] == theirs["@timestamp"][:19]
+
+
+def test_coraza_alerts_are_those_of_a_plain_search() -> None:
+    _, events, _ = read(log_of("caddy-coraza"))
+    for number, line in enumerate(lines_of(log_of("caddy-coraza")), 1):
+        told = re.match(r'\[client "([^"]+)"\] Coraza: Warning\..*?\[id "(\d+)"\]', json.loads(line)["msg"])
+        assert told is not None
+        assert (events[number]["src_ip"], events[number]["rule"], events[number]["action"]) == (*told.groups(), "alert")
 
 
 def test_nginx_mail_logins_are_those_of_grep() -> None:

@@ -141,6 +141,15 @@ def test_cef_is_read_by_its_pairs(case: str) -> None:
             assert (ours["action"], ours["transport"]) == ("deny", pairs["proto"].lower())
 
 
+def test_wireguard_refusals_are_of_the_address_outside_the_tunnel() -> None:
+    """CrowdSec raises its alerts by the same addresses."""
+    name = "crowdsec/wireguard-logs/wireguard-logs.log"
+    _, events, rejected = read(name)
+    told = [re.search(r"([\d.]+):(\d+)\)?$", line) for line in lines_of(name)]
+    assert [(e["src_ip"], str(e["src_port"]), e["action"]) for e in events.values()] == [(*m.groups(), "deny") for m in told if m]
+    assert rejected == {}
+
+
 def test_packets_without_a_date_are_rejected_for_that(tmp_path: Path) -> None:
     case = Case.create_or_open(tmp_path / "case")
     (source,) = ingest(case, [DATA / "crowdsec/tcpdump-logs/tcpdump-logs.log"], IngestOptions(), Silent()).added
