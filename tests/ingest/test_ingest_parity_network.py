@@ -155,6 +155,12 @@ FIVE: Event = {"src_ip": "192.0.2.9", "src_port": 51512, "dst_ip": "203.0.113.5"
 PAIR: Event = {"src_ip": "192.0.2.9", "dst_ip": "203.0.113.5"}
 LOGON: Event = {"action": "logon", "client_ip": "192.0.2.9", "user": "ops1"}
 VPN = "Group <RA> User <ops1> IP <192.0.2.9>"
+FTD = (
+    "EventPriority: Low, DeviceUUID: 8e1e, InstanceID: 2, FirstPacketSecond: 2026-03-02T01:15:04Z, ConnectionID: 9921, AccessControlRuleAction: Allow, "
+    "SrcIP: 192.0.2.9, DstIP: 203.0.113.5, SrcPort: 51512, DstPort: 53, Protocol: udp, IngressInterface: outside, IngressZone: out, ACPolicy: p, "
+    "AccessControlRuleName: allow dns, Prefilter Policy: Default, User: No Authentication Required, "
+)
+FTD_SAYS: Event = {"flow_id": "9921", "transport": "udp", "action": "allow", "rule": "allow dns"}
 
 
 @pytest.mark.parametrize(
@@ -211,6 +217,91 @@ VPN = "Group <RA> User <ops1> IP <192.0.2.9>"
             {"action": "logon", "user": "ops1", "outcome": "success", "service": "asa", "attempts": 1},
         ),
         ("113005: AAA user authentication Rejected : reason = AAA failure : server = 192.0.2.1 : user = a=b", None),
+        (
+            "106010: Deny inbound protocol 47 src outside:192.0.2.9 dst inside:203.0.113.5",
+            PAIR | {"transport": "47", "action": "deny", "direction": "inbound"},
+        ),
+        (
+            "106011: Deny inbound (No xlate) tcp src outside:192.0.2.9/51512 dst outside:203.0.113.5/53",
+            FIVE | {"transport": "tcp", "action": "deny", "direction": "inbound"},
+        ),
+        ("106012: Deny IP from 192.0.2.9 to 203.0.113.5, IP options hex", PAIR | {"action": "deny"}),
+        ("106013: Dropping echo request from 192.0.2.9 to PAT address 203.0.113.5", PAIR | {"transport": "icmp", "action": "deny", "direction": "inbound"}),
+        ("106016: Deny IP spoof from (192.0.2.9) to 203.0.113.5 on interface outside", PAIR | {"action": "deny"}),
+        ("106017: Deny IP due to Land Attack from 192.0.2.9 to 203.0.113.5", PAIR | {"action": "deny"}),
+        (
+            "106018: ICMP packet type 8 denied by outbound list 101 src 192.0.2.9 dest 203.0.113.5",
+            PAIR | {"transport": "icmp", "action": "deny", "rule": "101", "direction": "outbound"},
+        ),
+        ("106020: Deny IP teardrop fragment (size = 36, offset = 0) from 192.0.2.9 to 203.0.113.5", PAIR | {"action": "deny"}),
+        ("106022: Deny tcp connection spoof from 192.0.2.9 to 203.0.113.5 on interface outside", PAIR | {"transport": "tcp", "action": "deny"}),
+        ("106022: Deny tcp connection spoof from 192.0.2.9", None),
+        (
+            "106103: access-list vpn denied tcp for user 'ops1' outside/192.0.2.9(51512) -> inside/203.0.113.5(53) hit-cnt 1 first hit [0x0, 0x0]",
+            FIVE | {"transport": "tcp", "action": "deny", "rule": "vpn", "user": "ops1"},
+        ),
+        (
+            "305005: No translation group found for udp src inside:192.0.2.9/51512 dst outside:203.0.113.5/53",
+            FIVE | {"transport": "udp", "action": "deny"},
+        ),
+        (
+            "305006: portmap translation creation failed for icmp src inside:192.0.2.9 dst outside:203.0.113.5 (type 8, code 0)",
+            PAIR | {"transport": "icmp", "action": "deny"},
+        ),
+        (
+            "313001: Denied ICMP type=8, code=0 from 192.0.2.9 on interface outside",
+            {"src_ip": "192.0.2.9", "transport": "icmp", "action": "deny", "direction": "inbound"},
+        ),
+        (
+            "313005: No matching connection for ICMP error message: icmp src outside:192.0.2.9 dst inside:203.0.113.5 (type 3, code 3) on outside interface.  "
+            "Original IP payload: udp src inside:10.9.9.9/1 dst outside:10.9.9.8/2.",
+            PAIR | {"transport": "icmp", "action": "deny"},
+        ),
+        ("400014: IDS:2004 ICMP echo request from 192.0.2.9 to 203.0.113.5 on interface outside", PAIR | {"action": "alert", "rule": "2004"}),
+        (
+            "109006: Authentication failed for user ops1 from 192.0.2.9/51512 to 203.0.113.5/23 on interface inside",
+            LOGON | {"client_port": 51512, "outcome": "failure", "service": "asa", "attempts": 1},
+        ),
+        (
+            "113006: User ops1 locked out on exceeding 3 successive failed authentication attempts",
+            {"action": "lockout", "user": "ops1", "outcome": "success", "service": "asa"},
+        ),
+        (
+            "113017: AAA credentials rejected: reason = Invalid password: local database: user = ops1: user IP = 192.0.2.9",
+            LOGON | {"outcome": "failure", "reason": "bad_password", "service": "asa", "attempts": 1},
+        ),
+        (
+            "113021: Attempted console login failed. User ops1 did NOT have appropriate Admin Rights.",
+            {"action": "logon", "user": "ops1", "outcome": "failure", "service": "console", "attempts": 1},
+        ),
+        (f"113039: {VPN} AnyConnect parent session started.", LOGON | {"outcome": "success", "service": "asa-vpn", "attempts": 0}),
+        (
+            "308001: console enable password incorrect for 3 tries (from 192.0.2.9)",
+            {"action": "elevate", "client_ip": "192.0.2.9", "outcome": "failure", "reason": "bad_password", "service": "asa", "attempts": 3},
+        ),
+        (
+            '315011: SSH session from 192.0.2.9 on interface outside for user "ops1" terminated normally',
+            LOGON | {"action": "logoff", "outcome": "success", "service": "ssh"},
+        ),
+        (
+            "502101: New user added to local dbase: Uname: ops2 Priv: 15 Encpass: ****",
+            {"action": "account_create", "user": "ops2", "outcome": "success", "service": "asa"},
+        ),
+        (
+            "502103: User priv level changed: Uname: ops1 From: 1 To: 15",
+            {"action": "elevate", "user": "ops1", "target": "15", "outcome": "success", "service": "asa", "attempts": 1},
+        ),
+        ("611103: User logged out: Uname: ops1", {"action": "logoff", "user": "ops1", "outcome": "success", "service": "asa"}),
+        (f"430003: {FTD}InitiatorPackets: 10, ResponderPackets: 12, InitiatorBytes: 9120, ResponderBytes: 75090, NAPPolicy: x, URL: http://a, SrcIP: 10.9.9.9",
+         FIVE | FTD_SAYS | {"bytes_out": 9120, "bytes_in": 75090}),
+        (f"430003: {FTD}UserAgent: x, InitiatorBytes: 1, ResponderBytes: 2, InitiatorBytes: 9120, ResponderBytes: 75090", FIVE | FTD_SAYS),
+        (f"430002: {FTD}Client: x".replace("Action: Allow", "Action: Block with reset"), FIVE | FTD_SAYS | {"action": "reset"}),
+        (
+            "430001: DeviceUUID: 8e1e, InstanceID: 3, ConnectionID: 9921, SrcIP: 192.0.2.9, DstIP: 203.0.113.5, SrcPort: 51512, DstPort: 53, Protocol: tcp, "
+            'Priority: 1, GID: 1, SID: 648, Revision: 18, Message: "SHELLCODE x, SID: 1", Classification: x, InlineResult: Dropped, ACPolicy: x',
+            FIVE | {"flow_id": "9921", "transport": "tcp", "action": "deny", "rule": "648"},
+        ),
+        ("430001: DeviceUUID: 8e1e, SrcIP: 192.0.2.9", None),
         (f"716001: {VPN} WebVPN session started.", LOGON | {"outcome": "success", "service": "asa-vpn", "attempts": 0}),
         (f"716002: {VPN} WebVPN session terminated: User Requested.", LOGON | {"action": "logoff", "outcome": "success", "service": "asa-vpn"}),
         (f"716038: {VPN} Authentication: successful, Session Type: WebVPN.", LOGON | {"outcome": "success", "service": "asa-vpn", "attempts": 0}),
