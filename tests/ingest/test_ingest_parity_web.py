@@ -22,12 +22,16 @@ from breachscope.ingest.columns import canonical_addresses, split_request, split
 # The slow reader
 
 QUOTED = r'((?:[^"\\]|\\.)*)'
+IP = r'(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]*)?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%[^ ,"]*)?|\[[0-9A-Fa-f:.]*\](?::[0-9]*)?)'
+HOST = rf"(?:{IP}|[0-9A-Za-z_.-]+(?::[0-9]*)?)"
+"""Neither a time with its offset nor what grep writes in front of a line."""
 IDENT = r'(?:[^ .:,"]+|[^ ,"]*[^ 0-9a-fA-F.:,"][^ ,"]*)'
 USER_FIELD = r'(-|""|(?:[^"\\-]|\\.|-(?:[^ "\\]|\\.))(?:[^"\\]|\\.)*|)'
 """Not ``- …``: that is the ident of a line with something more in front."""
 TIME = r"([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4})"
-COMMON = rf'([^ ,"]+) {IDENT}(?: {USER_FIELD})? \[{TIME}\] "{QUOTED}" ([0-9]{{3}}|-) ([0-9]+|-)'
+COMMON = rf'(?:({IP}) -(?: {USER_FIELD})?|({HOST}) {IDENT}(?: (""|(?:[^"\\]|\\.)*))?) \[{TIME}\] "{QUOTED}" ([0-9]{{3}}|-) ([0-9]+|-)'
 COMBINED = re.compile(rf'{COMMON} "{QUOTED}" "{QUOTED}"', re.ASCII)
+LONELY_HYPHEN = re.compile(r"(?:^| )-(?: |$)")
 BEFORE_FREE_TEXT = re.compile(rf"([^ ]+) [^ ]+ .*? \[{TIME}\] ", re.ASCII)
 
 
@@ -77,7 +81,11 @@ def slow_combined(line: str) -> Event | None:
     match = COMBINED.fullmatch(line)
     if match is None:
         return None
-    address, user, time, request, status, size, referer, agent = match.groups()
+    address, user, other, other_user, time, request, status, size, referer, agent = match.groups()
+    if other is not None:
+        if other_user not in (None, "-") and LONELY_HYPHEN.search(re.sub(r"\\.", "xx", other_user)):
+            return None  # an ident: there is a header in front
+        address, user = other, other_user
     try:
         written = datetime.strptime(time, "%d/%b/%Y:%H:%M:%S %z")
     except ValueError:
@@ -145,6 +153,38 @@ LINE = st.builds('{} {} {} [{}] "{}" {} {} "{}" "{}"'.format, ADDRESS, st.sample
 @example(lines=['192.0.2.9 - - [02/Mar/2026:10:15:04 +0900] "GET  ? HTTP/1.1" 200 1 "-" "-"'])
 def test_combined_lines_are_read_as_the_slow_reader_reads_them(lines: list[str]) -> None:
     assert engine_reads(lines, "combined") == [slow_combined(line) for line in lines]
+
+
+PLAIN = '192.0.2.9 - - [12/Mar/2026:10:15:04 +0900] "GET /o HTTP/1.1" 200 512'
+HEADERS = [
+    "Mar 12 10:15:04 lb1 nginx: ",
+    "Mar  2 10:15:04 lb1 nginx[8]: ",
+    "<134>Mar 12 10:15:04 lb1 httpd[8]: ",
+    "2026-03-12T10:15:04+09:00 lb1 apache2: ",
+    "<134>1 2026-03-12T10:15:04+09:00 lb1 nginx - - - ",
+]
+
+
+@pytest.mark.parametrize("fmt", ["combined", "common", "combined_extra", "forwarded_combined", "vhost_combined"])
+@pytest.mark.parametrize(
+    "head",
+    [*HEADERS, "2026-03-12T10:15:04.123456789+09:00 stdout F ", "web-1 | ", "web_1  | ", "access.log:", "access.log-17:", "INFO: ", "lb1.example.com nginx: "],
+)
+def test_what_stands_in_front_of_a_line_is_no_client(head: str, fmt: str) -> None:
+    tail = {"common": "", "combined_extra": ' "-" "curl/8" "203.0.113.7"'}.get(fmt, ' "-" "curl/8"')
+    assert engine_reads([head + PLAIN + tail], fmt) == [None]
+
+
+@pytest.mark.parametrize("head", HEADERS)
+def test_lines_behind_syslog_are_read_as_by_themselves(head: str) -> None:
+    combined, common = f'{PLAIN} "-" "curl/8"', PLAIN
+    alone = engine_reads([combined], "combined") + engine_reads([common], "common")
+    assert engine_reads([head + combined, head + common], "syslog") == [{**e, "host": "lb1"} for e in alone if e]
+    error = '2026/03/12 10:15:04 [error] 8#8: *9 user "u1": password mismatch, client: 192.0.2.9, server: x, request: "GET / HTTP/1.1", host: "x"'
+    if "nginx" in head:
+        (refused,) = engine_reads([head + error], "syslog")
+        assert refused is not None
+        assert (refused["user"], refused["reason"], refused["host"]) == ("u1", "bad_password", "lb1")
 
 
 @given(line=LINE, cut=st.integers(0, 200), insert=st.text(max_size=3))
