@@ -293,7 +293,7 @@ FTD_SAYS: Event = {"flow_id": "9921", "transport": "udp", "action": "allow", "ru
         ),
         ("611103: User logged out: Uname: ops1", {"action": "logoff", "user": "ops1", "outcome": "success", "service": "asa"}),
         (
-            f"430003: {FTD}InitiatorPackets: 10, ResponderPackets: 12, InitiatorBytes: 9120, ResponderBytes: 75090, NAPPolicy: x, URL: http://a, SrcIP: 10.9.9.9",
+            f"430003: {FTD}InitiatorPackets: 10, ResponderPackets: 12, InitiatorBytes: 9120, ResponderBytes: 75090, URL: http://a, SrcIP: 10.9.9.9",
             FIVE | FTD_SAYS | {"bytes_out": 9120, "bytes_in": 75090},
         ),
         (f"430003: {FTD}UserAgent: x, InitiatorBytes: 1, ResponderBytes: 2, InitiatorBytes: 9120, ResponderBytes: 75090", FIVE | FTD_SAYS),
