@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,12 @@ def _goaccess(log: Path, out: Path) -> Command:
 
 def _lnav(log: Path, out: Path) -> Command:
     query = ";SELECT sc_status, count(*), sum(sc_bytes) FROM access_log GROUP BY sc_status"
-    return ["lnav", "-n", "-c", query, "-c", f":write-csv-to {out.with_suffix('.csv')}", log]
+    return [*_without_home(out.resolve().parent), "lnav", "-n", "-c", query, "-c", f":write-csv-to {out.with_suffix('.csv')}", log]
+
+
+def _without_home(instead: Path) -> Command:
+    """Begin a command that reads no settings of the user's and leaves none behind, as lnav would."""
+    return ["env", "-u", "XDG_CONFIG_HOME", f"HOME={instead}"]
 
 
 def _package(module: str, distribution: str) -> str | None:
@@ -71,5 +77,6 @@ def _package(module: str, distribution: str) -> str | None:
 def _program(name: str, option: str) -> str | None:
     if shutil.which(name) is None:
         return None
-    told = subprocess.run([name, option], capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as home:
+        told = subprocess.run([*_without_home(Path(home)), name, option], capture_output=True, text=True, check=False)
     return (told.stdout.splitlines() or [""])[0].removesuffix(".").split()[-1]
