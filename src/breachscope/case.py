@@ -21,7 +21,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -329,8 +329,8 @@ class Case:
             partial.unlink(missing_ok=True)
 
     @contextmanager
-    def open_parquet(self, name: str, schema: pa.Schema) -> Iterator[ParquetFile]:
-        """Stream row groups into ``name``; the bytes depend on the rows and their grouping only."""
+    def open_parquet(self, name: str, schema: pa.Schema, varied: Collection[str] = ()) -> Iterator[ParquetFile]:
+        """Stream row groups into ``name``; the bytes depend on the rows and their grouping only. Of ``varied`` columns no dictionary is made."""
         # Dictionaries pay off for repeated text only; numbers that rise are smallest and fastest as differences. Nothing is
         # looked for by the least and greatest text of a page. Level 1 writes three times faster than the default at 5 % more bytes.
         texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_string_view(f.type)]
@@ -343,7 +343,7 @@ class Case:
                 schema,
                 compression="zstd",
                 compression_level=1,
-                use_dictionary=texts,
+                use_dictionary=[name for name in texts if name not in varied],
                 column_encoding=rising,
                 write_statistics=[f.name for f in schema if f.name not in texts],
                 write_batch_size=1 << 16,

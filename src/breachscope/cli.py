@@ -5,6 +5,7 @@ Exit codes: 0 done · 1 failed, or some input could not be read · 2 wrong usage
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -672,6 +673,10 @@ def _complain(error: BreachscopeError) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the one place where errors become messages and exit codes."""
+    # Blocks of a log are read side by side already; threads within that work would only stand in each other's way.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    # A run makes many objects and few cycles.
+    gc.set_threshold(100_000)
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="breachscope", standalone_mode=False)
     except click.ClickException as error:

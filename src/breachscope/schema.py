@@ -60,6 +60,8 @@ class Column:
     ocsf: str = ""
     ecs: str = ""
     sigma: tuple[str, ...] = ()
+    is_varied: bool = False
+    """Whether most rows have a text of their own."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,16 @@ _WEB = (
     Column("vhost", TEXT, "host asked for", ocsf="http_request.url.hostname", ecs="url.domain", sigma=("cs-host",)),
     Column("method", TEXT, "request method", ocsf="http_request.http_method", ecs="http.request.method", sigma=("cs-method",)),
     Column("protocol", TEXT, "protocol and version as written", ocsf="http_request.version", ecs="http.version", sigma=("cs-version",)),
-    Column("path", TEXT, "path, still percent-encoded", ocsf="http_request.url.path", ecs="url.path", sigma=("cs-uri-stem",)),
-    Column("query", TEXT, "query without '?', still percent-encoded", ocsf="http_request.url.query_string", ecs="url.query", sigma=("cs-uri-query",)),
+    Column("path", TEXT, "path, still percent-encoded", ocsf="http_request.url.path", ecs="url.path", sigma=("cs-uri-stem",), is_varied=True),
+    Column(
+        "query",
+        TEXT,
+        "query without '?', still percent-encoded",
+        ocsf="http_request.url.query_string",
+        ecs="url.query",
+        sigma=("cs-uri-query",),
+        is_varied=True,
+    ),
     Column("status", INT16, "response status code", ocsf="http_response.code", ecs="http.response.status_code", sigma=("sc-status",)),
     Column("bytes_sent", INT64, "to the client", "bytes", ocsf="http_response.length", ecs="http.response.bytes", sigma=("sc-bytes",)),
     Column("bytes_received", INT64, "from the client", "bytes", ocsf="http_request.length", ecs="http.request.bytes", sigma=("cs-bytes",)),
@@ -170,7 +180,7 @@ _NETWORK = (
     Column("bytes_in", INT64, "dst to src", "bytes", ocsf="traffic.bytes_in", ecs="destination.bytes"),
     Column("bytes_total", INT64, "where only the sum is logged", "bytes", ocsf="traffic.bytes", ecs="network.bytes"),
     Column("duration_ms", FLOAT64, "connection duration", "ms", ocsf="duration", ecs="event.duration"),
-    Column("flow_id", TEXT, "connection id", ocsf="connection_info.uid"),
+    Column("flow_id", TEXT, "connection id", ocsf="connection_info.uid", is_varied=True),
     Column("is_interim", BOOL, "a running total, not the final one"),
     Column("nat_src_ip", TEXT, "source after translation", ecs="source.nat.ip"),
     Column("dns_query", TEXT, "name asked for", ocsf="query.hostname", ecs="dns.question.name", sigma=("query",)),
@@ -187,8 +197,8 @@ _DATA_ACCESS = (
         sigma=("eventName",),
     ),
     Column("store", TEXT, "bucket or database", ocsf="databucket.name"),
-    Column("object", TEXT, "key, table or item", ocsf="resources.name", ecs="file.path"),
-    Column("statement", TEXT, "SQL text", ocsf="query_info.query_string"),
+    Column("object", TEXT, "key, table or item", ocsf="resources.name", ecs="file.path", is_varied=True),
+    Column("statement", TEXT, "SQL text", ocsf="query_info.query_string", is_varied=True),
     Column("row_count", INT64, "rows returned", "rows"),
     Column("completeness", TEXT, "what the row stands for", values=("item", "container", "throttled")),
 )

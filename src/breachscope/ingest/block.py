@@ -66,6 +66,8 @@ class _Texts:
 
     def caught(self, rows: Offsets, reader: Program | Keys, wanted: Sequence[Wanted]) -> Caught:
         """What is caught in some of them."""
+        if len(rows) == len(self.starts):
+            return catch(self.data, self.starts, self.ends, reader, wanted)
         return catch(self.data, self.starts[rows], self.ends[rows], reader, wanted)
 
     def beginning(self, unwanted: bytes) -> Offsets:

@@ -644,6 +644,12 @@ def _to_arrow(rows: pl.DataFrame) -> pa.Table:
     return rows.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
+def _varied(name: str) -> list[str]:
+    """Columns of a file in which most rows have a text of their own."""
+    folder, table, *_ = name.split("/")
+    return [c.name for c in EVENT_TABLES[table].columns if c.is_varied] if folder == "events" else []
+
+
 class _Outputs:
     """The files of one source: event tables, rejects and line index, each replaced as a whole at the end."""
 
@@ -717,6 +723,6 @@ class _Outputs:
         if not waiting:
             return
         if name not in self._writers:
-            self._writers[name] = self._stack.enter_context(self.case.open_parquet(name, waiting[0].schema))
+            self._writers[name] = self._stack.enter_context(self.case.open_parquet(name, waiting[0].schema, _varied(name)))
         self._writers[name].write(pa.concat_tables(waiting), row_group_size=1 << 20)
         waiting.clear()
