@@ -39,20 +39,38 @@ _SPACES = b" \t\v\f\r\n"
 def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
     """As :func:`read_lines`, for the lines of a whole block: those that can be are read by machine code."""
     reading = Reading()
-    left = np.arange(len(lines))
+    fates = _Fates(len(lines))
     if is_built() and lines.places is not None:
         texts = _Texts(lines.data, *lines.places, is_ascii=lines.seen.is_ascii)
         if fmt.is_json or fmt.kind == "keyvalue":
-            left = _read_keys_at_once(texts, lines, fmt, catalog, context, reading)
+            _read_keys_at_once(texts, lines, fmt, catalog, context, reading, fates)
         elif fmt.kind == "table":
-            left = _read_table_at_once(texts, lines, fmt, catalog, context, reading)
+            _read_table_at_once(texts, lines, fmt, catalog, context, reading, fates)
         elif fmt.kind == "envelope":
-            left = _read_envelopes_at_once(texts, lines, fmt, catalog, context, reading)
+            _read_envelopes_at_once(texts, lines, fmt, catalog, context, reading, fates)
         elif not fmt.lacks_year:
-            left = _read_patterns_at_once(texts, lines, fmt, context, reading)
-    if len(left):
+            _read_patterns_at_once(texts, lines, fmt, context, reading, fates)
+    if fates.is_open.any():
+        left = np.flatnonzero(fates.is_open)
         reading.add(read_lines(lines.frame if len(left) == len(lines) else lines.take(left), fmt, catalog, context))
+    if fates.is_unread.any():
+        reading.unread = pl.concat([reading.unread, lines.take(np.flatnonzero(fates.is_unread))]).sort("line")
     return reading
+
+
+class _Fates:
+    """What is known of the lines of a block: at first all are open."""
+
+    def __init__(self, count: int) -> None:
+        self.is_open: Mask = np.ones(count, bool)
+        """Which the engine has to read."""
+        self.is_unread: Mask = np.zeros(count, bool)
+        """Which the format surely does not read."""
+
+    def settle(self, rows: Offsets, unread: Offsets) -> None:
+        """Note that machine code read these rows, but found that the format does not read some of them."""
+        self.is_open[rows] = False
+        self.is_unread[unread] = True
 
 
 @dataclass(frozen=True)
@@ -96,19 +114,18 @@ class _Texts:
         return program.is_exact and self.is_ascii
 
 
-def _read_keys_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
-    """Read JSON objects or key=value pairs as far as possible; return the rows that are left."""
+def _read_keys_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, fates: _Fates) -> None:
+    """Read JSON objects or key=value pairs as far as possible."""
     keys, wanted = _keys_of(fmt)
     if keys is None:
-        return np.arange(len(lines))
+        return
     rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
     caught = texts.caught(rows, keys, wanted)
     values = [caught.columns[name] if name in caught.columns else told(caught.columns, of).alias(name) for name, of in fmt.sources.items()]
     ready = {w.name for w in wanted if w.kind in (Kind.NUMBER, Kind.ADDRESS)}
-    is_left = np.ones(len(lines), bool)
-    is_left[rows] = False
-    is_left[_taken(lines, rows, caught.texts, pl.DataFrame(values), fmt, catalog, context, reading, ready)] = True
-    return np.flatnonzero(is_left)
+    numbers = lines.numbers(rows[caught.texts])
+    is_left = take(numbers.to_frame(), pl.DataFrame(values), fmt, catalog, context, reading, ready)
+    fates.settle(rows[caught.texts], rows[caught.texts[is_left]])
 
 
 def _keys_of(fmt: Format) -> tuple[Keys | None, list[Wanted]]:
@@ -150,23 +167,12 @@ def _special(fmt: Format) -> set[str]:
     return {*fmt.fields, *(rule.origin or "" for rule in fmt.fields.values()), *VERBATIM, "duration_ms"}
 
 
-def _taken(
-    lines: Lines, rows: Offsets, matched: npt.NDArray[np.int32], values: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context,
-    reading: Reading, ready: Collection[str] = (),
-) -> Offsets:  # fmt: skip
-    """Make events of the values of some rows, those that ``matched``; return the rows that are left."""
-    is_left = np.ones(len(rows), bool)
-    is_left[matched] = take(lines.numbers(rows[matched]).to_frame(), values, fmt, catalog, context, reading, ready)
-    return rows[is_left]
-
-
-def _read_table_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
-    """Read the lines under each header as far as possible; return the rows that are left."""
+def _read_table_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, fates: _Fates) -> None:
+    """Read the lines under each header as far as possible."""
     rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
     if fmt.header is None and len(context.headers.lines):
         rows = rows[~np.isin(rows + lines.first_line, context.headers.lines)]
     header_of = context.headers.at(rows + lines.first_line)
-    is_left = np.ones(len(lines), bool)
     for header in np.unique(header_of).tolist():
         under = rows[header_of == header]
         layout = context.headers.layout(header, fmt)
@@ -176,23 +182,20 @@ def _read_table_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: Forma
         groups = {f"_{n}": (f"_{n}__q", f"_{n}") if fmt.quote else () for n in layout.columns}
         caught = texts.caught(under, program, [Wanted(name, Kind.TOLD, of) for name, of in groups.items()])
         fields = table_fields(list(caught.columns.values()), layout, fmt)
-        is_left[under] = False
-        is_left[_taken(lines, under, caught.texts, fields, fmt, catalog, context, reading)] = True
-    return np.flatnonzero(is_left)
+        under = under[caught.texts]
+        fates.settle(under, under[take(lines.numbers(under).to_frame(), fields, fmt, catalog, context, reading)])
 
 
-def _read_patterns_at_once(texts: _Texts, lines: Lines, fmt: Format, context: Context, reading: Reading) -> Offsets:
-    """Read lines of their own as far as possible; return the rows that are left."""
+def _read_patterns_at_once(texts: _Texts, lines: Lines, fmt: Format, context: Context, reading: Reading, fates: _Fates) -> None:
+    """Read lines of their own as far as possible."""
     rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
-    is_left = np.ones(len(lines), bool)
     for pattern in fmt.patterns:
         others, unsure = _read_at_once(texts, rows, lines.numbers(rows), fmt, pattern, context, reading)
-        is_left[rows] = False
-        is_left[others] = is_left[unsure] = True
+        fates.settle(np.setdiff1d(rows, np.concatenate([others, unsure]), assume_unique=True), rows[:0])
         rows = others
         if not len(rows):
             break
-    return np.flatnonzero(is_left)
+    fates.settle(rows, rows)
 
 
 def _read_at_once(
@@ -333,8 +336,8 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
     return wanted, frozenset(ready)
 
 
-def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> Offsets:
-    """Read envelopes, and their messages as far as possible, by machine code; return the rows that are left."""
+def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, fates: _Fates) -> None:
+    """Read envelopes, and their messages as far as possible, by machine code."""
     left = np.arange(len(lines))
     for pattern in fmt.patterns:
         program = _program(pattern, fmt)
@@ -362,9 +365,9 @@ def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: F
             is_left = np.ones(len(lines), bool)
             is_left[rows[is_plain]] = False
             left = left[is_left[left]]
+            fates.settle(rows[is_plain], rows[:0])
         if not texts.is_sure(program):
             break
-    return left
 
 
 def _envelopes(lines: pl.Series, caught: Caught, form: TimeForm, context: Context) -> pl.DataFrame | None:

@@ -229,11 +229,11 @@ def _read_envelopes(
 def _read_inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
     """Read messages that are lines of their own, each by the first format that does. Of years only the file's lines are asked, so that none may lack it."""
     inner = Reading(unread=lines)
-    for fmt in catalog.bare_lines:
+    for fmt, _ in catalog.likely(lines["text"]):
         left = inner.unread if not inner.rejected else lines.filter(pl.col("line").is_in(inner.rejects()["line"].implode()))
         if not len(left):
             break
-        if not fmt.lacks_year and left["text"].str.contains(fmt.likeness).any():
+        if not (fmt.lacks_year or fmt.is_envelope or fmt.needs_header):
             inner.absorb(read_lines(left, fmt, catalog, replace(context, years=None, headers=Headers())))
     reading.events += inner.events
     reading.skipped += inner.skipped
@@ -285,28 +285,3 @@ def leave(envelopes: pl.DataFrame, catalog: FormatCatalog, reading: Reading) -> 
         reading.reject(unread["line"].filter(unread["program"] == program), f"{program}: a message of unknown kind")
     for program, count in unread["program"].filter(~is_claimed).value_counts().iter_rows():
         reading.skipped[f"program {program}" if _PROGRAM_NAME.fullmatch(program or "") else "other programs"] += count
-
-
-def sniff(
-    lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Format] = (), head: bytes = b""
-) -> tuple[Format | None, float]:  # fmt: skip
-    """The format that reads most of the sample, and the share of its lines that it reads; order decides among equals.
-
-    ``head`` is the beginning of the input, where headers stand.
-    """
-    sample = lines.filter(lines["text"].str.strip_chars() != "")
-    best: Format | None = None
-    best_share = 0.0
-    if not len(sample):
-        return None, 0.0
-    for fmt in candidates or catalog.whole_lines:
-        if not candidates and fmt.kind != "table" and int(sample["text"].str.contains(fmt.likeness).sum()) <= best_share * len(sample):
-            continue  # it cannot read more than the best does
-        headers = Headers().with_those_of(head, 1, fmt)
-        reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers))
-        share = (reading.event_lines + reading.skipped.total()) / len(sample)
-        if share > best_share:
-            best, best_share = fmt, share
-        if share == 1:
-            break
-    return best, best_share

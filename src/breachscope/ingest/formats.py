@@ -221,6 +221,7 @@ def literal_prefix(regex: str) -> str:
 
 
 _NEVER = r"[^\s\S]"
+_ASKED_TOGETHER = 12
 
 
 @dataclass(frozen=True)
@@ -269,14 +270,20 @@ class Format:
         """An expression that every line of this format matches, and few others do: whether to try the format at all."""
         if self.is_json:
             return r"^\s*\{"
-        if self.kind == "table":
-            return re.escape(self.separator) if self.columns else _NEVER
-        return "|".join(f"(?:{p.likeness})" for p in self.patterns)
+        if self.needs_header:
+            return _NEVER
+        likeness = re.escape(self.separator) if self.kind == "table" else "|".join(f"(?:{p.likeness})" for p in self.patterns)
+        return f"{likeness}|^{re.escape(self.comment)}" if self.comment else likeness
 
     @property
     def sources(self) -> dict[str, tuple[str, ...]]:
         """JSON paths or keys of pairs that its patterns ask for: alternatives, under their names joined by ``|``."""
         return {"|".join(alternatives): alternatives for p in self.patterns for alternatives in p.sources.values()}
+
+    @property
+    def needs_header(self) -> bool:
+        """Whether its lines can be read only where a header above them names their columns."""
+        return self.kind == "table" and not self.columns
 
     @property
     def is_json(self) -> bool:
@@ -333,10 +340,18 @@ class FormatCatalog:
         """Formats that read a line by themselves."""
         return (e.format for e in self.entries if e.kind != "syslog")
 
-    @property
-    def bare_lines(self) -> Iterator[Format]:
-        """Those that read it to the end."""
-        return (fmt for fmt in self.whole_lines if not fmt.is_envelope)
+    def likely(self, lines: pl.Series) -> Iterator[tuple[Format, int]]:
+        """Formats that may read some of the lines by themselves, by order, and how many lines each may read."""
+        entries = [e for e in self.entries if e.kind != "syslog"]
+        # Expressions are remembered by Polars, as long as they are few: so most formats are asked together.
+        for begin in range(0, len(entries), _ASKED_TOGETHER):
+            formats = [e.format for e in entries[begin : begin + _ASKED_TOGETHER]]
+            may_read = bool(lines.str.contains("|".join(f"(?:{fmt.likeness})" for fmt in formats)).any())
+            for fmt in formats:
+                if fmt.needs_header:
+                    yield fmt, len(lines)
+                elif may_read and (count := int(lines.str.contains(fmt.likeness).sum())):
+                    yield fmt, count
 
     def messages_of(self, programs: Collection[str]) -> Iterator[Format]:
         """Formats that read messages of these programs behind a syslog header."""

@@ -35,9 +35,10 @@ from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.archives import Archive, archive_kind, open_archive
 from breachscope.ingest.block import read_block
 from breachscope.ingest.clients import Forwarders
-from breachscope.ingest.engine import read_lines, sniff
+from breachscope.ingest.engine import read_lines
 from breachscope.ingest.folds import set_second_passes, span_of
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
+from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.log_format import with_log_formats
@@ -566,10 +567,10 @@ class _SourceReader:
         else:
             reading = read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
         left = reading.refused(lines)
-        for fmt in self.catalog.whole_lines if self.settings.format is None else ():
+        for fmt, _ in self.catalog.likely(left["text"]) if self.settings.format is None else ():
             if not len(left):
                 break
-            if fmt is not self.fmt and left["text"].str.contains(fmt.likeness).any():
+            if fmt is not self.fmt and not fmt.needs_header:
                 reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, Headers(), left)))
                 left = reading.refused(lines)
         reading.skip_continued(self.fmt)

@@ -11,8 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from breachscope.ingest.engine import read_lines, sniff
+from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import Format, FormatCatalog, Sample
+from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.reading import UNREAD, Context, Reading
