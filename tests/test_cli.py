@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import math
@@ -441,6 +442,38 @@ def test_trusted_proxies_come_from_the_settings_unless_the_command_line_names_so
     done = breachscope("ingest", "access.log", "--case", "case", cwd=tmp_path)
     assert done.returncode == FAILED
     one_sentence(done, "breachscope.toml:2: 'trusted_proxis' is not a setting of [ingest]; did you mean 'trusted_proxies'?")
+
+
+def on_a_terminal(*arguments: object, cwd: Path) -> tuple[str, str]:
+    """What a command writes to stdout, a pipe, and to stderr, a terminal of 140 columns."""
+    reading, terminal = os.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "140"}
+    command = [sys.executable, "-m", "breachscope.cli", *map(str, arguments)]
+    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=terminal, env=environment) as process:
+        os.close(terminal)
+        shown = bytearray()
+        with contextlib.suppress(OSError):  # Linux says so when the other side is closed
+            while piece := os.read(reading, 1 << 16):
+                shown += piece
+        assert process.stdout is not None
+        told = process.stdout.read().decode()
+    os.close(reading)
+    assert process.returncode == DONE, shown
+    return told, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+
+
+def test_a_terminal_shows_progress_of_each_file_and_of_all_and_a_pipe_shows_none(tmp_path: Path) -> None:
+    lines = "".join(GOOD.replace("/a", f"/{n}") for n in range(60_000))
+    for n in range(3):
+        (tmp_path / f"{n}\x1b[31m.log").write_text(lines + GOOD * (n + 1))
+    told, shown = on_a_terminal("ingest", ".", "--case", "../case", cwd=tmp_path)
+    assert "60,001 events" in told
+    assert "\x1b" not in told
+    rows = [row for row in re.split(r"[\r\n]+", shown) if "lines/s" in row]
+    assert any(re.search(r"^all inputs .* [\d.]+ MB/1\d\.\d MB +[\d,]+ lines/s +(?:\d:\d\d:\d\d|-:--:--)", row) for row in rows), shown
+    assert any(re.search(r"^[012]\\x1b\[31m\.log .* [\d.]+ MB/5\.\d MB +[\d,]+ lines/s", row) for row in rows), shown
+    done = breachscope("ingest", ".", "--case", "../other", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (DONE, "")
 
 
 def test_json_of_names_that_are_no_utf_8_is_json(tmp_path: Path) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from breachscope.errors import UsageError
-from breachscope.hostile import visible
+from breachscope.hostile import clipped, visible
 from breachscope.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+_TASK_CELLS = 32
 
 
 def harmless(text: str) -> str:
@@ -35,30 +41,76 @@ class _Warnings(Silent):
 
 
 class _TerminalProgress(_Warnings):
-    """A bar with bytes, lines a second and the time left, gone when the work is done."""
+    """A bar for the task at hand and, where several share an amount expected, one for them all: bytes, lines a second and the time left.
+
+    They are gone when the work is done.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
         super().__init__()
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
-        self._bars = Bars(*columns, console=Console(stderr=True), transient=True)
+        texts = [TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[amount]", "fields[rate]")]
+        self._bars = Bars(texts[0], BarColumn(), *texts[1:], TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        atexit.register(self._bars.stop)  # a live display hides the cursor, also when an error ends the program
+        self._all: _Bar | None = None
+        self._task: _Bar | None = None
+        self._share = 0.0
 
-    def start(self, task: str, total: int | None) -> None:
+    def expect(self, total: int) -> None:
         self._bars.start()
-        self._task = self._bars.add_task(visible(task), total=total, rate="")
-        self._lines, self._began = 0, monotonic()
+        if self._all is not None:
+            self._bars.remove_task(self._all.id)
+        self._all = _Bar(self._bars, "all inputs", total, is_bytes=True) if total else None
+        if self._all is None:
+            self._bars.stop()
+
+    def start(self, task: str, total: int | None, share: float | None = None) -> None:
+        self._bars.start()
+        self._task = _Bar(self._bars, clipped(visible(task), _TASK_CELLS), total, is_bytes=share is not None)
+        self._share, self._shared = share or 0.0, 0.0
 
     def advance(self, amount: int, lines: int = 0) -> None:
-        self._lines += lines
-        rate = f"{self._lines / max(monotonic() - self._began, 1e-6):,.0f} lines/s" if self._lines else ""
-        self._bars.update(self._task, advance=amount, rate=rate)
+        if self._task is None:
+            return
+        self._task.advance(amount, lines)
+        if self._all is not None and self._task.total:
+            self._advance_all(self._share * min(1.0, self._task.done / self._task.total), lines)
+
+    def _advance_all(self, shared: float, lines: int = 0) -> None:
+        if self._all is not None:
+            self._all.advance(shared - self._shared, lines)
+            self._shared = shared
 
     def finish(self) -> None:
-        self._bars.remove_task(self._task)
-        self._bars.stop()
+        if self._task is None:
+            return
+        self._advance_all(self._share)
+        self._bars.remove_task(self._task.id)
+        self._task = None
+        if self._all is None:
+            self._bars.stop()
+
+
+class _Bar:
+    """One line of the display."""
+
+    def __init__(self, bars: Bars, description: str, total: int | None, *, is_bytes: bool) -> None:
+        self._bars, self.total, self._is_bytes = bars, total, is_bytes
+        self.done, self._lines, self._began = 0.0, 0, monotonic()
+        self.id = bars.add_task(description, total=total, amount="", rate="")
+
+    def advance(self, amount: float, lines: int) -> None:
+        from rich.filesize import decimal
+
+        self.done += amount
+        self._lines += lines
+        told = decimal if self._is_bytes else str
+        shown = f"{told(int(self.done))}/{told(self.total)}" if self.total else told(int(self.done))
+        rate = f"{self._lines / max(monotonic() - self._began, 1e-6):,.0f} lines/s" if self._lines else ""
+        self._bars.update(self.id, completed=self.done, amount=shown, rate=rate)
 
 
 def print_json(value: object) -> None:

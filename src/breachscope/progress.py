@@ -8,8 +8,11 @@ from typing import Protocol
 class Progress(Protocol):
     """Receives progress; the command line shows it on a terminal and drops it on a pipe."""
 
-    def start(self, task: str, total: int | None) -> None:
-        """Begin ``task`` with ``total`` units (bytes for ingest), None when unknown."""
+    def expect(self, total: int) -> None:
+        """Tell how many bytes the tasks to come share; 0 when they are over."""
+
+    def start(self, task: str, total: int | None, share: float | None = None) -> None:
+        """Begin ``task`` with ``total`` units, None when unknown; they are bytes where it has a ``share`` of those expected."""
 
     def advance(self, amount: int, lines: int = 0) -> None:
         """Report ``amount`` more units, and ``lines`` more log lines, as done."""
@@ -27,7 +30,9 @@ class Silent:
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
-    def start(self, task: str, total: int | None) -> None: ...
+    def expect(self, total: int) -> None: ...
+
+    def start(self, task: str, total: int | None, share: float | None = None) -> None: ...
 
     def advance(self, amount: int, lines: int = 0) -> None: ...
 

@@ -8,7 +8,8 @@ import pytest
 
 from breachscope.errors import UsageError
 from breachscope.ingest import check_samples, load_formats, try_format
-from breachscope.ingest.draft import draft_format, new_format
+from breachscope.ingest.draft import new_format
+from breachscope.ingest.mapping import guess_lines
 
 SAMPLES = {
     "waf.csv": (
@@ -17,7 +18,7 @@ SAMPLES = {
     ),
     "vpn.jsonl": (
         "".join(f'{{"at":"2026-03-02T01:15:04Z","actor":{{"login id":"u{n}"}},"net":{{"ip":"192.0.2.{n}"}},"result":"Failed","n":{n}}}\n' for n in range(3)),
-        "json", "auth", {"client_ip": "192.0.2.0", "user": "u0", "outcome": "failure"},
+        "json", "auth", {"client_ip": "192.0.2.0", "user": "u0", "outcome": "failure", "action": "logon"},
     ),
     "fw.log": (
         "".join(f'ts=1772414104 src=192.0.2.{n} spt=51512 dst=203.0.113.5 dpt=443 action="Blocked by policy" note="a b"\n' for n in range(3)),
@@ -56,7 +57,7 @@ def test_a_draft_reads_its_samples(tmp_path: Path, name: str) -> None:
 )
 def test_what_cannot_be_told_is_not_drafted(lines: list[str], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
-        draft_format(lines, "x")
+        guess_lines(lines).as_toml("x")
 
 
 def test_a_file_that_stands_there_is_not_overwritten(tmp_path: Path) -> None:

@@ -410,12 +410,20 @@ def entry_of(fmt: Format) -> FormatEntry:
 
 def load_format(path: Path) -> Format:
     """Read one format file. Raises ContentErrors with all its mistakes."""
-    document = TomlFile.load(path, FormatError)
+    return _checked(TomlFile.load(path, FormatError))
+
+
+def parse_format(text: str, path: Path) -> Format:
+    """A format by the text of its file; ``path`` only names it. Raises ContentErrors with all its mistakes."""
+    return _checked(TomlFile.parse(text, path, FormatError))
+
+
+def _checked(document: TomlFile) -> Format:
     checker = _Checker(document)
     checker.check()
     if checker.errors:
         raise ContentErrors(checker.errors)
-    return _build(document.data, path, [document.line_of("sample", i) for i in range(len(document.data.get("sample", ())))])
+    return _build(document.data, document.path, [document.line_of("sample", i) for i in range(len(document.data.get("sample", ())))])
 
 
 def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> Format:

@@ -42,6 +42,7 @@ from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.log_format import with_log_formats
+from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
 from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Input, Stream, compression_of, content_digests, find_inputs, most_content
@@ -102,6 +103,8 @@ class _Plan:
     id: int
     reference: date
     settings: SourceSettings
+    share: float
+    """Bytes that it stands for among those of all inputs, of an archive's as many as are its part."""
 
 
 def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
@@ -130,9 +133,11 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
     work.result.errors += missing
     case.write_manifest(manifest)
     try:
+        progress.expect(sum(map(_size, inputs)))
         for path in inputs:
             work.add(path)
     finally:
+        progress.expect(0)
         case.write_manifest(work.manifest)
         _record(case, options, sources, work.result)
     for sentence in sources.idle([*work.seen, *(s.unpacked_path for s in work.manifest.sources)]):
@@ -236,13 +241,14 @@ class _Ingest:
             if members and len(members) == members[0].members and all(map(self._is_current, members)):
                 self.seen += [s.unpacked_path for s in members]
                 self.result.unchanged += members
+                self._pass_over(path.name, size)
                 return
             most_bytes = None if self.options.unbounded else most_content(size)
             with open_archive(path, self.case.spooled, most_bytes) as archive:
                 if archive is None:
-                    self._add(Input(path), digest, most_bytes)
+                    self._add(Input(path), digest, most_bytes, size)
                 else:
-                    self._add_members(path, archive, digest or sha256_file(path), most_bytes)
+                    self._add_members(path, archive, digest or sha256_file(path), most_bytes, size)
         except OSError as error:
             self.result.errors.append(InputError(f"cannot be read ({error.strerror}); check its permissions", path=path))
         except InputError as error:
@@ -252,21 +258,30 @@ class _Ingest:
         """Whether it was read with the same settings."""
         return source.reading == self.settings.digest(source.unpacked_path, self.settings.reference(source))
 
-    def _add_members(self, path: Path, archive: Archive, digest: str, most_bytes: int | None) -> None:
+    def _add_members(self, path: Path, archive: Archive, digest: str, most_bytes: int | None, size: int) -> None:
         """Read the members of an archive; together they may expand to ``most_bytes``. What keeps the archive itself from being read takes its place, too."""
         is_told = archive.problem is not None or not archive.members
         count = len(archive.members) + is_told
+        unpacked = sum(m.size for m in archive.members)
         for member in archive.members:
-            source = self._add(Input(path, member), digest, most_bytes, count)
+            source = self._add(Input(path, member), digest, most_bytes, size * member.size / max(unpacked, 1), count)
             if most_bytes is not None:
                 most_bytes -= source.content_size if source else 0
         if is_told:
-            self._add(Input(path), digest, most_bytes, count, archive.problem or "holds no files")
+            self._add(Input(path), digest, most_bytes, 0, count, archive.problem or "holds no files")
 
-    def _add(self, given: Input, digest: str | None, most_bytes: int | None, members: int | None = None, problem: str | None = None) -> Source | None:
+    def _pass_over(self, name: str, share: float) -> None:
+        """Let the progress of all inputs go on where one is not read."""
+        self.progress.start(name, None, share)
+        self.progress.finish()
+
+    def _add(
+        self, given: Input, digest: str | None, most_bytes: int | None, share: float, members: int | None = None, problem: str | None = None
+    ) -> Source | None:  # fmt: skip
         """Read one input, unless it is known. Returns its source; None where an error was told instead."""
-        plan, known = self._planned(given, digest)
+        plan, known = self._planned(given, digest, share)
         if known is not None:
+            self._pass_over(given.name, share)
             self.manifest = self.manifest.with_source(known)
             self.result.unchanged.append(known)
             return known
@@ -296,7 +311,7 @@ class _Ingest:
             self._committed = time.monotonic()
         return source
 
-    def _planned(self, given: Input, digest: str | None) -> tuple[_Plan, Source | None]:
+    def _planned(self, given: Input, digest: str | None, share: float) -> tuple[_Plan, Source | None]:
         """How to read an input, and its source where it need not be read."""
         place = given.place
         self.seen.append(given.unpacked_path)
@@ -315,7 +330,7 @@ class _Ingest:
         reference = self.settings.reference(same)
         if known:
             self._claimed.add(known.id)
-        plan = _Plan(given, known.id if known else self._next_id, reference, self.settings.of(given.unpacked_path))
+        plan = _Plan(given, known.id if known else self._next_id, reference, self.settings.of(given.unpacked_path), share)
         self._next_id += known is None
         if same and same.reading == self.settings.digest(given.unpacked_path, reference):
             return plan, replace(same, path=place, name=given.name)
@@ -368,6 +383,13 @@ def _unread(plan: _Plan, problem: str) -> Source:
     )
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def _mtime(path: Path) -> str:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
 
@@ -410,6 +432,8 @@ class _SourceReader:
         self.fmt = catalog["syslog"] if only and only.kind == "syslog" else only
         self.stream = Stream(plan.input, block_bytes=options.block_bytes, most_bytes=most_bytes)
         self.confidence = 0.0
+        self.guess: str | None = None
+        """What is to be told of a format that was guessed."""
         self.years: YearTimeline | None = None
         self.unreadable: str | None = None
         self.nul_runs: list[tuple[int, int, int]] = []
@@ -420,10 +444,12 @@ class _SourceReader:
     def read(self) -> Source:
         """Read and write everything; the returned source is not yet in the manifest."""
         member, mtime = self.plan.input.member, _mtime(self.plan.input.file)
-        self.progress.start(self.plan.input.name, member.size if member else self.plan.input.file.stat().st_size)
-        with _Outputs(self.case, self.plan.id, self.settings) as outputs:
-            totals = self._read_blocks(outputs)
-        self.progress.finish()
+        self.progress.start(self.plan.input.name, member.size if member else _size(self.plan.input.file), self.plan.share)
+        try:
+            with _Outputs(self.case, self.plan.id, self.settings) as outputs:
+                totals = self._read_blocks(outputs)
+        finally:
+            self.progress.finish()
         return Source(
             id=self.plan.id,
             path=self.plan.input.place,
@@ -506,6 +532,8 @@ class _SourceReader:
         lines = split_lines(block, self.stream.encoding, self.stream.newline).frame
         sample = lines if len(lines) <= _SAMPLE_LINES else lines.gather_every(len(lines) // _SAMPLE_LINES).head(_SAMPLE_LINES)
         chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else (), block.data)
+        if self.fmt is None and (guessed := guess_format(lines, block.data, self.confidence)):
+            chosen, self.confidence, self.guess = guessed
         self.fmt = self.fmt or chosen
         inner, archive = compression_of(block.data), archive_kind(block.data)
         if archive:
@@ -608,6 +636,8 @@ class _SourceReader:
             notes.append("no known format reads it; its lines are in rejects; write a format with --formats DIR")
         elif self.confidence < _LOW_CONFIDENCE and totals.lines:
             notes.append(f"only {self.confidence:.0%} of its sampled lines are in the best format found ({self.fmt.id if self.fmt else 'none'})")
+        if self.guess:
+            notes.append(self.guess)
         if self.nul_runs:
             nuls = sum(count for _, _, count in self.nul_runs)
             notes.append(f"holds {nuls:,} NUL bytes, first in line {self.nul_runs[0][0]:,}: what was written there is not in this file")

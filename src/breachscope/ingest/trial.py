@@ -16,6 +16,7 @@ from breachscope.ingest.formats import Format, FormatCatalog, Sample
 from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import split_lines
+from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import UNREAD, Context, Reading
 from breachscope.ingest.sources import Input, Stream
 from breachscope.timestamps import infer_years
@@ -92,6 +93,8 @@ def try_format(path: Path, catalog: FormatCatalog) -> Trial:
         return Trial(None, 0.0, stream.encoding, 0)
     lines = split_lines(block, stream.encoding, stream.newline).frame.head(_TRIAL_LINES)
     fmt, confidence = sniff(lines, catalog, head=block.data)
+    if guessed := guess_format(lines, block.data, confidence):
+        fmt, confidence, _ = guessed
     headers = Headers().with_those_of(block.data, 1, fmt) if fmt else Headers()
     years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=path.name) if fmt and fmt.lacks_year else None
     reading = read_lines(lines, fmt, catalog, Context(source=1, years=years, headers=headers)) if fmt else Reading(unread=lines)

@@ -1,0 +1,360 @@
+"""How lines that no format reads may be read: JSON objects, key=value pairs, or a table with a header.
+
+Columns are found by what their names say, in the program's own words, those of ECS, OCSF and Sigma, and in Japanese, and
+count only where their values are what the name says; a name that says nothing is left out and listed. ``formats new``
+drafts a format of it for a person to check; ingest reads by it, and says so, only where it is sure enough.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+import polars as pl
+
+from breachscope.errors import BreachscopeError, UsageError
+from breachscope.ingest.columns import NULL_TEXTS
+from breachscope.ingest.formats import JOINED, Format, FormatCatalog, parse_format
+from breachscope.ingest.guess import sniff
+from breachscope.schema import AUTH, DATA_ACCESS, NETWORK, WEB, Table
+from breachscope.timestamps import TimeForm, Zone, parse_times
+
+_TIME_FORMS = (
+    "iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "%Y/%m/%d %H:%M:%S%.f", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M",
+    "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y %H:%M:%S", "japanese", "%d.%m.%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%b %d %H:%M:%S",
+)  # fmt: skip
+"""In this order; a form counts when it reads nearly every sample. Day and month are told apart only where one exceeds 12."""
+_WORDS: Mapping[str, str] = {
+    "time": "time|ts|timestamp|datetime|date time|event time|event date|log time|log date|logged at|received at|receive time|generated time|occurred at"
+    "|created at|created|at|when|start time|日時|時刻|発生日時|アクセス日時|受信日時|記録日時|ログ日時|イベント日時|ログイン日時|開始日時|タイムスタンプ"
+    "|日付時刻|日付時間",
+    "client_ip": "ip|ip addr|ip address|client|client ip|client address|clientaddress|c ip|remote addr|remote address|remote ip|remote host|src|src ip"
+    "|source|source ip|source address|ipアドレス|クライアントip|クライアントipアドレス|接続元ip|接続元ipアドレス|接続元|アクセス元|アクセス元ip"
+    "|アクセス元ipアドレス|送信元ip|送信元ipアドレス|送信元アドレス|送信元",
+    "src_ip": "src|src ip|src addr|source|source ip|source address|srcip|saddr|送信元|送信元ip|送信元アドレス|送信元ipアドレス|接続元|接続元ip"
+    "|接続元ipアドレス",
+    "dst_ip": "dst|dst ip|dst addr|destination|destination ip|destination address|dstip|dest ip|dest address|daddr|宛先|宛先ip|宛先アドレス|宛先ipアドレス"
+    "|送信先|送信先ip|送信先ipアドレス|接続先|接続先ip|接続先ipアドレス",
+    "src_port": "sport|spt|src port|source port|送信元ポート|送信元ポート番号",
+    "dst_port": "dport|dpt|dst port|destination port|dest port|宛先ポート|宛先ポート番号|送信先ポート|送信先ポート番号",
+    "transport": "protocol|proto|プロトコル",
+    "user": "user|username|user name|user id|userid|account|account name|login|login id|login name|ユーザー|ユーザ|ユーザー名|ユーザ名|ユーザid|ユーザーid"
+    "|アカウント|アカウント名|ログインid|利用者|利用者id",
+    "method": "method|http method|request method|verb|メソッド|httpメソッド|リクエストメソッド",
+    "path": "path|url path|request path|パス|アクセスパス|リクエストパス",
+    "uri": "uri|url|request uri|request url|target|アクセスurl|リクエストurl|リクエストuri",
+    "request": "request|request line|リクエスト",
+    "query": "query|query string|args",
+    "status": "status|status code|http status|response code|code|ステータス|ステータスコード|httpステータス|応答コード|レスポンスコード|結果コード",
+    "bytes_sent": "bytes|bytes sent|size|response size|body bytes sent|送信バイト数|転送量|転送バイト数|バイト数|応答サイズ|レスポンスサイズ|サイズ",
+    "user_agent": "agent|user agent|ua|browser|ユーザーエージェント|ユーザエージェント",
+    "referer": "referer|referrer|リファラ|リファラー",
+    "vhost": "host|vhost|server name|site",
+    "forwarded_for": "x forwarded for|xff|forwarded for",
+    "outcome": "outcome|result|success|結果|認証結果|ログイン結果|処理結果|成否",
+    "action": "action|event|event type|operation|動作|操作|処理|アクション|イベント|イベント種別|判定",
+    "object": "object|key|resource|table",
+    "bytes_out": "bytes out|sent bytes|sentbyte|out bytes",
+    "bytes_in": "bytes in|received bytes|rcvdbyte|in bytes",
+}
+"""Further names of columns, as exports have them."""
+_CENTRAL: Mapping[str, tuple[str, ...]] = {
+    "web": ("client_ip", "path", "uri", "request", "status", "method"), "network": ("src_ip", "dst_ip", "dst_port", "src_port"),
+    "auth": ("user", "client_ip", "outcome"), "data_access": ("user", "object", "row_count"),
+}  # fmt: skip
+_OUTCOMES = {"success": "^(?:succ|ok|true|allow|accept|grant|成功|1$)", "failure": "^(?:fail|error|false|den|reject|invalid|失敗|拒否|0$)"}
+_FINDS: Mapping[tuple[str, str], Mapping[str, str]] = {
+    **{(table.name, "outcome"): _OUTCOMES for table in (WEB, NETWORK, AUTH, DATA_ACCESS)},
+    ("network", "action"): {"deny": "den|drop|block|reject|拒否|遮断|破棄", "allow": "allow|accept|permit|pass|許可|通過"},
+    ("auth", "action"): {"logoff": "log.?(?:out|off)|sign.?(?:out|off)|ログアウト|ログオフ", "logon": "log.?(?:in|on)|sign.?(?:in|on)|ログイン|ログオン|認証"},
+}
+"""Columns of closed vocabularies: value → what is found in a text that says so; the first counts."""
+_LOGINS = re.compile(r"log.?[io]n|sign.?[io]n|ログイン|ログオン|認証", re.IGNORECASE)
+"""What the names of columns hold where rows are logins."""
+_MEANT: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "web": (("client_ip",), ("path", "uri", "request")),
+    "network": (("src_ip",), ("dst_ip",), ("action", "dst_port", "bytes_out", "bytes_in")),
+    "auth": (("user",), ("outcome",), ("action",)),
+    "data_access": (("user",), ("object",)),
+}
+"""What an event of a table must tell to mean something: one of each."""
+_DATE, _CLOCK = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}"), re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?")
+_NEARLY_ALL, _KNOWN = 0.95, 0.5
+_MOST_NAMES = 1_000
+_MOST_LINE = 1 << 16
+_MOST_TOLD, _MOST_SHOWN = 20, 40
+"""Names that are told, and characters of each."""
+_EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
+"""Before any log that is exported now: an earlier time is a number that means something else."""
+_PAIR = re.compile(r'(?:^|[\s,;])([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]*))')
+_LEAST_PAIRS = 3
+_SAMPLE_LINES = 1_000
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """What the samples are made of: field names in order, and the texts that each has."""
+
+    kind: str
+    texts: Mapping[str, list[str]]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    header: str | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How lines may be read: as events of which table, and which name is which of its columns."""
+
+    samples: _Samples
+    table: Table
+    columns: Mapping[str, str]
+    """Name → column of the table, ``time``, ``uri`` or ``request``."""
+    form: str
+    """Of times."""
+
+    @property
+    def unused(self) -> list[str]:
+        """Names that stand for nothing."""
+        return [name for name in self.samples.texts if name not in self.columns]
+
+    @property
+    def are_logins(self) -> bool:
+        """Whether the names of the columns say that rows are logins, though no column says what was done."""
+        return self.table is AUTH and "action" not in self.columns.values() and any(map(_LOGINS.search, self.samples.texts))
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nearly all rows have a time of this age, and an event of its table means something."""
+        times = self.samples.texts[next(name for name, column in self.columns.items() if column == "time")]
+        parsed = parse_times(pl.Series("time", times, dtype=pl.String), TimeForm((self.form,)), Zone())["ts"]
+        told = {*self.columns.values(), *(("action",) if self.are_logins else ())}
+        is_meant = all(any(c in told for c in alternatives) for alternatives in _MEANT[self.table.name])
+        return is_meant and int((parsed >= _EARLIEST).sum()) >= _NEARLY_ALL * len(self.samples.lines)
+
+    def as_toml(self, title: str) -> str:
+        """The text of a format file."""
+        quoted = _quoted
+        central = _CENTRAL[self.table.name][0]
+        required = ["time", central if central in self.columns.values() else next(c for c in self.columns.values() if c != "time")]
+        out = [
+            "# A draft by 'breachscope formats new'. Check every column and every expected value by hand, then 'breachscope formats test' this file.",
+            f"title = {quoted(title)}", 'spec = ["drafted from samples"]', f'kind = "{self.samples.kind}"', f'table = "{self.table.name}"',
+            "order = 1000",
+            *(f"{name} = {quoted(value)}" for name, value in self.samples.settings.items()),
+            f"require = {quoted(required)}", f"time.formats = {quoted([self.form])}",
+            *(f"fields.{column}.find = {_inline(finds)}" for column in self.columns.values() if (finds := _FINDS.get((self.table.name, column)))),
+            "", "[keys]", *(f"{column} = {quoted(name)}" for name, column in self.columns.items()),
+        ]  # fmt: skip
+        if unused := self.unused:
+            out += [f"# not used: {', '.join(map(quoted, unused))}"]
+        if self.are_logins:
+            out += ["", "[[pattern]]", 'where = { time = "*" }', 'set = { action = "logon" }']
+        out += ["", "[[sample]]"]
+        if self.samples.header is not None:
+            out.append(f"header = {quoted(self.samples.header)}")
+        return "\n".join([*out, f"line = {quoted(self.samples.lines[0])}", "[sample.expect]", ""])
+
+
+def guess_lines(lines: Sequence[str]) -> Guess:
+    """How such lines may be read. Raises UsageError where they are of no kind known here, or carry no time or no actor that can be told."""
+    samples = _samples([line for line in lines[:_SAMPLE_LINES] if line.strip() and len(line) <= _MOST_LINE])
+    table, columns = _columns(samples)
+    time = next((name for name, column in columns.items() if column == "time"), None)
+    form = _time_form(samples.texts[time]) if time else None
+    if time is None or form is None:
+        told = f"{time!r} is in no form of time known here" if time else f"none of {', '.join(samples.texts)} is named like a time"
+        raise UsageError(f"no format can be drafted: {told}; write one by hand, see 'breachscope formats show combined'")
+    return Guess(samples, table, columns, form)
+
+
+def guess_format(lines: pl.DataFrame, head: bytes, known: float) -> tuple[Format, float, str] | None:
+    """A format for (line, text) rows that no known one reads, the share of them that it reads, and what to tell of it.
+
+    ``head`` is the beginning of the input. None where nothing is sure enough, or where a known format reads the share ``known``, which is half of them.
+    """
+    if known >= _KNOWN:
+        return None
+    try:
+        guess = guess_lines(lines["text"].head(_SAMPLE_LINES).to_list())
+        if guess.samples.kind == "keyvalue" or not guess.is_sure:
+            return None  # pairs stand in lines of many kinds, of which one sample is no measure
+        fmt = replace(parse_format(guess.as_toml("guessed"), Path("guessed.toml")), id=f"guessed/{guess.table.name}")
+    except BreachscopeError:
+        return None
+    share = sniff(lines, FormatCatalog(()), [fmt], head)[1]
+    if share < _NEARLY_ALL:
+        return None
+    columns = ", ".join(f"{column} = {_short(name)}" for name, column in guess.columns.items())
+    unused = f"; not used: {', '.join(map(_short, guess.unused[:_MOST_TOLD]))}" if guess.unused else ""
+    told = f"no known format reads it: its columns were guessed, as {guess.table.name} events: {columns}{unused}"
+    return fmt, share, f"{told}; check that, and write it down with 'breachscope formats new' for --formats DIR"
+
+
+def _short(name: str) -> str:
+    return _quoted(name if len(name) <= _MOST_SHOWN else name[:_MOST_SHOWN] + "…")
+
+
+def _quoted(value: object) -> str:
+    """A value as TOML writes it: JSON, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _inline(texts: Mapping[str, str]) -> str:
+    return "{ " + ", ".join(f"{name} = {_quoted(text)}" for name, text in texts.items()) + " }"
+
+
+def _samples(lines: Sequence[str]) -> _Samples:
+    if not lines:
+        raise UsageError("no format can be drafted: there is no line")
+    if all(line.lstrip().startswith("{") for line in lines):
+        return _json_samples(lines)
+    pairs = [{m[1]: m[2] if m[2] is not None else m[3] for m in _PAIR.finditer(line)} for line in lines]
+    if all(len(p) >= _LEAST_PAIRS for p in pairs):
+        return _Samples("keyvalue", _gathered(pairs), lines=tuple(lines))
+    for separator in ("\t", ",", ";", "|"):
+        names = _cells(lines[0], separator)
+        rows = [row for line in lines[1:] if len(row := _cells(line, separator)) == len(names)]
+        if len(names) > 1 and rows and len(rows) >= _NEARLY_ALL * (len(lines) - 1) and not any(re.search(r"\d{2}", n) for n in names):
+            settings = {"separator": separator, **({"quote": '"'} if any('"' in line for line in lines) else {})}
+            whole = tuple(line for line in lines[1:] if len(_cells(line, separator)) == len(names))
+            named = [{name: cell for name, cell in zip(names, row, strict=True) if JOINED not in name} for row in rows]
+            return _Samples("table", _with_whole_times(_gathered(named), named), settings, lines[0], whole)
+    raise UsageError("no format can be drafted: these lines are no JSON objects, key=value pairs or table with a header; write an expression by hand")
+
+
+def _with_whole_times(texts: dict[str, list[str]], rows: Sequence[Mapping[str, str]]) -> Mapping[str, list[str]]:
+    """The texts of a table, with a column of dates and one of times of day as one."""
+    date, clock = (next((n for n, told in texts.items() if told and all(map(form.fullmatch, told))), None) for form in (_DATE, _CLOCK))
+    if date is None or clock is None:
+        return texts
+    joined = [f"{row[date]} {row[clock]}" for row in rows if row[date] and row[clock]]
+    return {f"{date}{JOINED}{clock}": joined, **{name: told for name, told in texts.items() if name not in (date, clock)}}
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
+
+
+def _json_samples(lines: Sequence[str]) -> _Samples:
+    objects = []
+    fault: Exception | None = None
+    for line in lines:
+        try:
+            objects.append((dict(_leaves(json.loads(line), "$")), line))
+        except (ValueError, RecursionError) as error:
+            fault = error
+    if len(objects) < _NEARLY_ALL * len(lines):
+        raise UsageError(f"no format can be drafted: a line begins like JSON and is none ({fault})") from fault
+    return _Samples("json", _gathered([o for o, _ in objects]), lines=tuple(line for _, line in objects))
+
+
+def _leaves(value: object, path: str) -> Iterable[tuple[str, str]]:
+    """Paths of all scalars of a JSON value, and their texts; keys that a path cannot name are left out."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not re.search(r'["\\\x00-\x1f\ud800-\udfff]', key):
+                yield from _leaves(inner, f"{path}.{key}" if re.fullmatch(r"[A-Za-z_]\w*", key) else f'{path}."{key}"')
+    elif not isinstance(value, list) and value is not None:
+        yield path, value if isinstance(value, str) else json.dumps(value)
+
+
+def _gathered(rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    names = list(dict.fromkeys(name for row in rows for name in row))[:_MOST_NAMES]
+    return {name: [row[name] for row in rows if row.get(name)] for name in names}
+
+
+def _columns(samples: _Samples) -> tuple[Table, dict[str, str]]:
+    """The table that most of the names fit, and which of its columns each name is; a name whose values are something else is none."""
+    found: list[tuple[int, int, Table, dict[str, str]]] = []
+    for order, table in enumerate((WEB, NETWORK, AUTH, DATA_ACCESS)):
+        words = _words_of(table)
+        columns: dict[str, str] = {}
+        for name, texts in samples.texts.items():
+            column = words.get(_plain(name)) or words.get(_plain(name.rpartition(".")[2]))
+            if column and column not in columns.values() and _is_so(column, texts, table):
+                columns[name] = column
+        central = sum(c in columns.values() for c in _CENTRAL[table.name])
+        if table is NETWORK and {"src_ip", "dst_ip"} <= set(columns.values()):
+            central += 1  # two addresses are a connection, whoever else is named
+        found.append((central * 100 + len(columns), -order, table, columns))
+    score, _, table, columns = max(found, key=lambda f: f[:2])
+    if score < 200:
+        names = ", ".join(samples.texts)
+        raise UsageError(f"no format can be drafted: of {names} too few are names of an address, an account or a request; write one by hand")
+    return table, columns
+
+
+def _is_so(column: str, texts: Sequence[str], table: Table) -> bool:
+    """Whether nearly all values can be what the column holds."""
+    told = [text for text in texts if text not in NULL_TEXTS]
+    test = _VALUES.get(column)
+    if finds := _FINDS.get((table.name, column)):
+        test = re.compile("(?i)" + "|".join(finds.values())).search
+    return test is None or sum(map(bool, map(test, told))) >= _NEARLY_ALL * len(told) > 0
+
+
+def _is_address(text: str) -> bool:
+    bare = text.strip().partition("%")[0]
+    bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
+    try:
+        ip_address(bare.removeprefix("[").partition("]")[0])
+    except ValueError:
+        return False
+    return True
+
+
+_VALUES: Mapping[str, Callable[[str], object]] = {
+    **dict.fromkeys(("client_ip", "src_ip", "dst_ip", "peer_ip", "nat_src_ip"), _is_address),
+    **dict.fromkeys(("src_port", "dst_port", "client_port"), re.compile(r"[0-9]{1,5}").fullmatch),
+    **dict.fromkeys(("bytes_sent", "bytes_received", "bytes_out", "bytes_in", "bytes_total", "row_count"), re.compile(r"[0-9]{1,18}").fullmatch),
+    "status": re.compile(r"[1-5][0-9][0-9]").fullmatch,
+    "path": re.compile(r"/").match,
+    "uri": re.compile(r"/|https?://").match,
+    "request": re.compile(r"[A-Z]{3,16} \S").match,
+}
+"""Column → what its values look like."""
+
+
+def _words_of(table: Table) -> dict[str, str]:
+    """Plain name → column of the table (or ``time``, ``uri``, ``request``)."""
+    words: dict[str, str] = {}
+    for column in table.columns:
+        for name in (column.name, column.ecs, column.ocsf, *column.sigma, *_WORDS.get(column.name, "").split("|")):
+            words.setdefault(_plain(name), "time" if column.name == "ts" else column.name)
+    for special in ("time", *(("uri", "request") if table is WEB else ())):
+        words.update({_plain(w): special for w in _WORDS[special].split("|")})
+    if table is NETWORK:  # what came of a connection is what the device did
+        words.update({_plain(w): "action" for w in _WORDS["outcome"].split("|")})
+        words.update({w: "src_ip" for w, c in words.items() if c == "client_ip"})
+    return {w: c for w, c in words.items() if w and c not in ("event_id", "ts_offset_min", "ts_quality", "source", "line", "format")}
+
+
+def _plain(name: str) -> str:
+    """A name without case and signs.
+
+    >>> _plain("$.Source IP"), _plain("src_ip"), _plain('$."x-forwarded-for"')
+    ('sourceip', 'srcip', 'xforwardedfor')
+    """
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def _time_form(texts: Sequence[str]) -> str | None:
+    """The form that reads most texts, and nearly all; day and month must be told apart by some text."""
+    column = pl.Series("time", texts, dtype=pl.String)
+    reads = {form: len(texts) - parse_times(column, TimeForm((form,)), Zone())["ts"].null_count() for form in _TIME_FORMS} if texts else {}
+    most = max(reads.values(), default=0)
+    best = [form for form, count in reads.items() if count == most and count >= _NEARLY_ALL * len(texts)]
+    if {"%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S"} <= set(best):
+        return None
+    return best[0] if best else None

@@ -1,0 +1,155 @@
+"""Tables and JSON lines that no format reads are read by what their columns are called, where that is sure; else not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.ingest.test_ingest_run import bytes_of, events, new_case, only, read, rejects
+
+from breachscope.ingest import load_formats, read_raw_line, try_format
+from breachscope.ingest.draft import new_format
+from breachscope.ingest.mapping import guess_format
+
+Table = Sequence[Sequence[object]]
+
+
+def written(rows: Table, separator: str = ",", end: str = "\n") -> str:
+    held = io.StringIO()
+    csv.writer(held, delimiter=separator, lineterminator=end).writerows(rows)
+    return held.getvalue()
+
+
+WEB = [["Date Time", "Client IP", "User", "Method", "URL", "Status", "Bytes", "Note"]] + [
+    [f"2026/03/02 10:15:{n:02}", f"192.0.2.{n}", f"u{n}", "GET", f"/o/{n}?a=1,2", 200, n, "x"] for n in range(40)
+]
+FIREWALL = [["日時", "送信元IP", "宛先IP", "宛先ポート", "プロトコル", "結果"]] + [
+    [f"2026-03-02 10:15:{n:02}", f"192.0.2.{n}", "203.0.113.5", 443, "TCP", "許可" if n % 2 else "拒否"] for n in range(40)
+]
+LOGINS = [["日付", "時刻", "ユーザー名", "接続元IPアドレス", "ログイン結果"]] + [
+    ["2026/3/2", f"10:15:{n:02}", f"u{n}", f"192.0.2.{n}", "失敗" if n % 2 else "成功"] for n in range(40)
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "table", "expected"),
+    [
+        (
+            "web.csv", written(WEB).encode(), "web",
+            {"client_ip": "192.0.2.1", "user": "u1", "method": "GET", "path": "/o/1", "query": "a=1,2", "status": 200, "bytes_sent": 1, "line": 3},
+        ),
+        ("web.tsv", written(WEB, "\t", "\r\n").encode(), "web", {"client_ip": "192.0.2.1", "path": "/o/1", "status": 200}),
+        (
+            "fw.csv", written(FIREWALL, end="\r\n").encode("cp932"), "network",
+            {"src_ip": "192.0.2.1", "dst_ip": "203.0.113.5", "dst_port": 443, "transport": "TCP", "action": "allow"},
+        ),
+        ("fw16.csv", b"\xff\xfe" + written(FIREWALL).encode("utf-16-le"), "network", {"action": "allow"}),
+        ("vpn.csv", b"\xef\xbb\xbf" + written(LOGINS, ";").encode(), "auth", {"client_ip": "192.0.2.1", "user": "u1", "action": "logon", "outcome": "failure"}),
+        (
+            "app.jsonl",
+            "".join(json.dumps({"ts": 1772414104 + n, "a": {"client ip": f"192.0.2.{n}", "path": f"/{n}", "status": 404}}) + "\n" for n in range(40)).encode(),
+            "web", {"client_ip": "192.0.2.1", "path": "/1", "status": 404, "line": 2},
+        ),
+    ],
+)  # fmt: skip
+def test_columns_are_known_by_their_names(tmp_path: Path, name: str, stored: bytes, table: str, expected: Mapping[str, Any]) -> None:
+    (tmp_path / name).write_bytes(stored)
+    case = new_case(tmp_path / "case")
+    source = only(read(case, tmp_path / name, tz="Asia/Tokyo"))
+    assert (source.formats, source.rejected, source.problem) == ({f"guessed/{table}": 40}, 0, None)
+    assert (source.confidence, source.tz_assumed) == (1.0, False)
+    found = events(case, table)[1]
+    assert {c: found[c] for c in expected} == expected
+    assert (found["format"], found["ts"].isoformat()[:16]) == (f"guessed/{table}", "2026-03-02T01:15")
+    (note,) = [n for n in source.notes if "guessed" in n]
+    assert note.startswith(f"no known format reads it: its columns were guessed, as {table} events: time = ")
+    assert note.endswith("; check that, and write it down with 'breachscope formats new' for --formats DIR")
+    line = read_raw_line(case, found["event_id"])
+    assert "192.0.2.1" in line.text
+    again = new_case(tmp_path / "again")
+    read(again, tmp_path / name, tz="Asia/Tokyo", threads=1)
+    assert bytes_of(again) == bytes_of(case)
+    # What is written down reads the same.
+    (tmp_path / "mine").mkdir()
+    new_format(tmp_path / name, tmp_path / "mine" / "mine.toml")
+    drafted = new_case(tmp_path / "drafted")
+    assert only(read(drafted, tmp_path / name, tz="Asia/Tokyo", formats_dirs=(tmp_path / "mine",))).formats == {"mine": 40}
+    bare = [[{**e, "format": None} for e in events(c, table)] for c in (case, drafted)]
+    assert bare[0] == bare[1]
+    assert try_format(tmp_path / name, load_formats()).format == f"guessed/{table}"
+
+
+def test_the_note_names_what_was_guessed_and_what_not(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(written([[*WEB[0][:7], "\x1b[m" + "n" * 90], *WEB[1:]]))
+    (note,) = [n for n in only(read(new_case(tmp_path / "case"), tmp_path / "x.csv", tz="UTC")).notes if "guessed" in n]
+    assert 'client_ip = "Client IP", user = "User", method = "Method", uri = "URL", status = "Status", bytes_sent = "Bytes"' in note
+    assert '; not used: "\\u001b[m' + "n" * 37 + '…"; check' in note
+
+
+def test_rows_that_are_not_so_are_rejected_one_by_one(tmp_path: Path) -> None:
+    bad: Table = [["no time", *WEB[1][1:]], WEB[1][:5], [*WEB[1][:5], "many", 1, ""]]
+    rows = [*WEB, *WEB[1:], *WEB[1:], *bad, [*WEB[1][:7], '=cmd|" /C calc"!A0'], WEB[2]]
+    (tmp_path / "x.csv").write_text(written(rows) + "\nprose at the end\n")
+    case = new_case(tmp_path / "case")
+    source = only(read(case, tmp_path / "x.csv"))
+    assert (source.lines, source.event_lines, source.skipped) == (len(rows) + 2, 122, {"blank": 1, "header": 1})
+    assert sorted({r["reason"] for r in rejects(case)}) == ["no format reads this line", "status is not a whole number in range", "time cannot be read"]
+    source.check_lines()
+
+
+NOT_SURE: Mapping[str, Table] = {
+    "a time that is a duration": [["time", "client ip", "path"]] + [[n, "192.0.2.9", "/a"] for n in range(40)],
+    "an address that is none": [["timestamp", "ip", "path"]] + [["2026-03-02 10:15:04", "version 4", "/a"] for _ in range(40)],
+    "day and month may be either": [["timestamp", "ip", "path"]] + [["03/02/2026 10:15:04", "192.0.2.9", "/a"] for _ in range(40)],
+    "an account and an address, and nothing that was done": [["timestamp", "user", "ip"]] + [["2026-03-02 10:15:04", "u", "192.0.2.9"] for _ in range(40)],
+    "an address alone": [["timestamp", "ip", "message"]] + [["2026-03-02 10:15:04", "192.0.2.9", "x"] for _ in range(40)],
+    "half of the rows have no time": [["timestamp", "ip", "path"]] + [["2026-03-02 10:15:04" if n % 2 else "", "192.0.2.9", "/a"] for n in range(40)],
+    "no header": [["2026-03-02 10:15:04", "192.0.2.9", "/a"] for _ in range(40)],
+    "outcomes of no known kind": [["login time", "user", "ip", "result"]] + [["2026-03-02 10:15:04", "u", "192.0.2.9", f"E{n}"] for n in range(40)],
+    "a header and nothing below": [["timestamp", "client ip", "path"]],
+}
+
+
+@pytest.mark.parametrize("why", NOT_SURE)
+def test_what_is_not_sure_is_rejected_as_ever(tmp_path: Path, why: str) -> None:
+    (tmp_path / "x.csv").write_text(written(NOT_SURE[why]))
+    case = new_case(tmp_path / "case")
+    source = only(read(case, tmp_path / "x.csv"))
+    assert (source.formats, source.rejected) == ({}, len(NOT_SURE[why]))
+    assert not any("guessed" in note for note in source.notes)
+
+
+def test_pairs_are_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("ts=2026-03-02T10:15:04Z ip=192.0.2.9 path=/a status=200\n" * 9)
+    assert only(read(new_case(tmp_path / "case"), tmp_path / "x.log")).rejected == 9
+
+
+def test_what_a_known_format_reads_is_not_guessed(tmp_path: Path) -> None:
+    line = '{"time":"2026-03-02T01:15:04Z","remote_addr":"192.0.2.9","request":"GET /a HTTP/1.1","status":"200"}'
+    (tmp_path / "x.log").write_text((line + "\n") * 20)
+    assert list(only(read(new_case(tmp_path / "case"), tmp_path / "x.log")).formats) == ["nginx_json"]
+    (tmp_path / "y.csv").write_text(written(WEB))
+    assert only(read(new_case(tmp_path / "other"), tmp_path / "y.csv", only_format="sshd")).formats == {}
+
+
+NAMES = st.one_of(st.sampled_from(["time", "日時", "client ip", "url", "status", "user", "結果", "src ip", "dst ip", "bytes"]), st.text(max_size=12))
+CELLS = st.one_of(st.sampled_from(["2026-03-02 10:15:04", "192.0.2.9", "/a", "200", "u1", "成功", "deny", "=1+1", '"', "\x7f", "\ud800"]), st.text(max_size=12))
+
+
+@settings(max_examples=30)
+@given(names=st.lists(NAMES, min_size=1, max_size=6), rows=st.lists(st.lists(CELLS, min_size=1, max_size=6), max_size=4), how=st.sampled_from(["csv", "json"]))
+def test_no_table_is_a_fault(names: list[str], rows: list[list[str]], how: str) -> None:
+    objects = [json.dumps(dict(zip(names, row, strict=False))) for row in rows]
+    lines = written([names, *rows]).splitlines() if how == "csv" else objects
+    lines = [line.encode(errors="replace").decode() for line in lines] * 3
+    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
+    guessed = guess_format(frame, "\n".join(lines).encode(), 0.0)
+    assert guessed is None or guessed[1] >= 0.95
