@@ -272,6 +272,7 @@ def bad_inputs(folder: Path) -> Mapping[str, tuple[Path, str]]:
     (folder / "cut.log.gz").write_bytes(gzip.compress((GOOD * 5000).encode())[:-200])
     (folder / "fake.log.gz").write_bytes(b"\x1f\x8bnot gzip at all")
     (folder / "odd.log").write_text("one line nobody knows\n" * 3)
+    (folder / "spaced.log").write_text("one line nobody knows\n\n")
     return {
         "missing": (folder / "nowhere.log", "does not exist"),
         "binary": (folder / "binary.log", "binary data"),
@@ -303,6 +304,8 @@ def test_a_file_that_no_format_reads_fails_and_keeps_its_lines(tmp_path: Path) -
     done = breachscope("ingest", "odd.log", "--case", "case", cwd=tmp_path)
     assert done.returncode == FAILED, "a nightly batch whose log changes its format must not stay green"
     one_sentence(done, "not one of its 3 lines could be read")
+    done = breachscope("ingest", "spaced.log", "--case", "spaced", cwd=tmp_path)
+    assert done.returncode == FAILED, "a blank line beside it makes it no better"
     counted = breachscope("query", "SELECT count(*) AS n FROM rejects", "--case", "case", "--format", "csv", cwd=tmp_path)
     assert counted.stdout.splitlines() == ["n", "3"]
 

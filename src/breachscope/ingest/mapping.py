@@ -59,10 +59,10 @@ _WORDS: Mapping[str, str] = {
     "vhost": "host|vhost|server name|site",
     "forwarded_for": "x forwarded for|xff|forwarded for",
     "outcome": "outcome|result|success|結果|認証結果|ログイン結果|処理結果|成否",
-    "action": "action|event|event type|operation|動作|操作|処理|アクション|イベント|イベント種別|判定",
+    "action": "action|event|event type|operation|動作|操作|処理|アクション|イベント|イベント種別|判定|verdict|disposition",
     "object": "object|key|resource|table",
-    "bytes_out": "bytes out|sent bytes|sentbyte|out bytes",
-    "bytes_in": "bytes in|received bytes|rcvdbyte|in bytes",
+    "bytes_out": "bytes out|bytes sent|sent bytes|sentbyte|out bytes|送信バイト数|送信バイト|送信量",
+    "bytes_in": "bytes in|bytes received|received bytes|rcvdbyte|in bytes|受信バイト数|受信バイト|受信量",
 }
 """Further names of columns, as exports have them."""
 _CENTRAL: Mapping[str, tuple[str, ...]] = {
@@ -151,6 +151,7 @@ class Guess:
             *(f"{name} = {quoted(value)}" for name, value in self.samples.settings.items()),
             f"require = {quoted(required)}", f"time.formats = {quoted([self.form])}",
             *(f"fields.{column}.find = {_inline(finds)}" for column in self.columns.values() if (finds := _FINDS.get((self.table.name, column)))),
+            *(["fields.transport.lower = true"] if "transport" in self.columns.values() else []),
             "", "[keys]", *(f"{column} = {quoted(name)}" for name, column in self.columns.items()),
         ]  # fmt: skip
         if unused := self.unused:

@@ -31,8 +31,8 @@ def written(rows: Table, separator: str = ",", end: str = "\n") -> str:
 WEB = [["Date Time", "Client IP", "User", "Method", "URL", "Status", "Bytes", "Note"]] + [
     [f"2026/03/02 10:15:{n:02}", f"192.0.2.{n}", f"u{n}", "GET", f"/o/{n}?a=1,2", 200, n, "x"] for n in range(40)
 ]
-FIREWALL = [["日時", "送信元IP", "宛先IP", "宛先ポート", "プロトコル", "結果"]] + [
-    [f"2026-03-02 10:15:{n:02}", f"192.0.2.{n}", "203.0.113.5", 443, "TCP", "許可" if n % 2 else "拒否"] for n in range(40)
+FIREWALL = [["日時", "送信元IP", "宛先IP", "宛先ポート", "プロトコル", "結果", "送信バイト数", "Bytes Received"]] + [
+    [f"2026-03-02 10:15:{n:02}", f"192.0.2.{n}", "203.0.113.5", 443, "TCP", "許可" if n % 2 else "拒否", n, 7] for n in range(40)
 ]
 LOGINS = [["日付", "時刻", "ユーザー名", "接続元IPアドレス", "ログイン結果"]] + [
     ["2026/3/2", f"10:15:{n:02}", f"u{n}", f"192.0.2.{n}", "失敗" if n % 2 else "成功"] for n in range(40)
@@ -49,7 +49,7 @@ LOGINS = [["日付", "時刻", "ユーザー名", "接続元IPアドレス", "�
         ("web.tsv", written(WEB, "\t", "\r\n").encode(), "web", {"client_ip": "192.0.2.1", "path": "/o/1", "status": 200}),
         (
             "fw.csv", written(FIREWALL, end="\r\n").encode("cp932"), "network",
-            {"src_ip": "192.0.2.1", "dst_ip": "203.0.113.5", "dst_port": 443, "transport": "TCP", "action": "allow"},
+            {"src_ip": "192.0.2.1", "dst_ip": "203.0.113.5", "dst_port": 443, "transport": "tcp", "action": "allow", "bytes_out": 1, "bytes_in": 7},
         ),
         ("fw16.csv", b"\xff\xfe" + written(FIREWALL).encode("utf-16-le"), "network", {"action": "allow"}),
         ("vpn.csv", b"\xef\xbb\xbf" + written(LOGINS, ";").encode(), "auth", {"client_ip": "192.0.2.1", "user": "u1", "action": "logon", "outcome": "failure"}),
