@@ -745,10 +745,21 @@ void breachscope_sort(const uint8_t *data, const int64_t *starts, const int64_t 
                       const program_t *programs, int64_t program_count, uint64_t *matched) {
     int64_t held[MOST_SLOTS];
     shortcut_t shortcut = {-1, NULL, 0, 0, 0};
+    /* Most programs cannot even begin with most bytes. */
+    uint64_t may_match[256] = {0}, matches_none = 0;
+    for (int64_t n = 0; n < program_count; n++) {
+        const int is_done = programs[n].final[0] >= 0;
+        matches_none |= (uint64_t)is_done << n;
+        for (int byte = 0; byte < 256; byte++)
+            may_match[byte] |= (uint64_t)(is_done || programs[n].steps[programs[n].classes[byte]] != NO_STEP) << n;
+    }
     for (int64_t text = 0; text < count; text++) {
+        const uint8_t *at = data + starts[text], *end = data + ends[text];
         matched[text] = 0;
-        for (int64_t n = 0; n < program_count; n++)
-            if (match(data, data + starts[text], data + ends[text], programs + n, held, &shortcut)) matched[text] |= UINT64_C(1) << n;
+        for (uint64_t left = at < end ? may_match[*at] : matches_none; left; left &= left - 1) {
+            const int n = __builtin_ctzll(left);
+            if (match(data, at, end, programs + n, held, &shortcut)) matched[text] |= UINT64_C(1) << n;
+        }
     }
 }
 
