@@ -1,4 +1,4 @@
-"""Audit logs whose records stretch over lines: MySQL's as XML, ModSecurity's in sections."""
+"""Logs whose records stretch over lines: MySQL's audit as XML, its slow queries, ModSecurity's audit in sections."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from breachscope.case import Case, Source
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.ingest.modsecurity import SerialRecords
 from breachscope.ingest.mysql_audit import AUDIT_RECORDS
+from breachscope.ingest.mysql_slow import SlowRecords
 from breachscope.ingest.trace import read_raw_line
 from breachscope.ingest.xml_records import XmlRecords
 from breachscope.progress import Silent
@@ -96,6 +97,61 @@ def test_any_statement_comes_through_xml_whatever_pieces_it_is_read_in(statement
     assert AUDIT_RECORDS.begins(data)
     lines = b"".join(XmlRecords(AUDIT_RECORDS).lines(pieces(data, size))).decode().split("\n")
     assert [json.loads(line)["audit_record"]["sqltext"] for line in lines[:-1]] == statements
+
+
+SLOW = """/usr/sbin/mysqld, Version: 8.0.36 (MySQL Community Server - GPL). started with:
+Tcp port: 3306  Unix socket: /var/run/mysqld/mysqld.sock
+Time                 Id Command    Argument
+# Time: 2026-03-02T01:15:04.120000Z
+# User@Host: app[app] @ gw [192.0.2.9]  Id:    12
+# Query_time: 0.310000  Lock_time: 0.000000 Rows_sent: 5000  Rows_examined: 5000
+use crm;
+SET timestamp=1772414103;
+select * from customers
+where name = 'x'
+# not a header
+;
+# Time: 260302 10:15:05
+# User@Host: rep[rep] @  [2001:DB8::9]
+# Thread_id: 13  Schema: dwh  QC_hit: No
+# Query_time: 1.0  Lock_time: 0.0  Rows_sent: 0  Rows_examined: 9
+SET timestamp=1772414105;
+delete from t;
+# User@Host: app[app] @ localhost []  Id: 14
+# Schema: crm  Last_errno: 1146  Killed: 0
+# Query_time: 0.1  Lock_time: 0.0  Rows_sent: 0  Rows_examined: 0
+SET timestamp=1772414106.5;
+select * from nowhere;
+/usr/sbin/mysqld, Version: 8.0.36 (MySQL Community Server - GPL). started with:
+Tcp port: 3306  Unix socket: /var/run/mysqld/mysqld.sock
+Time                 Id Command    Argument
+# Time: 2026-03-02T01:15:07.000000Z
+# User@Host: app[app] @ gw [192.0.2.9]  Id:    12
+# Query_time: 0.000001  Lock_time: 0.000000 Rows_sent: 0  Rows_examined: 0
+SET timestamp=1772414107;
+# administrator command: Quit;
+# Time: 2026-03-02T01:15:08.000000Z
+# User@Host: nobody
+"""
+
+
+def test_slow_queries_tell_the_rows_that_they_returned(tmp_path: Path) -> None:
+    _, source, events, rejected = ingested(tmp_path, SLOW, "mysql_slow")
+    told = [(e["line"], e.get("user"), e["client_ip"], e["session"], e["store"], e["row_count"], e["outcome"], e["ts"].isoformat()) for e in events]
+    assert told == [
+        (1, "app", "192.0.2.9", "12", "crm", 5000, "success", "2026-03-02T01:15:04.120000+00:00"),
+        (2, "rep", "2001:db8::9", "13", "dwh", 0, "unknown", "2026-03-02T01:15:05+00:00"),
+        (3, "app", "localhost", "14", "crm", 0, "failure", "2026-03-02T01:15:06.500000+00:00"),
+    ]
+    assert [e["statement"] for e in events] == ["select * from customers\nwhere name = 'x'\n# not a header\n", "delete from t", "select * from nowhere"]
+    assert (source.skipped, list(rejected)) == ({"mysql: neither login nor statement": 1}, [5])
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_slow_queries_are_the_same_whatever_pieces_they_are_read_in(size: int) -> None:
+    whole = b"".join(SlowRecords().lines(iter([SLOW.encode()])))
+    assert b"".join(SlowRecords().lines(pieces(SLOW.encode(), size))) == whole
+    assert whole.count(b"\n") == 5
 
 
 # ModSecurity

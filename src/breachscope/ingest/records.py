@@ -12,6 +12,7 @@ from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, un
 from breachscope.ingest.evtx import EvtxRecords
 from breachscope.ingest.modsecurity import SerialRecords
 from breachscope.ingest.mysql_audit import AUDIT_RECORDS
+from breachscope.ingest.mysql_slow import SlowRecords
 from breachscope.ingest.utmp import UtmpRecords
 from breachscope.ingest.windows_events import XML_EVENTS, CsvRecords, JsonExportRecords
 from breachscope.ingest.xml_records import XmlRecords
@@ -76,4 +77,6 @@ def text_records(head: bytes) -> Records | None:
         return ContainerRecords()
     if SerialRecords.reads(head):
         return SerialRecords()
+    if SlowRecords.reads(head):
+        return SlowRecords()
     return CsvRecords(head) if CsvRecords.reads(head) else None
