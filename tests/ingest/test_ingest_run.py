@@ -10,6 +10,7 @@ import random
 import stat
 import subprocess
 import sys
+import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -205,6 +206,12 @@ def logs(tmp_path: Path) -> Path:
     for fmt in KINDS:
         write(folder / "samples" / f"{fmt}.log", GOOD[fmt])
     write(folder / "junk.log", ["junk"] * 50)
+    with tarfile.open(folder / "more.tar.gz", "w:gz") as archive:
+        for number in range(3):
+            data = "".join(f"{web(n, f'198.51.100.{number}')}\n" for n in range(50)).encode()
+            info = tarfile.TarInfo(f"var/log/access.log.{number}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
     return folder
 
 
