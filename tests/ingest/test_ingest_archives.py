@@ -192,12 +192,45 @@ def test_a_cut_stream_around_a_tar_is_told_with_the_archive(tmp_path: Path) -> N
     assert (sources[-1].problem or "").startswith("the gzip stream is cut or damaged after ")
 
 
-def test_a_zip_whose_end_is_missing_is_told(tmp_path: Path) -> None:
+class Pipe(io.BytesIO):
+    """What a zip archive is written to that cannot go back: sizes then follow the data."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: int) -> int:
+        raise io.UnsupportedOperation
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
+def piped_zip_of(files: Files) -> bytes:
+    held = Pipe()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("make", [zip_of, piped_zip_of, lambda files: zip_of(files, zipfile.ZIP_STORED)])
+def test_a_zip_whose_end_is_missing_is_read_by_the_headers_of_its_members(tmp_path: Path, make: Callable[[Files], bytes]) -> None:
+    files = {"a.log": LOGS["var/log/access.log"], "var/": b"", "b.log": LOGS["var/log/auth.log"]}
+    whole = make(files)
     case = new_case(tmp_path / "case")
-    result = read(case, put(tmp_path / "x.zip", zip_of(LOGS)[:-60]), put(tmp_path / "good.log", LOGS["var/log/auth.log"]))
-    assert "the zip archive is cut or damaged" in str(result.errors[0])
-    assert [(s.name, s.event_lines) for s in case.sources()] == [("good.log", 200), ("x.zip", 0)]
+    result = read(case, put(tmp_path / "x.zip", whole[:-60]))
+    assert ["the zip archive is cut or damaged" in str(e) for e in result.errors] == [True]
+    assert [(m, n) for m, n, _ in members_told(case)] == [("a.log", 300), ("b.log", 200), (None, 0)]
     assert case.verify() == []
+    for event in [*events(case)[::97], *events(case, "auth")[::67]]:
+        line = read_raw_line(case, event["event_id"])
+        assert line.raw == files[line.source.member or ""].splitlines()[event["line"] - 1]
+    cut = whole[: whole.index(b"b.log") + 700]
+    shorter = new_case(tmp_path / "shorter")
+    read(shorter, put(tmp_path / "x.zip", cut))
+    (a, b, _) = shorter.sources()
+    assert (a.event_lines, a.problem) == (300, None)
+    assert (b.event_lines > 3, b.rejected, "breaks off" in (b.problem or "")) == (True, 1, True)
 
 
 def test_a_damaged_and_an_encrypted_member_are_told_and_the_others_read(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -23,7 +24,7 @@ from typing import IO
 
 from breachscope.errors import InputError
 from breachscope.ingest.encoding import first_fit
-from breachscope.ingest.sources import Input, Stream, UnreadableError, compression_of
+from breachscope.ingest.sources import Input, Stream, UnreadableError, compression_of, most_content
 
 _TAR_BLOCK = 512
 _MOST_NAME = 4096
@@ -37,7 +38,12 @@ _MOST_CONTENTS_BYTES = 1 << 24
 _MAGIC = ((b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"Rar!\x1a\x07", "RAR"))
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _LOCAL_HEADER_BYTES = 30
-_IS_ENCRYPTED, _IS_UTF_8 = 0x1, 0x800
+_DESCRIPTOR_BYTES = 24
+"""What may follow a member's data, at most."""
+_FED_BYTES = 1 << 16
+_IS_ENCRYPTED, _IS_SIZED_BEHIND, _IS_UTF_8 = 0x1, 0x8, 0x800
+_IN_EXTRA = 0xFFFFFFFF
+"""For a size: it stands in the extra field."""
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 _UNPACK = "unpack it and give what it holds"
 
@@ -56,7 +62,7 @@ class ArchiveMember:
 
     name: str
     size: int
-    content: _ZipContent | _TarContent
+    content: _ZipContent | _LooseContent | _TarContent
     fault: str | None = None
 
     def open(self) -> AbstractContextManager[_Content]:
@@ -68,7 +74,7 @@ class ArchiveMember:
 class _Content:
     """The bytes of one member, no more than it has, and an error where they end before."""
 
-    def __init__(self, handle: IO[bytes] | _Pieces, size: int | None, whole: str) -> None:
+    def __init__(self, handle: IO[bytes] | _Pieces | _Inflated, size: int | None, whole: str) -> None:
         self._handle, self._left, self._whole = handle, size, whole
         self._read = 0
 
@@ -184,6 +190,92 @@ def _overlapping(infos: Sequence[zipfile.ZipInfo]) -> set[int]:
         if reach > end:
             end, begun = reach, info.header_offset
     return shared
+
+
+@dataclass(frozen=True)
+class _LooseContent:
+    """A member of a zip archive that has no table of contents, by its own header."""
+
+    path: Path
+    begin: int
+    size: int
+    """Bytes as stored; 0 where the header leaves that to what follows them."""
+    is_stored: bool
+
+    def open(self) -> _Content:
+        handle = self.path.open("rb", buffering=0)
+        handle.seek(self.begin)
+        return _Content(handle, self.size, "the archive") if self.is_stored else _Content(_Inflated(handle), None, "the archive")
+
+
+class _Inflated:
+    """What a deflated stream expands to."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle, self._stream, self._fed = handle, zlib.decompressobj(-zlib.MAX_WBITS), b""
+
+    def read(self, length: int) -> bytes:
+        while not self._stream.eof:
+            self._fed = self._fed or self._handle.read(_FED_BYTES)
+            if not self._fed:
+                raise EOFError("the archive breaks off within it")
+            piece = self._stream.decompress(self._fed, length)
+            self._fed = self._stream.unconsumed_tail
+            if piece:
+                return piece
+        return b""
+
+    @property
+    def end(self) -> int:
+        """Where in the file the stream ends."""
+        return self._handle.tell() - len(self._stream.unused_data)
+
+    def close(self) -> None:
+        self._handle.close()
+
+
+def _loose_members(path: Path) -> Iterator[ArchiveMember]:
+    """Members one after the other, as long as each tells where it ends; of the last the end may be missing."""
+    most_bytes = most_content(path.stat().st_size)
+    with path.open("rb", buffering=0) as handle:
+        at = 0
+        while (header := _read_at(handle, at, _LOCAL_HEADER_BYTES)).startswith(b"PK\x03\x04") and len(header) == _LOCAL_HEADER_BYTES:
+            flags, method = struct.unpack_from("<HH", header, 6)
+            size, _, *lengths = struct.unpack_from("<IIHH", header, 18)
+            begin = at + _LOCAL_HEADER_BYTES + sum(lengths)
+            raw = _read_at(handle, at + _LOCAL_HEADER_BYTES, lengths[0])
+            extra = _read_at(handle, begin - lengths[1], lengths[1])
+            if size == _IN_EXTRA and extra.startswith(b"\x01\0") and len(extra) >= 20:
+                size = int.from_bytes(extra[12:20], "little")
+            fault = None
+            if flags & _IS_ENCRYPTED:
+                fault = f"is encrypted: {_UNPACK}"
+            elif method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or (method == zipfile.ZIP_STORED and flags & _IS_SIZED_BEHIND and not size):
+                fault = "cannot be read without the archive's table of contents"
+            content = _LooseContent(path, begin, size, method == zipfile.ZIP_STORED)
+            if raw and not raw.endswith(b"/"):
+                yield ArchiveMember(first_fit(raw)[0], size, content, fault)
+            end = begin + size
+            if flags & _IS_SIZED_BEHIND and not size:
+                if fault:
+                    return
+                inflated = _Inflated(handle)
+                handle.seek(begin)
+                try:
+                    while most_bytes > 0 and (piece := inflated.read(_FED_BYTES)):
+                        most_bytes -= len(piece)
+                except (EOFError, zlib.error):
+                    return
+                end = inflated.end
+            follows = _read_at(handle, end, _DESCRIPTOR_BYTES + 4).find(b"PK\x03\x04")
+            if follows < 0:
+                return
+            at = end + follows
+
+
+def _read_at(handle: IO[bytes], at: int, length: int) -> bytes:
+    handle.seek(at)
+    return handle.read(length)
 
 
 # tar
@@ -361,7 +453,9 @@ def _opened_zip(path: Path, stack: ExitStack) -> Archive:
             return Archive((), f"the zip archive has a table of contents of {told:,} bytes, more than this program holds: {_UNPACK}")
         return _listed(_zip_members(stack.enter_context(zipfile.ZipFile(path))))
     except _ZIP_ERRORS as error:
-        return Archive((), f"the zip archive is cut or damaged ({error}): its table of contents, which stands at its end, cannot be read")
+        loose = _listed(_loose_members(path))
+        problem = f"the zip archive is cut or damaged ({error}): its table of contents, which stands at its end, cannot be read; further members are not known"
+        return Archive(loose.members, problem)
 
 
 def _contents_bytes(handle: IO[bytes], size: int) -> int:
