@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given
@@ -116,6 +118,30 @@ def test_values_of_json_by_hand() -> None:
             "$.l[1].a": "-", "$.m[#-1]": "last", "$.l": '[true,{"a":"-"}]',
         }
     ]  # fmt: skip
+
+
+@given(st.lists(st.from_regex(r"-?(0|[1-9][0-9]{0,16})\.(0{0,8}[0-9]{1,8}0{0,3})", fullmatch=True), min_size=1, max_size=20))
+def test_fractions_are_the_shortest_text_of_their_double(fractions: list[str]) -> None:
+    for text, row in zip(fractions, in_json([f'{{"a":{text}}}' for text in fractions]), strict=True):
+        plain = format(Decimal(repr(float(text))), "f")
+        if row is None:  # rounded, or written with an exponent
+            assert abs(int(text.replace(".", ""))) >= 2**52 or 0 < abs(float(text)) < 1e-6
+        else:
+            assert row["$.a"] == (plain if "." in plain else f"{plain}.0")
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("1.10", "1.1"), ("0.000", "0.0"), ("-0.00", "-0.0"), ("200.0", "200.0"), ("1772414104.123450", "1772414104.12345"), ("0.000001", "0.000001"),
+        ("0.0000001", None), ("4503599627370495.0", None), ("0.1234567890123456789", None), ("100000000000000000000.5", None),
+    ],
+)  # fmt: skip
+def test_fractions_by_hand(written: str, told: str | None) -> None:
+    text = f'{{"a":{written}}}'
+    row = in_json([text])[0]
+    assert (row and row["$.a"]) == told
+    assert told in (None, duckdb.execute("SELECT json_extract_string(?, '$.a')", [text]).fetchall()[0][0])
 
 
 def test_the_first_of_several_paths_that_says_something_counts() -> None:

@@ -64,6 +64,8 @@ typedef struct {
 #define ROWS ((1u << ROW_BITS) - 1)
 #define INLINE 12
 #define NUMBER_DIGITS 18
+#define MOST_EXACT (INT64_C(1) << 52) /* doubles tell such decimal numbers apart, wherever their point is */
+#define PLAIN_ZEROS 5                 /* behind the point; below a millionth there is an exponent */
 #define ONES 0x0101010101010101u
 #define HIGHS 0x8080808080808080u
 
@@ -262,6 +264,21 @@ static const uint8_t *digits_end(const uint8_t *at, const uint8_t *end) {
     return at;
 }
 
+/* Where the text of a JSON number with a fraction ends for those who read it as a double (IEEE 754) and write the shortest
+ * text that is the same double: before zeros that say nothing. NULL where they would round it, or write an exponent. */
+static const uint8_t *shortest_end(const uint8_t *at, const uint8_t *dot, const uint8_t *end) {
+    at += *at == '-';
+    while (end - dot > 2 && end[-1] == '0') end--;
+    int64_t number = 0;
+    for (const uint8_t *digit = at; digit < end; digit++) {
+        if (digit != dot) number = number * 10 + (*digit - '0');
+        if (number >= MOST_EXACT) return NULL;
+    }
+    const uint8_t *zeros = dot + 1;
+    while (zeros < end && *zeros == '0') zeros++;
+    return *at == '0' && number && zeros - dot > PLAIN_ZEROS + 1 ? NULL : end;
+}
+
 /* Where a JSON number ends (RFC 8259 section 6), NULL where none stands there or one that others would write in another way:
  * with an exponent, or -0; also one with a fraction, where its text is to be kept within a larger one. */
 static const uint8_t *number_end(const uint8_t *at, const uint8_t *end, int is_kept) {
@@ -361,6 +378,8 @@ static int match_object(const uint8_t *data, int64_t size, const uint8_t *at, co
             }
         } else if (*at == '-' || (*at >= '0' && *at <= '9')) {
             at = close = number_end(at, end, kept);
+            const uint8_t *dot = slot >= 0 && at ? memchr(begin, '.', (size_t)(at - begin)) : NULL;
+            if (dot) close = shortest_end(begin, dot, at);
         } else if (*at == 'n') {
             at = close = literal_end(at, end, "null");
             begin = NULL;
@@ -500,7 +519,7 @@ static int64_t chosen(const column_t *column, const int64_t *held, const uint8_t
 int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
                           int64_t syntax, void *reader, int64_t slot_count, column_t *columns, int64_t column_count,
                           const uint64_t *nulls, int64_t null_count, int32_t *texts) {
-    int64_t held[MOST_SLOTS], run_begin[MOST_SLOTS / 2], run_end[MOST_SLOTS / 2], matched = 0;
+    int64_t held[MOST_SLOTS], run_begin[MOST_COLUMNS], run_end[MOST_COLUMNS], matched = 0;
     const program_t *program = reader;
     keys_t *keys = syntax == EXPRESSION ? NULL : reader;
     const uint8_t *arena = keys ? keys->arena : NULL;
