@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -272,6 +273,26 @@ def test_unknown_zone_is_refused_in_one_sentence(name: str) -> None:
 def test_misspelt_zone_gets_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="did you mean 'Asia/Tokyo'"):
         Zone.named("Asia/Tokio")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("JST", "known; did you mean 'Asia/Tokyo'?; use"),
+        ("jst", "known; did you mean 'Asia/Tokyo'?; use"),
+        ("+09:00", "known; did you mean 'Etc/GMT-9'?; use"),
+        ("+0900", "known; did you mean 'Etc/GMT-9'?; use"),
+        ("UTC+9", "known; did you mean 'Etc/GMT-9'?; use"),
+        ("-05:00", "known; did you mean 'Etc/GMT+5'?; use"),
+        ("+00:00", "known; did you mean 'UTC'?; use"),
+        ("+05:30", "known; use"),
+        ("+15:00", "known; use"),
+        ("PST", "known; use"),  # not MST, which is an hour off
+    ],
+)
+def test_no_other_zone_is_suggested_for_an_offset_or_an_abbreviation(name: str, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        Zone.named(name)
 
 
 # Years that a log leaves out

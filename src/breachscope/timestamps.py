@@ -73,14 +73,29 @@ class Zone:
     @classmethod
     def named(cls, name: str) -> Zone:
         """Check an IANA name such as ``Asia/Tokyo``. Raises UsageError for an unknown one."""
-        from zoneinfo import available_timezones
-
         try:
             ZoneInfo(name)
             pl.select(pl.lit(datetime(2000, 1, 1)).dt.replace_time_zone(name))  # Polars knows fewer names
         except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.ComputeError) as error:
-            raise UsageError(f"time zone {name!r} is not known{did_you_mean(name, available_timezones() - {name})}; use a name like Asia/Tokyo") from error
+            raise UsageError(f"time zone {name!r} is not known{_nearest_zone(name)}; use a name like Asia/Tokyo") from error
         return cls(name, is_given=True)
+
+
+def _nearest_zone(wrong: str) -> str:
+    """A suggestion as :func:`did_you_mean` makes; for an offset or an abbreviation none but of a zone that means the same.
+
+    The names in ``Etc`` count to the west: https://data.iana.org/time-zones/tzdb/etcetera.
+    """
+    from zoneinfo import available_timezones
+
+    known = available_timezones() - {wrong}
+    if offset := re.fullmatch(r"(?:UTC|GMT)?([+-])0?([0-9]{1,2})(?::?00)?", wrong):
+        sign = "-" if offset[1] == "+" else "+"
+        same = f"Etc/GMT{sign}{offset[2]}" if int(offset[2]) else "UTC"
+        return f"; did you mean {same!r}?" if same in known else ""
+    if wrong.upper() == "JST":
+        return "; did you mean 'Asia/Tokyo'?"
+    return "" if re.fullmatch(r"[A-Z]{2,4}|.*[0-9]:?[0-9]+", wrong) else did_you_mean(wrong, known)
 
 
 @dataclass(frozen=True)
