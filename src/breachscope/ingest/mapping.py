@@ -87,6 +87,8 @@ _MEANT: Mapping[str, tuple[tuple[str, ...], ...]] = {
 """What an event of a table must tell to mean something: one of each."""
 _DATE, _CLOCK = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}"), re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?")
 _NEARLY_ALL, _KNOWN = 0.95, 0.5
+FIRST_ORDER = 1000
+"""Of a draft: behind the built-in formats."""
 _MOST_NAMES = 1_000
 _MOST_LINE = 1 << 16
 _MOST_TOLD, _MOST_SHOWN = 20, 40
@@ -139,7 +141,7 @@ class Guess:
         is_meant = all(any(c in told for c in alternatives) for alternatives in _MEANT[self.table.name])
         return is_meant and int((parsed >= _EARLIEST).sum()) >= _NEARLY_ALL * len(self.samples.lines)
 
-    def as_toml(self, title: str) -> str:
+    def as_toml(self, title: str, order: int = FIRST_ORDER) -> str:
         """The text of a format file."""
         quoted = _quoted
         central = _CENTRAL[self.table.name][0]
@@ -147,7 +149,7 @@ class Guess:
         out = [
             "# A draft by 'breachscope formats new'. Check every column and every expected value by hand, then 'breachscope formats test' this file.",
             f"title = {quoted(title)}", 'spec = ["drafted from samples"]', f'kind = "{self.samples.kind}"', f'table = "{self.table.name}"',
-            "order = 1000",
+            f"order = {order}",
             *(f"{name} = {quoted(value)}" for name, value in self.samples.settings.items()),
             f"require = {quoted(required)}", f"time.formats = {quoted([self.form])}",
             *(f"fields.{column}.find = {_inline(finds)}" for column in self.columns.values() if (finds := _FINDS.get((self.table.name, column)))),
