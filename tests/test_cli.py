@@ -367,6 +367,9 @@ def test_wrong_usage_has_its_own_exit_code(tmp_path: Path) -> None:
         (["detectors", "show", "web/sqly"], "did you mean 'web/sqli'"),
         (["detectors", "test", "web/sqly"], "did you mean 'web/sqli'"),
         (["formats", "show", "combind"], "did you mean 'combined'"),
+        (["formats", "test", "god.log"], "does not exist; did you mean 'good.log'"),
+        (["formats", "test", "datamp.toml"], "does not exist; did you mean 'datamap.toml'"),
+        (["formats", "test", "."], "is a folder; formats test wants a log"),
         (["map", "check", "datamp.toml"], "did you mean 'datamap.toml'"),
     ],
 )
@@ -496,3 +499,30 @@ def test_every_command_is_in_both_readmes() -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         for command in ("run", "ingest", "detect", "scope", "report", "trace", "verify", "query", "formats", "detectors", "map", "demo"):
             assert command in text, (name, command)
+
+
+def test_a_trial_reads_each_member_of_an_archive_and_tells_what_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/good.log").write_text(GOOD)
+    (tmp_path / "logs/local.log").write_text("Mar  2 10:15:04 db01 sshd[77]: Accepted password for u1 from 192.0.2.9 port 50022 ssh2\n")
+    for made, how in (("logs.tar.gz", "gztar"), ("logs.zip", "zip")):
+        shutil.make_archive(str(tmp_path / "logs"), how, tmp_path / "logs")
+        done = breachscope("formats", "test", made, "--rows", 1, "--tz", "Asia/Tokyo", cwd=tmp_path)
+        assert done.returncode == DONE, done.stderr
+        told = [line for line in done.stdout.splitlines() if line.startswith(made)]
+        assert sorted(line.split(",")[0].removeprefix(made).replace("!./", "!") for line in told) == ["!good.log: combined", "!local.log: syslog"]
+        events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        assert {event["ts_offset_min"] for event in events} == {540}
+    stored = gzip.compress(GOOD.encode() * 5_000)
+    (tmp_path / "cut.log.gz").write_bytes(stored[: len(stored) // 2])
+    done = breachscope("formats", "test", "cut.log.gz", cwd=tmp_path)
+    assert done.returncode == FAILED
+    one_sentence(done, "cut.log.gz: the gzip stream is cut or damaged")
+
+
+def test_a_trial_takes_the_strings_that_an_ingest_takes(tmp_path: Path) -> None:
+    (tmp_path / "own.log").write_text("1772414104.123|192.0.2.9|GET /a HTTP/1.1|200\n")
+    assert breachscope("formats", "test", "own.log", cwd=tmp_path).returncode == FAILED
+    done = breachscope("formats", "test", "own.log", "--log-format", "$msec|$remote_addr|$request|$status", cwd=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["client_ip"] == "192.0.2.9"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_CASE = Path("breachscope-case")
 SETTINGS = Path("breachscope.toml")
 _FAILED, _FOUND = 1, 3
+_UNREAD_HINT = "'breachscope formats new' drafts a format of JSON lines, key=value pairs or a table; --log-format takes a web server's own string"
 
 Lang = Literal["ja", "en"]
 Command = Callable[..., Any]
@@ -62,6 +63,15 @@ def _formats_option(function: Command) -> Command:
     return click.option("--formats", "formats_dirs", type=kind, multiple=True, metavar="DIR", help="Folder with formats of your own.")(function)
 
 
+def _log_format_option(function: Command) -> Command:
+    told = "Apache's LogFormat or nginx's log_format, as configured; may be repeated."
+    return click.option("--log-format", "log_formats", metavar="STRING", multiple=True, help=told)(function)
+
+
+def _tz_option(function: Command) -> Command:
+    return click.option("--tz", metavar="ZONE", help="Zone of times that carry none, such as Asia/Tokyo.")(function)
+
+
 def _detectors_option(function: Command) -> Command:
     kind = click.Path(path_type=Path)
     return click.option("--detectors", "detectors_dirs", type=kind, multiple=True, metavar="DIR", help="Folder with detectors of your own.")(function)
@@ -75,9 +85,7 @@ def _map_option(function: Command) -> Command:
 def _ingest_options(function: Command) -> Command:
     for option in (
         click.option("--threads", type=click.IntRange(1, 256), help="Threads to read with (default: all processors)."),
-        click.option(
-            "--log-format", "log_formats", metavar="STRING", multiple=True, help="Apache's LogFormat or nginx's log_format, as configured; may be repeated."
-        ),
+        _log_format_option,
         click.option(
             "--trusted-proxy", "trusted_proxies", metavar="CIDR", multiple=True, help="Address or network whose X-Forwarded-For is believed; may be repeated."
         ),
@@ -88,7 +96,7 @@ def _ingest_options(function: Command) -> Command:
         click.option("--format", "only_format", metavar="ID", help="Read every input as this format."),
         click.option("--reference-date", type=click.DateTime(["%Y-%m-%d"]), help="No event is later than this day; for years that logs leave out."),
         click.option("--year", type=click.IntRange(1970, 2199), help="Year of the last line of logs that write none."),
-        click.option("--tz", metavar="ZONE", help="Zone of times that carry none, such as Asia/Tokyo."),
+        _tz_option,
     ):
         function = option(function)
     return _formats_option(function)
@@ -166,7 +174,7 @@ def ingest(logs: Sequence[str], case_path: Path, as_json: bool, **options: Any) 
         for source in result.added:
             click.echo(_told(source))
         if result.unchanged:
-            click.echo(f"{len(result.unchanged)} inputs were in the case already, unchanged")
+            click.echo(f"{_counted(len(result.unchanged), 'input')} in the case already, unchanged")
     _finish(case, result.errors)
 
 
@@ -345,11 +353,15 @@ def formats_show(identifier: str, formats_dirs: tuple[Path, ...]) -> None:
 @formats.command("test")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--rows", type=click.IntRange(0), default=3, show_default=True, help="Events to show.")
+@_log_format_option
+@_tz_option
 @_formats_option
-def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...]) -> None:
-    """Tell how FILE would be read; for a format's own TOML file, check its samples."""
-    from breachscope.ingest import check_samples, load_formats, try_format
+def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...], tz: str | None, log_formats: tuple[str, ...]) -> None:
+    """Tell how FILE, or each member of an archive, would be read; for a format's own TOML file, check its samples."""
+    from breachscope.ingest import check_samples, load_formats, try_file, with_log_formats
+    from breachscope.timestamps import Zone
 
+    _require_file(path, "formats test wants a log, an archive of logs, or a format's TOML file")
     if path.suffix == ".toml":
         catalog = load_formats([*formats_dirs, path.parent])
         faults = check_samples(catalog[path.stem], catalog)
@@ -357,16 +369,24 @@ def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...]) -> None:
             click.echo(visible(fault), err=True)
         if faults:
             sys.exit(_FAILED)
-        click.echo(f"{path}: {len(catalog[path.stem].samples)} samples read as expected")
+        click.echo(f"{path}: {_counted(len(catalog[path.stem].samples), 'sample')} read as expected")
         return
-    trial = try_format(path, load_formats(formats_dirs))
-    click.echo(f"{visible(str(path))}: {trial.format or 'no known format'}, confidence {trial.confidence:.0%}, {trial.encoding}, {trial.lines} lines tried")
-    for counted in (trial.formats, trial.skipped, trial.rejected):
-        for name, count in counted.items():
-            click.echo(f"  {count:>8} {visible(name)}")
-    for event in trial.events[:rows]:
-        click.echo(visible(json.dumps(event, ensure_ascii=False, default=str)))
-    if trial.format is None:
+    known = with_log_formats(load_formats(formats_dirs), log_formats)
+    is_read = True
+    for place, trial in try_file(path, known, Zone.named(tz) if tz else None):
+        tried = f"confidence {trial.confidence:.0%}, {trial.encoding}, {_counted(trial.lines, 'line')} tried"
+        click.echo(visible(f"{place}: {trial.format or 'no known format'}, {tried}"))
+        for counted in (trial.formats, trial.skipped, trial.rejected):
+            for name, count in counted.items():
+                click.echo(f"  {count:>8} {visible(name)}")
+        for event in trial.events[:rows]:
+            click.echo(visible(json.dumps(event, ensure_ascii=False, default=str)))
+        if trial.problem:
+            click.echo(f"breachscope: {visible(f'{place}: {trial.problem}')}", err=True)
+        elif trial.format is None and trial.lines:
+            click.echo(f"breachscope: {visible(place)}: {_UNREAD_HINT}", err=True)
+        is_read = is_read and trial.format is not None and trial.problem is None
+    if not is_read:
         sys.exit(_FAILED)
 
 
@@ -626,6 +646,10 @@ def _changed_results(case: Case, names: Sequence[str]) -> list[str]:
     for name in changed:
         progress.warn(f"{case.path / name}: is not as breachscope recorded it; run 'breachscope verify --case {case.path}' before you rely on it")
     return changed
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def _told(source: Source) -> str:

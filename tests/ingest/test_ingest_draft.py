@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from breachscope.errors import UsageError
-from breachscope.ingest import check_samples, load_formats, try_format
+from breachscope.ingest import check_samples, load_formats, try_file
 from breachscope.ingest.draft import new_format
 from breachscope.ingest.mapping import guess_lines
 
@@ -39,7 +39,7 @@ def test_a_draft_reads_its_samples(tmp_path: Path, name: str) -> None:
     assert check_samples(mine, catalog) == []
     said = dict(mine.samples[0].expect or {})
     assert {c: v for c, v in said.items() if not c.startswith("ts")} == expected
-    trial = try_format(tmp_path / name, catalog)
+    ((_, trial),) = try_file(tmp_path / name, catalog)
     assert (trial.format, trial.rejected) == ("mine", {})
 
 
@@ -60,9 +60,19 @@ def test_what_cannot_be_told_is_not_drafted(lines: list[str], complaint: str) ->
         guess_lines(lines).as_toml("x")
 
 
+def test_drafts_in_one_folder_are_loaded_together(tmp_path: Path) -> None:
+    for name in SAMPLES:
+        (tmp_path / name).write_text(SAMPLES[name][0], encoding="utf-8")
+        new_format(tmp_path / name, tmp_path / f"{name.replace('.', '_')}.toml")
+    catalog = load_formats([tmp_path])
+    assert [f.id for f in catalog.formats if f.order >= 1000] == [name.replace(".", "_") for name in SAMPLES]
+
+
 def test_a_file_that_stands_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text(SAMPLES["fw.log"][0])
     (tmp_path / "mine.toml").write_text("mine")
     with pytest.raises(UsageError, match="exists already"):
         new_format(tmp_path / "a.log", tmp_path / "mine.toml")
+    with pytest.raises(UsageError, match="cannot be written"):
+        new_format(tmp_path / "a.log", tmp_path / "nowhere" / "mine.toml")
     assert (tmp_path / "mine.toml").read_text() == "mine"

@@ -61,7 +61,7 @@ def test_a_sample_fills_every_required_column(fmt: Format) -> None:
 @pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)
 def test_a_sample_stands_under_the_format_that_a_file_of_it_would_lock_on(fmt: Format, tmp_path: Path) -> None:
     """No earlier format may read the samples as well as their own."""
-    from breachscope.ingest import try_format
+    from breachscope.ingest import try_file
 
     if fmt.id == "syslog":
         return  # its samples are skipped on purpose
@@ -70,7 +70,8 @@ def test_a_sample_stands_under_the_format_that_a_file_of_it_would_lock_on(fmt: F
     for header in dict.fromkeys(s.header for s in samples):
         lines = [s.line for s in samples if s.header == header]
         log.write_text("\n".join([*([header] if header else []), *lines]) + "\n", encoding="utf-8")
-        assert dict(try_format(log, CATALOG).formats) == {fmt.id: len(lines)}
+        ((_, trial),) = try_file(log, CATALOG)
+        assert dict(trial.formats) == {fmt.id: len(lines)}
 
 
 def mistakes(tmp_path: Path, text: str, name: str = "mine.toml") -> list[str]:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.test_ingest_run import bytes_of, events, new_case, only, read, rejects
 
-from breachscope.ingest import load_formats, read_raw_line, try_format
+from breachscope.ingest import load_formats, read_raw_line, try_file
 from breachscope.ingest.draft import new_format
 from breachscope.ingest.mapping import guess_format
 
@@ -84,7 +84,8 @@ def test_columns_are_known_by_their_names(tmp_path: Path, name: str, stored: byt
     assert only(read(drafted, tmp_path / name, tz="Asia/Tokyo", formats_dirs=(tmp_path / "mine",))).formats == {"mine": 40}
     bare = [[{**e, "format": None} for e in events(c, table)] for c in (case, drafted)]
     assert bare[0] == bare[1]
-    assert try_format(tmp_path / name, load_formats()).format == f"guessed/{table}"
+    ((_, trial),) = try_file(tmp_path / name, load_formats())
+    assert trial.format == f"guessed/{table}"
 
 
 def test_the_note_names_what_was_guessed_and_what_not(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from breachscope.ingest.draft import new_format
 from breachscope.ingest.formats import Format, FormatCatalog, load_format, load_formats
+from breachscope.ingest.log_format import with_log_formats
 from breachscope.ingest.run import IngestOptions, IngestResult, ingest
 from breachscope.ingest.settings import read_trusted_proxies
 from breachscope.ingest.trace import RawLine, read_raw_line
-from breachscope.ingest.trial import Trial, check_samples, try_format
+from breachscope.ingest.trial import Trial, check_samples, try_file
 
 __all__ = [
     "Format",
@@ -21,5 +22,6 @@ __all__ = [
     "new_format",
     "read_raw_line",
     "read_trusted_proxies",
-    "try_format",
+    "try_file",
+    "with_log_formats",
 ]

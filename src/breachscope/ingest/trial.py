@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import polars as pl
 
+from breachscope.errors import InputError
+from breachscope.ingest.archives import open_archive
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import Format, FormatCatalog, Sample
 from breachscope.ingest.guess import sniff
@@ -18,8 +22,8 @@ from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import UNREAD, Context, Reading
-from breachscope.ingest.sources import Input, Stream
-from breachscope.timestamps import infer_years
+from breachscope.ingest.sources import Input, Stream, most_content
+from breachscope.timestamps import Zone, infer_years
 
 BOOKKEEPING = ("event_id", "source", "line", "format")
 """Columns that a sample need not expect: they follow from where the line stands."""
@@ -39,6 +43,8 @@ class Trial:
     rejected: Mapping[str, int] = field(default_factory=dict)
     events: tuple[Mapping[str, Any], ...] = ()
     """The first events, without empty columns."""
+    problem: str | None = None
+    """What keeps the input from being read, or from being read further."""
 
 
 def check_samples(fmt: Format, catalog: FormatCatalog) -> list[str]:
@@ -85,19 +91,51 @@ def _filled(row: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, 
     return {c: v for c, v in row.items() if v is not None and c not in without}
 
 
-def try_format(path: Path, catalog: FormatCatalog) -> Trial:
-    """Read the first lines of ``path`` in the format that fits them best. Raises InputError when it cannot be opened."""
-    stream = Stream(Input(path))
+def try_file(path: Path, catalog: FormatCatalog, zone: Zone | None = None) -> Iterator[tuple[str, Trial]]:
+    """Where each input in ``path`` stands, the file itself or the members of an archive, and how it would be read.
+
+    Raises InputError when the file cannot be opened.
+    """
+    zone = zone or Zone()
+    most_bytes = most_content(path.stat().st_size)
+    with open_archive(path, _spooled, most_bytes) as archive:
+        if archive is None:
+            yield str(path), _try_input(Input(path), catalog, zone, most_bytes)
+            return
+        for member in archive.members:
+            given = Input(path, member)
+            try:
+                yield given.place, _try_input(given, catalog, zone, most_bytes)
+            except InputError as error:
+                yield given.place, Trial(None, 0.0, "utf-8", 0, problem=error.text)
+        if archive.problem or not archive.members:
+            yield str(path), Trial(None, 0.0, "utf-8", 0, problem=archive.problem or "holds no files")
+
+
+@contextmanager
+def _spooled(chunks: Iterator[bytes]) -> Iterator[Path]:
+    """A file of these bytes, gone afterwards."""
+    with NamedTemporaryFile(prefix="breachscope-") as handle:
+        handle.writelines(chunks)
+        handle.flush()
+        yield Path(handle.name)
+
+
+def _try_input(given: Input, catalog: FormatCatalog, zone: Zone, most_bytes: int) -> Trial:
+    """Read the first lines of an input in the format that fits them best. Raises InputError when it cannot be opened."""
+    stream = Stream(given, most_bytes=most_bytes)
     block = next(stream.blocks(), None)
     if block is None:
-        return Trial(None, 0.0, stream.encoding, 0)
+        return Trial(None, 0.0, stream.encoding, 0, problem=stream.problem)
     lines = split_lines(block, stream.encoding, stream.newline).frame.head(_TRIAL_LINES)
     fmt, confidence = sniff(lines, catalog, head=block.data)
     if guessed := guess_format(lines, block.data, confidence):
         fmt, confidence, _ = guessed
     headers = Headers().with_those_of(block.data, 1, fmt) if fmt else Headers()
-    years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=path.name) if fmt and fmt.lacks_year else None
-    reading = read_lines(lines, fmt, catalog, Context(source=1, years=years, headers=headers)) if fmt else Reading(unread=lines)
+    years = None
+    if fmt and fmt.lacks_year:
+        years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=Path(given.place).name)
+    reading = read_lines(lines, fmt, catalog, Context(source=1, zone=zone, years=years, headers=headers)) if fmt else Reading(unread=lines)
     reading.skip_continued(fmt)
     formats: Counter[str] = Counter()
     for _, format_id, rows in reading.events:
@@ -106,4 +144,4 @@ def try_format(path: Path, catalog: FormatCatalog) -> Trial:
     events = sorted(
         (_filled(row, BOOKKEEPING[:2]) for _, _, rows in reading.events for row in rows.head(20).iter_rows(named=True)), key=lambda e: int(e["line"])
     )
-    return Trial(fmt.id if fmt else None, confidence, stream.encoding, len(lines), formats, reading.skipped, reasons, tuple(events))
+    return Trial(fmt.id if fmt else None, confidence, stream.encoding, len(lines), formats, reading.skipped, reasons, tuple(events), stream.problem)
