@@ -154,6 +154,8 @@ def _article(dtype: pl.DataType) -> str:
 
 def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> tuple[pl.Series, pl.Series | None]:
     """Text as its column's type, and which values could not be converted (None when all could)."""
+    if rule and rule.hex:
+        text = without_texts(_unhexed(text), NULL_TEXTS)
     if rule and rule.lower:
         text = text.str.to_lowercase()
     if rule and rule.map is not None:
@@ -193,6 +195,31 @@ def _clocked(text: pl.Series, unit: float) -> pl.Series:
     parts = text.filter(is_clock).str.split(":").list.to_struct(fields=["h", "m", "s"]).struct.unnest().cast(pl.Int64)
     told = parts.select(((pl.col("h") * 3600 + pl.col("m") * 60 + pl.col("s")) * 1000 * unit).cast(pl.String))[:, 0]
     return text.scatter(is_clock.arg_true(), told)
+
+
+def _unhexed(texts: pl.Series) -> pl.Series:
+    """Names as auditd writes them: behind a quote, or in hexadecimal digits where they hold a space, a quote or a control character.
+
+    Digits that are no UTF-8 say nothing.
+    """
+    quoted = texts.str.strip_prefix('"')
+    coded = texts.filter(~texts.str.starts_with('"').fill_null(value=True)).unique()
+    if not len(coded):
+        return quoted
+    meant = {text: _unhexed_text(text) for text in coded.to_list()}
+    return quoted.zip_with(~texts.is_in(coded.implode()).fill_null(value=False), texts.replace_strict(meant, default=None, return_dtype=pl.String))
+
+
+def _unhexed_text(text: str) -> str | None:
+    """Text of hexadecimal digits.
+
+    >>> _unhexed_text("6120E8A1A8"), _unhexed_text("FF"), _unhexed_text("612"), _unhexed_text("61 20")
+    ('a 表', None, None, None)
+    """
+    try:
+        return bytes.fromhex(text).decode() if text.isalnum() else None
+    except ValueError:
+        return None
 
 
 def _edited(text: pl.Series, rule: FieldRule) -> pl.Series:

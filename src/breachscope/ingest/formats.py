@@ -47,6 +47,7 @@ Grammar of ``formats/<id>.toml``::
     lower = true
     plus = true                                 # "+" stands for a space
     doubled = '"'                               # two of these stand for one
+    hex = true                                  # what stands behind a quote, or else hexadecimal digits of UTF-8, as auditd writes names
     joined = true                               # an array of texts, as a repeated header is in JSON, stands for them with commas between
     origin = "rule"                             # taken from the text of this column where no group gives it
     cut = ':? *IN$'                             # regular expression of what is left out
@@ -108,6 +109,7 @@ _FIELD_KEYS: Mapping[str, str] = {
     "plus": "true or false",
     "doubled": "text",
     "joined": "true or false",
+    "hex": "true or false",
 }
 _TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS, "zone": "text"}
 _SAMPLE_KEYS: Mapping[str, str] = {"line": "text", "header": "text", "expect": "a table", "skip": "text"}
@@ -139,6 +141,8 @@ class FieldRule:
     """A character that stands twice for once."""
     joined: bool = False
     """Whether a JSON array of texts stands for these, with commas between."""
+    hex: bool = False
+    """Whether a text is what stands behind a quote, or else hexadecimal digits of UTF-8."""
 
 
 @dataclass(frozen=True)
