@@ -300,7 +300,7 @@ def test_no_other_zone_is_suggested_for_an_offset_or_an_abbreviation(name: str, 
 
 def timeline(lines: list[str], *, reference: date = date(2026, 11, 21), year: int | None = None, name: str = "auth.log", cut: int = 3) -> YearTimeline | None:
     """Years from ``lines``, handed over in stretches of ``cut`` lines."""
-    chunks = [(i + 1, pl.Series(lines[i : i + cut], dtype=pl.String)) for i in range(0, len(lines), cut)]
+    chunks = [(np.arange(i, len(lines[: i + cut])) + 1, pl.Series(lines[i : i + cut], dtype=pl.String)) for i in range(0, len(lines), cut)]
     return infer_years(chunks, reference=reference, year=year, file_name=name)
 
 

@@ -114,13 +114,13 @@ class YearTimeline:
         return self.years[np.maximum(np.searchsorted(self.lines, lines, side="right") - 1, 0)]
 
 
-def infer_years(chunks: Iterable[tuple[int, pl.Series]], *, reference: date, year: int | None, file_name: str) -> YearTimeline | None:
+def infer_years(chunks: Iterable[tuple[npt.NDArray[np.int64], pl.Series]], *, reference: date, year: int | None, file_name: str) -> YearTimeline | None:
     """Find the year of every line of a year-less log; None when no line carries such a time.
 
-    ``chunks`` yields (number of the first line, lines). Two neighbouring lines are taken to be less than half a year apart,
-    so New Year may be crossed forwards and, where lines are out of order, backwards. The years are then anchored: ``year``
-    dates the last line, else a date in ``file_name`` does, else the latest year is taken that puts no line after
-    ``reference`` (and that gives 29 February a leap year).
+    ``chunks`` yields (numbers of lines, these lines); lines of the day of the one before may be left out. Two neighbouring
+    lines are taken to be less than half a year apart, so New Year may be crossed forwards and, where lines are out of order,
+    backwards. The years are then anchored: ``year`` dates the last line, else a date in ``file_name`` does, else the latest
+    year is taken that puts no line after ``reference`` (and that gives 29 February a leap year).
     """
     starts: list[npt.NDArray[np.int64]] = []
     numbers: list[npt.NDArray[np.int32]] = []
@@ -128,7 +128,7 @@ def infer_years(chunks: Iterable[tuple[int, pl.Series]], *, reference: date, yea
     unrolled = 0
     highest = -(1 << 60)
     leap_turns: set[int] = set()
-    for first_line, lines in chunks:
+    for line_numbers, lines in chunks:
         days, offsets = _days_of_leap_year(lines)
         if not len(days):
             continue
@@ -139,7 +139,7 @@ def infer_years(chunks: Iterable[tuple[int, pl.Series]], *, reference: date, yea
         turns = (positions // _DAYS_PER_UNROLLED_YEAR).astype(np.int32)
         changed = np.flatnonzero(np.diff(turns, prepend=turns[0] - 1 if not numbers else numbers[-1][-1]))
         if len(changed):
-            starts.append(first_line + offsets[changed])
+            starts.append(line_numbers[offsets[changed]])
             numbers.append(turns[changed])
         last_day, unrolled = int(days[-1]), int(positions[-1])
         highest = max(highest, int(positions.max()))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from breachscope.ingest import load_formats
 from breachscope.ingest.columns import NULL_TEXTS
-from breachscope.ingest.native import Caught, Kind, Wanted, catch, find_lines, is_built, survey
+from breachscope.ingest.native import Caught, Kind, Wanted, catch, days_begin, find_lines, is_built, survey
 from breachscope.ingest.onepass import one_pass
 
 needs_machine_code = pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
@@ -162,3 +162,17 @@ def test_lines_and_what_a_block_is_made_of(data: bytes) -> None:
 
 def test_there_is_machine_code_where_a_compiler_is() -> None:
     assert is_built() or not any(map(shutil.which, ("cc", "gcc", "clang"))), "install the package again: pip install --no-build-isolation -e ."
+
+
+@needs_machine_code
+@given(st.lists(st.sampled_from(["Aug 28 00:00:01 a", "<34>Aug 28 x", "<3>Aug  1", "Aug 29 1", "Aug", "", "<34Aug 28", "<1>", "<x>Aug 28 00"]), max_size=12))
+def test_lines_of_another_day_are_found(texts: list[str]) -> None:
+    data = "".join(f"{text}\n" for text in texts).encode()
+    starts, ends = find_lines(data, b"\n", len(texts))
+    expected, last = [], None
+    for number, text in enumerate(texts):
+        day = re.sub(r"^<[0-9]*>", "", text)[:6]
+        if len(day) == 6 and day != last:
+            expected.append(number)
+            last = day
+    assert days_begin(data, starts[:-1], ends).tolist() == expected

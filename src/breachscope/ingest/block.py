@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from breachscope.ingest.engine import is_eventless, leave, read_lines, read_pattern, read_patterns, table_fields, take
+from breachscope.ingest.engine import MOST_REPEATS, is_eventless, leave, read_lines, read_pattern, read_patterns, table_fields, take
 from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, Part, to_events
 from breachscope.ingest.formats import JOINED, Format, FormatCatalog, Pattern
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
@@ -31,6 +31,7 @@ _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 
 """Machine code reads numbers up to these; larger ones it leaves out."""
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
 _ANY_TEXT = cast("Program", one_pass("^(?P<text>.*)$"))
+_REPEATED = cast("Program", one_pass(r"^message repeated (?P<times>[0-9]+) times?: \[ (?P<inner>.*)$"))
 _PATTERNS_AT_A_TIME = 64
 _SPACES = b" \t\v\f\r\n"
 """Lines that begin so may be blank."""
@@ -357,8 +358,11 @@ def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: F
         if len(rows):
             messages = _Texts(texts.data, caught.places["head"][:, 1].copy(), texts.ends[rows], is_ascii=texts.is_ascii)
             envelopes = _envelopes(lines.numbers(rows), caught, form, context)
-            is_plain = np.ones(len(rows), bool) if envelopes is not None else np.zeros(len(rows), bool)
-            is_plain[messages.caught(np.arange(len(rows)), _plain_text("message repeated "), []).texts] = False
+            messages, repeats, is_plain = _unfolded(messages)
+            if envelopes is None:
+                is_plain[:] = False
+            elif (repeats > 1).any():
+                envelopes = envelopes.with_columns(pl.Series("_repeats", repeats))
             if envelopes is not None and is_plain.any():
                 is_plain &= envelopes["ts"].is_not_null().to_numpy()
                 _read_messages_at_once(messages, np.flatnonzero(is_plain), envelopes, catalog, context, reading)
@@ -368,6 +372,24 @@ def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: F
             fates.settle(rows[is_plain], rows[:0])
         if not texts.is_sure(program):
             break
+
+
+def _unfolded(messages: _Texts) -> tuple[_Texts, npt.NDArray[np.int32], Mask]:
+    """The messages with those that stand for several replaced by what is repeated, how often each stands, and for which this is known."""
+    is_plain = np.ones(len(messages.starts), bool)
+    folded = messages.caught(np.arange(len(is_plain)), _plain_text("message repeated "), []).texts.astype(np.int64)
+    repeats = np.ones(len(is_plain), np.int32)
+    if not len(folded):
+        return messages, repeats, is_plain
+    is_plain[folded] = False
+    caught = messages.caught(folded, _REPEATED, [Wanted("times", Kind.NUMBER, (), MOST_REPEATS, 4), Wanted("inner", Kind.PLACE)])
+    known, times, begins = folded[caught.texts], caught.columns["times"].to_numpy(), caught.places["inner"][:, 0]
+    is_whole = (np.frombuffer(messages.data, np.uint8)[messages.ends[known] - 1] == ord("]")) & (begins < messages.ends[known]) & (times > 0)
+    starts, ends = messages.starts.copy(), messages.ends.copy()
+    known = known[is_whole]
+    starts[known], ends[known], repeats[known] = begins[is_whole], ends[known] - 1, times[is_whole]
+    is_plain[known] = True
+    return _Texts(messages.data, starts, ends, messages.is_ascii), repeats, is_plain
 
 
 def _envelopes(lines: pl.Series, caught: Caught, form: TimeForm, context: Context) -> pl.DataFrame | None:

@@ -29,7 +29,7 @@ from breachscope.ingest.views import Mask, without_texts
 
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
-_MOST_REPEATS = 10_000
+MOST_REPEATS = 10_000
 """Syslog daemons fold identical neighbours, some hundreds at the most; a larger number is the word of whoever wrote the message."""
 
 
@@ -258,8 +258,8 @@ def read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Cont
         repeated.columns = ["times", "inner"]
         times = repeated["times"].cast(pl.Int32, strict=False)
         envelopes = envelopes.with_columns(pl.coalesce(repeated["inner"], pl.col("text")).alias("text"), times.fill_null(1).alias("_repeats"))
-        is_untrusted = repeated["times"].is_not_null() & ~times.is_between(1, _MOST_REPEATS).fill_null(value=False)
-        reading.reject(envelopes["line"].filter(is_untrusted), f"message repeated 0 or more than {_MOST_REPEATS:,} times")
+        is_untrusted = repeated["times"].is_not_null() & ~times.is_between(1, MOST_REPEATS).fill_null(value=False)
+        reading.reject(envelopes["line"].filter(is_untrusted), f"message repeated 0 or more than {MOST_REPEATS:,} times")
         envelopes = envelopes.filter(~is_untrusted)
     # Patterns are tried on the text alone; the other columns are fetched for what they match.
     left = envelopes.select("text").with_row_index("row")

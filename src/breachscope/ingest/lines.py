@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.encoding import Encoding, first_fit
-from breachscope.ingest.native import Survey, find_lines, is_built, survey
+from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, survey
 from breachscope.ingest.sources import Block, find_bytes
 from breachscope.ingest.views import Offsets
 
@@ -76,6 +76,12 @@ class Lines:
         if self.decoded is not None or self.newline != b"\n" or self.seen.nuls or self._has_mark:
             return None
         return (self.starts[:-1], self.ends) if self.ends is not None else None
+
+    def of_new_days(self) -> tuple[Offsets, pl.Series]:
+        """Numbers and texts of the lines that may begin with another day than the one before: at least those."""
+        places = self.places if is_built() else None
+        rows = np.arange(len(self)) if places is None else days_begin(self.data, *places)
+        return self.first_line + rows, self.take(rows)["text"]
 
     def nul_runs(self) -> list[tuple[int, int]]:
         """(line, bytes) of every run of at least :data:`LEAST_NULS` NUL bytes."""

@@ -59,6 +59,7 @@ typedef struct {
 #define MOST_DEPTH 64
 #define MOST_KEYS 128
 #define LAST -1
+#define DAY_CHARS 6
 #define NO_STEP 0xFFFFFFFFu
 #define ROW_BITS 20
 #define ROWS ((1u << ROW_BITS) - 1)
@@ -780,6 +781,23 @@ void breachscope_sort(const uint8_t *data, const int64_t *starts, const int64_t 
             if (match(data, at, end, programs + n, held, &shortcut)) matched[text] |= UINT64_C(1) << n;
         }
     }
+}
+
+/* Which texts begin with another day, such as "Aug 28", than the one before; a priority like <34> may stand before it. */
+int64_t breachscope_days(const uint8_t *data, const int64_t *starts, const int64_t *ends, int64_t count, int64_t *texts) {
+    int64_t found = 0;
+    const uint8_t *last = NULL;
+    for (int64_t text = 0; text < count; text++) {
+        const uint8_t *at = data + starts[text], *end = data + ends[text];
+        if (at < end && *at == '<') {
+            const uint8_t *close = digits_end(at + 1, end);
+            if (close < end && *close == '>') at = close + 1;
+        }
+        if (end - at < DAY_CHARS || (last && !memcmp(at, last, DAY_CHARS))) continue;
+        last = at;
+        texts[found++] = text;
+    }
+    return found;
 }
 
 /* How often a byte occurs, how many bytes are 0, and whether any is beyond ASCII. */

@@ -109,7 +109,7 @@ def is_built() -> bool:
 def _library() -> ctypes.CDLL:
     """The machine code; calls of it let other threads run."""
     library = ctypes.CDLL(str(_LIBRARY))
-    library.breachscope_catch.restype = ctypes.c_int64
+    library.breachscope_catch.restype = library.breachscope_days.restype = ctypes.c_int64
     library.breachscope_keep_memory()
     return library
 
@@ -228,6 +228,15 @@ def read_times(texts: pl.Series, forms: Sequence[WrittenTime], earliest: int, la
     if array.null_count:
         read.states[array.is_null().to_numpy(zero_copy_only=False)] = UNREAD
     return read
+
+
+def days_begin(data: bytes, starts: Offsets, ends: Offsets) -> Offsets:
+    """Which texts begin with another day, such as ``Aug 28``, than the one before, and may so be of another year. There must be machine code."""
+    begins, closes = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
+    texts = np.empty(len(starts), np.int64)
+    places = [ctypes.c_void_p(a.ctypes.data) for a in (begins, closes)]
+    found = _library().breachscope_days(data, *places, ctypes.c_int64(len(starts)), ctypes.c_void_p(texts.ctypes.data))
+    return texts[:found]
 
 
 def sort(data: bytes, starts: Offsets, ends: Offsets, programs: Sequence[Program]) -> npt.NDArray[np.uint64]:

@@ -550,7 +550,7 @@ class _SourceReader:
         with self._years_lock:
             if not self._years_sought:
                 scan = Stream(self.plan.input, is_hashed=False, block_bytes=self.options.block_bytes, most_bytes=self.stream.most_bytes)
-                chunks = ((b.first_line, split_lines(b, scan.encoding, scan.newline).frame["text"]) for b in scan.blocks() if b.overlong_bytes is None)
+                chunks = (split_lines(b, scan.encoding, scan.newline).of_new_days() for b in scan.blocks() if b.overlong_bytes is None)
                 self.years = infer_years(chunks, reference=self.plan.reference, year=self.settings.year, file_name=Path(self.plan.input.place).name)
                 if scan.file_id != self.stream.file_id:
                     raise InputError("was replaced by another file while it was read, as rotation does; ingest again", path=self.plan.input.place)

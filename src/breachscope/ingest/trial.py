@@ -134,7 +134,7 @@ def _try_input(given: Input, catalog: FormatCatalog, zone: Zone, most_bytes: int
     headers = Headers().with_those_of(block.data, 1, fmt) if fmt else Headers()
     years = None
     if fmt and fmt.lacks_year:
-        years = infer_years([(1, lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=Path(given.place).name)
+        years = infer_years([(lines["line"].to_numpy(), lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=Path(given.place).name)
     reading = read_lines(lines, fmt, catalog, Context(source=1, zone=zone, years=years, headers=headers)) if fmt else Reading(unread=lines)
     reading.skip_continued(fmt)
     formats: Counter[str] = Counter()
