@@ -129,6 +129,12 @@ def test_coraza_alerts_are_those_of_a_plain_search() -> None:
         assert (events[number]["src_ip"], events[number]["rule"], events[number]["action"]) == (*told.groups(), "alert")
 
 
+def test_rules_of_modsecurity_within_nginx_are_those_of_a_plain_search() -> None:
+    _, events, _ = read(log_of("modsecurity-logs-nginx"))
+    for number, line in enumerate(filter(None, lines_of(log_of("modsecurity-logs-nginx"))), 1):
+        assert [events[number]["rule"]] == re.findall(r'\[id "(\d+)"\]', line)
+
+
 def test_nginx_mail_logins_are_those_of_grep() -> None:
     name = log_of("nginx-mail-logs")
     _, events, rejected = read(name)
