@@ -53,7 +53,7 @@ class Sizes:
     trace_gb: float
 
 
-FULL = Sizes(5_000_000, 2_000_000, 5, 1, 1_000_000, 10.0, (1_000_000, 10_000_000), 1_000_000, 5.0)
+FULL = Sizes(10_000_000, 2_000_000, 3, 1, 1_000_000, 10.0, (1_000_000, 10_000_000), 1_000_000, 5.0)
 QUICK = Sizes(600_000, 200_000, 3, 1, 200_000, 0.3, (200_000,), 100_000, 0.0)
 
 
@@ -118,18 +118,18 @@ def beside(log: Path, title: str, peers: Sequence[Peer], rounds: int, bars: dict
 def measure_ingest(sizes: Sizes) -> list[Figure]:
     """Measure ingest of a combined web log beside programs that make Parquet of it, too."""
     bars = {"": "≥ 1,500,000 lines/s, " + MEMORY_BAR, "bare Polars script": "≤ 1.5"}
-    ours, ratios = beside(web_log(sizes.lines), "combined web log", converters("combined"), sizes.rounds, bars)
+    ours, ratios = beside(web_log(sizes.lines, sizes.customers), "combined web log", converters("combined"), sizes.rounds, bars)
     return [ours, *ratios]
 
 
 def measure_viewers(sizes: Sizes) -> list[Figure]:
     """Measure ingest of the same log beside programs that people look at such logs with."""
-    return beside(web_log(sizes.lines), "combined web log", viewers(), sizes.viewer_rounds, {})[1]
+    return beside(web_log(sizes.lines, sizes.customers), "combined web log", viewers(), sizes.viewer_rounds, {})[1]
 
 
 def measure_gzip(sizes: Sizes) -> list[Figure]:
     """Measure ingest of the same log compressed, beside the plain file and the decompressor alone."""
-    log = web_log(sizes.lines)
+    log = web_log(sizes.lines, sizes.customers)
     packed = gzipped(log)
     contenders = {
         "packed": partial(ingest_once, packed, "gzip"),
