@@ -95,3 +95,12 @@ def test_nothing_is_told_from_zero(fmt: str, line: str, column: str, expected: o
 )
 def test_what_a_format_must_have_is_not_made_up(fmt: str, line: str) -> None:
     assert engine_reads([line], fmt) == [None]
+
+
+def test_what_a_neighbour_says_changes_no_line() -> None:
+    lines = [combined(status="000"), combined(status="-1"), combined(status="200"), combined(status="1000")]
+    assert [event and event.get("status") for event in engine_reads(lines, "combined")] == [None, None, 200, None]
+    answers = [{"status": 0}, {"status": -1}, {"status": 200}, {"status": 1000}]
+    events = engine_reads([nginx(**answer) for answer in answers], "nginx_json")
+    assert [event is not None for event in events] == [True, False, True, False]
+    assert [event.get("status") for event in events if event] == [None, 200]

@@ -68,8 +68,8 @@ def to_events(
     for part in parts:
         if "attempts" in columns and "_repeats" in part.frame.columns:
             columns["attempts"] = columns["attempts"] * part.frame["_repeats"]
-    if "status" in columns and (status := columns["status"]).min() == 0:
-        columns["status"] = status.set((status == 0).fill_null(value=False), None)  # no answer was sent
+    if "status" in columns and (is_none := (columns["status"] == 0).fill_null(value=False)).any():
+        columns["status"] = columns["status"].set(is_none, None)  # no answer was sent
     rows = _assembled(lines, columns, table, fmt.id, context.source)
     if is_faulty.any():
         rows = rows.filter(~is_faulty)
