@@ -270,6 +270,18 @@ def test_a_name_only_names(tmp_path: Path, kind: str) -> None:
         assert read_raw_line(case, event["event_id"]).text == web(int(event["path"].removeprefix("/o/")))
 
 
+def test_a_member_of_a_zip_without_a_name_hides_no_other(tmp_path: Path) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for n, name in enumerate(["", "aaaaa", "b.log"]):
+            archive.writestr(zipfile.ZipInfo(name), web(n) + "\n")
+    stored = held.getvalue().replace(b"aaaaa", b"\0.log")  # the standard library ends names at a NUL
+    case = new_case(tmp_path / "case")
+    assert read(case, put(tmp_path / "x.zip", stored)).errors == []
+    assert [e["path"] for e in events(case)] == ["/o/0", "/o/1", "/o/2"]
+    assert case.verify() == []
+
+
 def test_members_of_one_name_are_told_apart(tmp_path: Path) -> None:
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w") as archive:

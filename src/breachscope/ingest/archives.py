@@ -162,7 +162,7 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[ArchiveMember]:
     infos = archive.infolist()
     shared = _overlapping(infos)
     for info in infos:
-        if info.is_dir() or stat.S_ISLNK(info.external_attr >> 16):
+        if info.filename.endswith("/") or stat.S_ISLNK(info.external_attr >> 16):
             continue
         fault = None
         if info.flag_bits & _IS_ENCRYPTED:
