@@ -14,7 +14,8 @@ from pathlib import Path
 
 from breachscope.errors import UsageError
 from breachscope.ingest.columns import SERVERS_ESCAPES
-from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern, entry_of, is_strptime
+from breachscope.ingest.format_checks import is_strptime
+from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern, entry_of
 from breachscope.timestamps import TimeForm
 
 _CLF_TIME = "%d/%b/%Y:%H:%M:%S %z"
