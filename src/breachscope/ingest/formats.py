@@ -465,6 +465,8 @@ def _delimited_regex(data: Mapping[str, Any]) -> str:
     quote = data.get("quote")
     columns = []
     for name in data["columns"]:
-        bare = f"(?P<{name}>{plain})" if not quote else f"(?:{quote}(?P<{name}__q>(?:[^{quote}\\\\]|\\\\.)*){quote}|(?P<{name}>{plain}))"
+        bare = (
+            f"(?P<{name}>{plain})" if not quote else f"(?:{quote}(?P<{name}__q>(?:[^{quote}\\\\]|\\\\.)*){quote}|(?P<{name}>(?:[^{separator}{quote}]{plain})?))"
+        )
         columns.append(bare)
     return "^" + separator.join(columns) + (f"(?:{separator}.*)?" if data.get("extra") else "") + "$"
