@@ -164,15 +164,29 @@ def test_there_is_machine_code_where_a_compiler_is() -> None:
     assert is_built() or not any(map(shutil.which, ("cc", "gcc", "clang"))), "install the package again: pip install --no-build-isolation -e ."
 
 
+DAY = re.compile(r"(?:<[0-9]{1,3}>)?([A-Z][a-z]{2}) +([0-9]{1,2}) [0-9]")
+DAYS = [
+    "Aug 28 00:00:01 a", "<34>Aug 28 1x", "<3>Aug  1 0", "Aug  1 0", "Aug  1st", "Aug  13 0", "Aug 13 0", "Aug 1 0", "Aug 2 0", "Aug 2 x", "Aug   1 0",
+    "Aug   2 0", "Aug 28 x", "Aug 281 0", "Aug", "", "<34Aug 28 0", "<1>", "<>Aug 28 0", "<1234>Aug 28 0", "<x>Aug 28 00", "Aug 28 ", "Aug 28",
+]  # fmt: skip
+
+
 @needs_machine_code
-@given(st.lists(st.sampled_from(["Aug 28 00:00:01 a", "<34>Aug 28 x", "<3>Aug  1", "Aug 29 1", "Aug", "", "<34Aug 28", "<1>", "<x>Aug 28 00"]), max_size=12))
-def test_lines_of_another_day_are_found(texts: list[str]) -> None:
+@settings(max_examples=100)
+@given(st.lists(st.sampled_from(DAYS), max_size=9))
+def test_no_line_of_another_day_is_left_out(texts: list[str]) -> None:
+    days = [(number, found.groups()) for number, text in enumerate(texts) if (found := DAY.match(text))]
+    new = {number for n, (number, day) in enumerate(days) if n == 0 or (days[n - 1][1][0], int(days[n - 1][1][1])) != (day[0], int(day[1]))}
+    assert new <= set(days_of(texts))
+
+
+@needs_machine_code
+def test_most_lines_of_the_same_day_are_left_out() -> None:
+    assert days_of(["Aug 28 00:00:01 a", "Aug", "<34>Aug 28 23:00:00", "Aug 28 x", "Aug  1 0", "<3>Aug  1 1", "Aug 28 0"]) == [0, 4, 6]
+    assert days_of(["Aug  1st of all", "Aug  1 10:00:00 a", "Aug  1 11:00:00 b"]) == [0, 1]
+
+
+def days_of(texts: list[str]) -> list[int]:
     data = "".join(f"{text}\n" for text in texts).encode()
     starts, ends = find_lines(data, b"\n", len(texts))
-    expected, last = [], None
-    for number, text in enumerate(texts):
-        day = re.sub(r"^<[0-9]*>", "", text)[:6]
-        if len(day) == 6 and day != last:
-            expected.append(number)
-            last = day
-    assert days_begin(data, starts[:-1], ends).tolist() == expected
+    return list(map(int, days_begin(data, starts[:-1], ends)))

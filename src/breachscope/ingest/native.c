@@ -59,7 +59,7 @@ typedef struct {
 #define MOST_DEPTH 64
 #define MOST_KEYS 128
 #define LAST -1
-#define DAY_CHARS 6
+#define DAY_CHARS 7
 #define NO_STEP 0xFFFFFFFFu
 #define ROW_BITS 20
 #define ROWS ((1u << ROW_BITS) - 1)
@@ -783,18 +783,20 @@ void breachscope_sort(const uint8_t *data, const int64_t *starts, const int64_t 
     }
 }
 
-/* Which texts begin with another day, such as "Aug 28", than the one before; a priority like <34> may stand before it. */
+/* Which texts may begin with another day than the one before: at least those that do, as "Aug 28 0" or "Aug 2 0", perhaps behind
+ * a priority of up to three digits such as <34>. What is no day but looks like one must not stand for those behind it. */
 int64_t breachscope_days(const uint8_t *data, const int64_t *starts, const int64_t *ends, int64_t count, int64_t *texts) {
     int64_t found = 0;
-    const uint8_t *last = NULL;
+    const uint8_t *last = NULL; /* a day, if the month before it is one */
     for (int64_t text = 0; text < count; text++) {
         const uint8_t *at = data + starts[text], *end = data + ends[text];
         if (at < end && *at == '<') {
             const uint8_t *close = digits_end(at + 1, end);
-            if (close < end && *close == '>') at = close + 1;
+            if (close > at + 1 && close <= at + 4 && close < end && *close == '>') at = close + 1;
         }
         if (end - at < DAY_CHARS || (last && !memcmp(at, last, DAY_CHARS))) continue;
-        last = at;
+        const uint8_t *hour = at + (at[5] == ' ' && digits_end(at + 4, at + 5) > at + 4 ? 6 : 7);
+        last = hour[-1] == ' ' && digits_end(hour, end) > hour ? at : NULL;
         texts[found++] = text;
     }
     return found;
