@@ -252,6 +252,7 @@ def read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Cont
         reading.reject(envelopes["line"].filter(is_bad), reason)
     envelopes = envelopes.filter(pl.col("ts").is_not_null()) if envelopes["ts"].null_count() else envelopes
     envelopes = envelopes.drop("text", "time", strict=False).rename({"message": "text"})
+    envelopes = envelopes.with_columns(pl.col("text").fill_null(""))  # RFC 5424, section 6: a message need not be there
     is_repeated = envelopes["text"].str.starts_with("message repeated ")
     if is_repeated.any():
         repeated = envelopes["text"].str.extract_groups(_REPEATED).struct.unnest()
