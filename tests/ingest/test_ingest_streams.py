@@ -9,6 +9,7 @@ import lzma
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from breachscope.errors import InputError
 from breachscope.ingest.encoding import decode_line
 from breachscope.ingest.lines import split_lines
-from breachscope.ingest.sources import Block, Input, Stream, content_digests, find_inputs
+from breachscope.ingest.sources import Block, Input, Stream, content_digests, find_inputs, read_lines_at
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -288,6 +289,21 @@ def test_a_line_beyond_the_limit_keeps_its_beginning_and_the_lines_after_it(tmp_
     assert others == [(1, "a"), (2, "b"), *([(4, "c"), (5, "d")] if ending else [])]
     assert stream.lacks_final_newline == (not ending)
     assert (stream.size, stream.content_digest) == (len(stored), hashlib.sha256(stored).hexdigest())
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_of_a_line_beyond_the_limit_the_beginning_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]) -> None:
+    monkeypatch.setattr("breachscope.ingest.sources.MAX_LINE_BYTES", 2 << 20)
+    long, endless = b"y" * (1 << 20), b"x" * (9 << 20)
+    lines = [b"a", long, b"", endless, b"b"]
+    (tmp_path / "x.log").write_bytes(compress(b"\n".join(lines)))
+    stream = Stream(Input(tmp_path / "x.log"), max_line_bytes=2 << 20, block_bytes=1 << 16)
+    list(stream.blocks())
+    for index in ([(1, 0)], stream.index):
+        shown = [read_lines_at(replace(stream, index=[]), index, n) for n in range(1, 6)]
+        assert shown == [b"a", long, b"", endless[: 64 << 10] if compress is bytes else shown[3], b"b"]
+        assert shown[3] is not None
+        assert endless.startswith(shown[3])
 
 
 LINES = st.lists(st.one_of(st.binary(max_size=30), st.just(b"x" * 300)), max_size=30).map(

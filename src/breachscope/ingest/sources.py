@@ -542,17 +542,25 @@ def read_lines_at(stream: Stream, index: Sequence[tuple[int, int]], line: int) -
             handle.seek(offset)
             return _nth_line(iter(lambda: handle.read(1 << 20), b""), stream.newline, line - first)
     for block in Stream(stream.input, is_hashed=False).blocks():
-        if block.first_line <= line < block.first_line + max(block.data.count(stream.newline), 1):
+        if block.first_line <= line < block.first_line + block.data.count(stream.newline) + (not block.data.endswith(stream.newline)):
             return _nth_line(iter([block.data]), stream.newline, line - block.first_line)
     return None
 
 
 def _nth_line(chunks: Iterator[bytes], newline: bytes, skip: int) -> bytes | None:
-    rest = b""
+    """The line behind ``skip`` others; of one longer than any that is read, the beginning."""
+    parts: list[bytes] = []
     for chunk in chunks:
-        lines = (rest + chunk).split(newline)
-        rest = lines.pop()
-        if skip < len(lines):
-            return lines[skip]
-        skip -= len(lines)
-    return rest if skip == 0 and rest else None
+        first, *lines = chunk.split(newline)
+        if skip == 0:
+            parts.append(first)
+            if lines:
+                return b"".join(parts)
+            if sum(map(len, parts)) > MAX_LINE_BYTES:
+                return b"".join(parts)[:KEPT_OF_LONG_LINE]
+        elif lines:
+            if skip < len(lines):
+                return lines[skip - 1]
+            skip -= len(lines)
+            parts = [lines[-1]] if skip == 0 else []
+    return b"".join(parts) or None
