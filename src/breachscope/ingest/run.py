@@ -164,7 +164,7 @@ def _record(case: Case, options: IngestOptions, sources: SourcesFile, result: In
 def _unusable(source: Source) -> str | None:
     """Why an input counts as one that could not be read: it broke off, or not one of its lines is in a known format."""
     if source.problem is None and source.rejected and not source.event_lines and set(source.skipped) <= {"blank", "comment"}:
-        return f"not one of its {source.lines:,} lines could be read; see 'breachscope formats test', or write a format for --formats DIR"
+        return f"not one of its {source.rejected:,} lines could be read; see 'breachscope formats test', or write a format for --formats DIR"
     return source.problem
 
 
