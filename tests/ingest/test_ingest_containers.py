@@ -110,3 +110,15 @@ def test_every_line_is_the_sum_of_its_parts(lines: list[tuple[str, list[str]]], 
     written = "".join(cri(p, "F" if n == len(of) - 1 else "P", stream) for stream, of in lines for n, p in enumerate(of)).encode()
     read = b"".join(ContainerRecords().lines(written[n : n + size] for n in range(0, len(written), size))).decode()
     assert read == "".join(cri("".join(of), "F", stream) for stream, of in lines)
+
+
+def test_json_behind_a_syslog_header_is_read_as_a_line_of_its_own(tmp_path: Path) -> None:
+    access = '{"time_iso8601":"2026-03-02T10:15:04+09:00","remote_addr":"192.0.2.9","request_method":"GET","request_uri":"/o/47","status":200}'
+    messages = [("nginx", access), ("myapp", access), ("myapp", '{"level":"info"}'), ("nginx", '{"level":"info"}'), ("myapp", "{")]
+    log = tmp_path / "syslog"
+    log.write_text("".join(f"2026-03-02T10:15:04+09:00 web1 {program}: {message}\n" for program, message in messages), encoding="utf-8")
+    case = Case.create_or_open(tmp_path / "case")
+    (source,) = ingest(case, [log], IngestOptions(), Silent()).added
+    assert (source.event_lines, dict(source.skipped), source.rejected) == (2, {"program myapp": 2}, 1)
+    rows = pq.read_table(case.path / "events/web/1.parquet").to_pylist()
+    assert [(r["line"], r["host"], r["client_ip"], r["path"], r["status"]) for r in rows] == [(n, "web1", "192.0.2.9", "/o/47", 200) for n in (1, 2)]

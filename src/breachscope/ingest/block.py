@@ -431,7 +431,8 @@ def _read_messages_at_once(
         rows = np.sort(np.concatenate([others, mine])) if len(others) else mine
         if not len(rows):
             break
-    leave(envelopes[pl.Series(rows)], catalog, reading)
+    if len(rows):
+        leave(envelopes[pl.Series(rows)], messages.numbered(rows)["text"], catalog, context, reading)
 
 
 def _read_messages_as(

@@ -227,7 +227,15 @@ def _read_envelopes(
 
 
 def _read_inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
-    """Read messages that are lines of their own, each by the first format that does. Of years only the file's lines are asked, so that none may lack it."""
+    """Read messages that are lines of their own."""
+    inner = _inner_lines(lines, catalog, context)
+    reading.events += inner.events
+    reading.skipped += inner.skipped
+    reading.rejected += [*inner.rejected, inner.unread.select("line", pl.lit("no format reads the line inside").alias("reason"))]
+
+
+def _inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Context) -> Reading:
+    """Each line read by the first format that does. Of years only the file's lines are asked, so that none may lack it."""
     inner = Reading(unread=lines)
     for fmt, _ in catalog.likely(lines["text"]):
         left = inner.unread if not inner.rejected else lines.filter(pl.col("line").is_in(inner.rejects()["line"].implode()))
@@ -235,9 +243,7 @@ def _read_inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Cont
             break
         if not (fmt.lacks_year or fmt.is_envelope or fmt.needs_header):
             inner.absorb(read_lines(left, fmt, catalog, replace(context, years=None, headers=Headers())))
-    reading.events += inner.events
-    reading.skipped += inner.skipped
-    reading.rejected += [*inner.rejected, inner.unread.select("line", pl.lit("no format reads the line inside").alias("reason"))]
+    return inner
 
 
 def _with_message(envelopes: pl.DataFrame) -> pl.DataFrame:
@@ -275,11 +281,26 @@ def read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Cont
             is_mine = programs[left["row"]].is_in(list(fmt.programs))
             mine, others = left.filter(is_mine), left.filter(~is_mine)
         left = pl.concat([others, read_patterns(mine, fmt, catalog, context, reading, ready)])
-    leave(ready[left["row"]], catalog, reading)
+    leave(ready[left["row"]], left["text"], catalog, context, reading)
 
 
-def leave(envelopes: pl.DataFrame, catalog: FormatCatalog, reading: Reading) -> None:
-    """Messages that no format reads: rejected where a format claims their program, else skipped."""
+def _with_host(rows: pl.DataFrame, envelopes: pl.DataFrame) -> pl.DataFrame:
+    """Events with the host that their envelopes name, where they name none themselves."""
+    if "host" not in envelopes.columns:
+        return rows
+    told = rows.select("line").join(envelopes.select("line", "host"), on="line", how="left", maintain_order="left")["host"]
+    return rows.with_columns(pl.coalesce("host", told).alias("host"))
+
+
+def leave(envelopes: pl.DataFrame, texts: pl.Series, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
+    """Messages that no format of their program reads: JSON as lines of their own; others rejected where a format claims their program, else skipped."""
+    is_object = texts.str.starts_with("{")
+    if is_object.any():
+        lines = pl.DataFrame([envelopes["line"], texts.alias("text")]).filter(is_object)
+        inner = _inner_lines(lines, catalog, context)
+        reading.events += [(table, format_id, _with_host(rows, envelopes)) for table, format_id, rows in inner.events]
+        reading.skipped += inner.skipped
+        envelopes = envelopes.filter(~is_object | envelopes["line"].is_in(inner.rejects()["line"].implode()))
     unread = envelopes.select("line", "program")
     is_claimed = unread["program"].is_in(sorted(catalog.programs))
     for program in sorted(unread["program"].filter(is_claimed).unique().to_list()):
