@@ -96,3 +96,18 @@ def test_pairs_behind_syslog_that_can_be_read_in_two_ways_are_rejected(tmp_path:
     reading = read_lines(frame, catalog["syslog"], catalog, Context(source=1))
     assert [rows["line"].to_list() for _, _, rows in reading.events] == [[9]]
     assert reading.rejects().rows() == [(7, "key stands twice"), (8, "a quote is not closed, or stands inside a value")]
+
+
+def test_a_message_of_syslog_may_be_missing_or_empty() -> None:
+    """RFC 5424 section 6: MSG is optional, and so is the space before it."""
+    head = "<134>1 2026-03-02T01:15:04Z gw1 sshd 18160 - "
+    lines = [f"{head}{rest}" for rest in ("-", "- ", '[a b="c"]', '[a b="c"] ', "[a]", "- Failed password for u1 from 192.0.2.9 port 1 ssh2")]
+    read = [event is not None for event in engine_reads(lines, "syslog")]
+    assert read == [False] * 5 + [True]
+    assert engine_reads(lines[2:3], "syslog") == [None]
+
+
+def test_the_service_that_a_message_names_is_not_its_programs() -> None:
+    (event,) = engine_reads(["2026-03-02T10:15:04Z srv1 login[2]: pam_unix(gdm-password:session): session closed for user u1"], "syslog")
+    assert event is not None
+    assert event["service"] == "gdm-password"
