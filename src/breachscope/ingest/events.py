@@ -58,7 +58,7 @@ def to_events(
     is_faulty: Mask = np.zeros(len(lines), bool)
     for part in parts:
         values, faults = _values(part.frame, fmt, pattern, table, context)
-        columns |= {s.name: s for s in part.per_line(values)}
+        columns |= {s.name: s for s in part.per_line(values) if s.name not in ready}  # a service of its own is not the envelope's
         for fault, reason in faults:
             is_fault = part.per_line([fault])[0].to_numpy()
             reading.reject(lines.filter(is_fault & ~is_faulty), reason)
