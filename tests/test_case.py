@@ -175,7 +175,7 @@ def test_a_manifest_comes_back_as_it_was_written(case: Case, tmp_path: Path) -> 
     json.loads((case.path / MANIFEST).read_bytes().decode("utf-8"))
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"schema": "breachscope/manifest/1"}', b'{"schema": "breachscope/manifest/99"}', b"\xff"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"schema": "breachscope/manifest/1"}', b'{"schema": "breachscope/manifest/99"}', b"\xff", b"[" * 9999])
 def test_a_damaged_manifest_is_one_sentence(case: Case, damage: bytes) -> None:
     case.write_bytes(MANIFEST, damage)
     with pytest.raises(CaseError, match=r"manifest\.json: (is damaged|was written by another version)"):

@@ -284,7 +284,7 @@ class Case:
                 raise CaseError(f"was written by another version ({data['schema']}); this one reads {MANIFEST_SCHEMA}", path=path)
             sources = tuple(_source_from_json(s) for s in data["sources"])
             return Manifest(date.fromisoformat(data["reference_date"]), sources)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise CaseError(f"is damaged ({error}); restore it from a copy, or ingest into a new case", path=path) from error
 
     def write_manifest(self, manifest: Manifest) -> None:
@@ -397,7 +397,7 @@ class Case:
     def _read_stages(self) -> dict[str, str]:
         try:
             return {str(k): str(v) for k, v in json.loads((self.path / STAGES).read_bytes()).items()}
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             return {}  # without it every stage simply runs again
 
     def recorded_outputs(self) -> dict[str, str]:
