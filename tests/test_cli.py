@@ -304,6 +304,9 @@ def test_a_file_that_no_format_reads_fails_and_keeps_its_lines(tmp_path: Path) -
     done = breachscope("ingest", "odd.log", "--case", "case", cwd=tmp_path)
     assert done.returncode == FAILED, "a nightly batch whose log changes its format must not stay green"
     one_sentence(done, "not one of its 3 lines could be read")
+    done = breachscope("ingest", "odd.log", "--case", "case", cwd=tmp_path)
+    assert done.returncode == FAILED, "the run after it cannot read it either"
+    one_sentence(done, "not one of its 3 lines could be read")
     done = breachscope("ingest", "spaced.log", "--case", "spaced", cwd=tmp_path)
     assert done.returncode == FAILED, "a blank line beside it makes it no better"
     counted = breachscope("query", "SELECT count(*) AS n FROM rejects", "--case", "case", "--format", "csv", cwd=tmp_path)
@@ -367,6 +370,8 @@ def test_wrong_usage_has_its_own_exit_code(tmp_path: Path) -> None:
         (["detectors", "show", "web/sqly"], "did you mean 'web/sqli'"),
         (["detectors", "test", "web/sqly"], "did you mean 'web/sqli'"),
         (["formats", "show", "combind"], "did you mean 'combined'"),
+        (["formats", "list", "--formats", "mine"], "mine: is not a folder; --formats wants"),
+        (["detectors", "list", "--detectors", "mine"], "mine: is not a folder; --detectors wants"),
         (["formats", "test", "god.log"], "does not exist; did you mean 'good.log'"),
         (["formats", "test", "datamp.toml"], "does not exist; did you mean 'datamap.toml'"),
         (["formats", "test", "."], "is a folder; formats test wants a log"),

@@ -67,10 +67,11 @@ class CaseError(BreachscopeError):
 
 
 class ContentErrors(BreachscopeError):  # noqa: N818 - it is several errors
-    """Every mistake found in one pass over user content, each with its place."""
+    """Every mistake found in one pass over user content, each with its place; wrong usage where each of them is."""
 
     def __init__(self, errors: Sequence[BreachscopeError]) -> None:
         self.errors = tuple(errors)
+        self.exit_code = UsageError.exit_code if all(isinstance(e, UsageError) for e in errors) else BreachscopeError.exit_code
         self.path = self.line = None
         self.text = "\n".join(str(e) for e in self.errors)
         Exception.__init__(self, self.text)

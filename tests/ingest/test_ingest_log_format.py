@@ -75,6 +75,10 @@ def test_a_line_is_read_as_the_server_was_told_to_write_it(definition: str, line
         ("%h %t %", "'%' is no directive"),
         ('log_format main "$remote_addr', "a quote is not closed"),
         ("%h %{%Q nonsense}t", "cannot be read"),
+        ("combined", "'combined' holds no directive"),
+        ("", "holds no directive"),
+        ("%h$time_local %r", "writes nothing between a time"),
+        ("$time_iso8601 $remote_addr$status", "writes nothing between the client"),
     ],
 )
 def test_a_string_that_makes_no_event_is_refused(definition: str, complaint: str) -> None:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from breachscope.detect.sandbox import Relations, Sandbox, Scalar, SqlUse, open_sandbox, relation_names
 from breachscope.detect.yaml_file import Key, Value, YamlFile
-from breachscope.errors import BreachscopeError, ContentErrors, DetectorError, did_you_mean
+from breachscope.errors import BreachscopeError, ContentErrors, DetectorError, UsageError, did_you_mean
 from breachscope.schema import EVENT_TABLES, LEVELS
 
 Stage = Literal["reconnaissance", "entry", "collection", "exfiltration"]
@@ -195,7 +195,7 @@ def load_catalog(directories: Sequence[Path] = ()) -> Catalog:
     found: dict[str, tuple[Path, Path]] = {}
     for index, root in enumerate([builtin_directory(), *directories]):
         if not root.is_dir():
-            errors.append(DetectorError("is not a folder; --detectors wants a folder of <family>/<name>/detector.yaml", path=root))
+            errors.append(UsageError("is not a folder; --detectors wants a folder of <family>/<name>/detector.yaml", path=root))
             continue
         folders = sorted(p.parent for p in root.rglob(DESCRIPTION))
         if not folders and index:

@@ -339,7 +339,7 @@ def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
     builtin = Path(str(files("breachscope") / "formats"))
     for directory in (builtin, *directories):
         if not directory.is_dir():
-            errors.append(FormatError("is not a folder; --formats wants a folder of TOML files", path=directory))
+            errors.append(UsageError("is not a folder; --formats wants a folder of TOML files", path=directory))
             continue
         for path in sorted(directory.glob("*.toml")):
             try:

@@ -109,7 +109,10 @@ def format_of(definition: str, identifier: str = "log_format") -> Format:
     Raises UsageError where the string has no time or no client, or holds what no such string can.
     """
     text = _definition(definition)
+    if not re.search(r"[%$]", text):
+        raise UsageError(f"--log-format {text!r} holds no directive (%h, $remote_addr); give the string as the server's configuration has it")
     written: list[_Field | str] = []
+    joined: set[str | None] = set()
     at = 0
     while at < len(text):
         found = _DIRECTIVE.match(text, at)
@@ -123,13 +126,15 @@ def format_of(definition: str, identifier: str = "log_format") -> Format:
             field = _field(found)
             if written and isinstance(before := written[-1], _Field):
                 # Where one ends and the other begins is not known, but a query goes on from its path.
+                joined |= {before.column, field.column}
                 written[-1] = _Field("uri") if (before.column, field.column) == ("path", "query") else _NOT_KEPT
             else:
                 written.append(field)
     columns = [f.column for f in written if isinstance(f, _Field)]
     for column, what in (("time", "a time (%t, $time_local)"), ("client_ip", "the client (%h, $remote_addr)")):
         if column not in columns:
-            raise UsageError(f"--log-format: the string writes no {what.removeprefix('a ').removeprefix('the ')}; without it no line can be an event")
+            told = f"nothing between {what} and its neighbour" if column in joined else f"no {what.removeprefix('a ').removeprefix('the ')}"
+            raise UsageError(f"--log-format {text!r} writes {told}; without it no line can be an event")
     times = tuple(f.time for f in written if isinstance(f, _Field) and f.time)
     scales = {f.column: FieldRule(scale=f.scale) for f in written if isinstance(f, _Field) and f.column and f.scale}
     patterns = tuple(Pattern(_regex(written, is_plain=is_plain)) for is_plain in (True, False))

@@ -240,7 +240,8 @@ class _Ingest:
             members = [s for s in at_path if s.sha256 == digest and s.members is not None]
             if members and len(members) == members[0].members and all(map(self._is_current, members)):
                 self.seen += [s.unpacked_path for s in members]
-                self.result.unchanged += members
+                for member in members:
+                    self._keep(member)
                 self._pass_over(path.name, size)
                 return
             most_bytes = None if self.options.unbounded else most_content(size)
@@ -270,6 +271,15 @@ class _Ingest:
         if is_told:
             self._add(Input(path), digest, most_bytes, 0, count, archive.problem or "holds no files")
 
+    def _keep(self, source: Source) -> None:
+        """Leave a known input as it is; what could not be read of it is told again, for it is as missing as before."""
+        self.result.unchanged.append(source)
+        self._complain(source)
+
+    def _complain(self, source: Source) -> None:
+        if fault := _unusable(source):
+            self.result.errors.append(InputError(fault, path=source.path))
+
     def _pass_over(self, name: str, share: float) -> None:
         """Let the progress of all inputs go on where one is not read."""
         self.progress.start(name, None, share)
@@ -283,7 +293,7 @@ class _Ingest:
         if known is not None:
             self._pass_over(given.name, share)
             self.manifest = self.manifest.with_source(known)
-            self.result.unchanged.append(known)
+            self._keep(known)
             return known
         reader = _SourceReader(self.case, plan, self.catalog, self.options, self.progress, most_bytes)
         try:
@@ -298,8 +308,7 @@ class _Ingest:
         source = replace(source, reading=self.settings.digest(given.unpacked_path, plan.reference))
         source = _without_copies(self.case, source, self.manifest)
         source.check_lines()
-        if fault := _unusable(source):
-            self.result.errors.append(InputError(fault, path=source.path))
+        self._complain(source)
         for note in source.notes:
             self.progress.warn(f"{source.path}: {note}")
         self.manifest = self.manifest.with_source(source)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -118,7 +118,8 @@ def read_sources(path: Path, catalog: FormatCatalog) -> SourcesFile:
             if key == "match":
                 continue
             if key not in parsers:
-                errors.append(document.complain(f"{key!r} is not a setting of a source{did_you_mean(key, ['match', *parsers])}", "source", number, key))
+                near = did_you_mean(key, ["match", *parsers]) or f"; it has match, {', '.join(parsers)}"
+                errors.append(document.complain(f"{key!r} is not a setting of a source{near}", "source", number, key))
                 continue
             try:
                 settings[key] = parsers[key](value)
@@ -162,10 +163,18 @@ def parse_networks(texts: object) -> tuple[Network, ...]:
     """Addresses and networks of proxies. Raises UsageError for what is none."""
     if not isinstance(texts, Sequence) or isinstance(texts, str) or not all(isinstance(t, str) for t in texts):
         raise UsageError('trusted_proxies is a list of addresses and networks, such as ["10.0.0.8", "2001:db8::/32"]')
+    return tuple(map(_parse_network, texts))
+
+
+def _parse_network(text: str) -> Network:
+    wanted = "a trusted proxy is an address or a network, such as 10.0.0.0/8"
     try:
-        return tuple(ip_network(text) for text in texts)
+        network = ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"a trusted proxy is an address or a network, such as 10.0.0.0/8: {error}") from error
+        raise UsageError(f"{wanted}: {error}") from error
+    if ip_interface(text).ip != network.network_address:
+        raise UsageError(f"{wanted}: {text} has host bits set; write {network} for all of that network")
+    return network
 
 
 def _parse_zone(value: object) -> Zone:

@@ -81,7 +81,7 @@ def open_table_file(path: Path) -> TableReader:
 
 def _open_file(path: Path, encoding: str | None, delimiter: str | None) -> TableReader:
     if not path.exists():
-        raise TableError("does not exist; paths in a data map are relative to the map", path=path)
+        raise TableError("does not exist; check the path: in a data map it is relative to the map", path=path)
     name = path.name.lower().removesuffix(".gz")
     try:
         if name.endswith(".parquet"):
