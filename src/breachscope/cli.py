@@ -293,7 +293,7 @@ def verify(case_path: Path, as_json: bool) -> None:
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file (mode 0600) instead of stdout; parquet needs it.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Rows of a table on the terminal.")
 def query(sql: str, case_path: Path, form: str | None, output: Path | None, limit: int) -> None:
-    """Run one SELECT over web, auth, network, data_access, rejects, findings, evidence, exposures and people."""
+    """Run one SELECT over web, auth, network, data_access, rejects, findings, evidence, exposures and people; 'DESCRIBE web' names columns."""
     from breachscope import query as queries
     from breachscope.case import Case
 
