@@ -18,7 +18,7 @@ from tests.ingest.reading import slow_address
 from breachscope.case import Case, Source
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.ingest.clients import with_clients
-from breachscope.ingest.columns import canonical_addresses
+from breachscope.ingest.columns import canonical_addresses, parse_address
 from breachscope.progress import Silent
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:1::/48"))
@@ -216,3 +216,9 @@ def test_what_looks_like_a_proxy_is_told(tmp_path: Path) -> None:
 def test_one_forged_header_or_a_caller_from_outside_is_no_proxy(tmp_path: Path) -> None:
     lines = [behind_proxy(n, "203.0.113.1") for n in range(40)] + [behind_proxy(n, f"203.0.113.{n}", peer="198.51.100.7") for n in range(40)]
     assert read(tmp_path, lines)[0].notes == ()
+
+
+def test_brackets_around_nothing_are_no_address() -> None:
+    assert parse_address("[]") is None
+    assert parse_address("[]:80") is None
+    assert parse_address("[2001:DB8::1]:80") == (ipaddress.ip_address("2001:db8::1"), 80)

@@ -190,3 +190,10 @@ def days_of(texts: list[str]) -> list[int]:
     data = "".join(f"{text}\n" for text in texts).encode()
     starts, ends = find_lines(data, b"\n", len(texts))
     return list(map(int, days_begin(data, starts[:-1], ends)))
+
+
+@needs_machine_code
+def test_texts_that_hold_another_thing_than_a_number_are_told_apart() -> None:
+    found = caught("^a(?P<n>[^ ]*)$", ["a1", "b", "ax", "a70000", "a-", "a "], [Wanted("n", Kind.NUMBER, (), 65535, 4)])
+    assert found is not None
+    assert (found.texts.tolist(), sorted(found.refused.tolist()), found.columns["n"].to_list()) == ([0, 4], [2, 3], [1, None])

@@ -269,9 +269,7 @@ def _match_expression(texts: _Texts, rows: Offsets, fmt: Format, pattern: Patter
     for group in sorted(pattern.groups, key=len, reverse=True):  # what was caught in quotes goes first
         name = group.removesuffix("__q")
         groups[name] = (*groups.get(name, ()), group)
-    found = _caught(texts, rows, program, groups, pattern, fmt)
-    if texts.is_sure(program):
-        found = replace(found, others=found.unsure, unsure=found.others)
+    found = _caught(texts, rows, program, groups, pattern, fmt, is_sure=texts.is_sure(program))
     if pattern.contains and len(found.texts):
         has = texts.numbered(rows[found.texts])["text"].str.contains(pattern.contains, literal=True).to_numpy()
         found = found.without(~has, are_sure=True)
@@ -291,13 +289,18 @@ def _match_pairs(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, ar
     return replace(around, columns=around.columns | found.columns, runs=around.runs | found.runs, ready=around.ready | found.ready)
 
 
-def _caught(texts: _Texts, rows: Offsets, reader: Program | Keys, sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format) -> _Match:
-    """Columns that groups or keys make; what is not matched counts as unsure."""
+def _caught(
+    texts: _Texts, rows: Offsets, reader: Program | Keys, sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format, *, is_sure: bool = False
+) -> _Match:  # fmt: skip
+    """Columns that groups or keys make; ``is_sure`` tells whether what is not matched surely does not match."""
     wanted, ready = _wanted(sources, pattern, fmt, are_keys=isinstance(reader, Keys))
     caught = texts.caught(rows, reader, wanted)
     is_left = np.ones(len(rows), bool)
     is_left[caught.texts] = False
-    return _Match(caught.texts, np.zeros(0, np.int64), np.flatnonzero(is_left), caught.columns, caught.runs, ready)
+    if not is_sure:
+        return _Match(caught.texts, np.zeros(0, np.int64), np.flatnonzero(is_left), caught.columns, caught.runs, ready)
+    is_left[caught.refused] = False
+    return _Match(caught.texts, np.flatnonzero(is_left), np.sort(caught.refused).astype(np.int64), caught.columns, caught.runs, ready)
 
 
 def _program(pattern: Pattern, fmt: Format) -> Program | None:

@@ -65,7 +65,7 @@ def parse_address(text: str) -> tuple[Address, int | None] | None:
     """
     bare, port = text.strip(), None
     if found := _WITH_PORT.fullmatch(bare):
-        bare, port = found[1] or found[2], found[3]
+        bare, port = found[1] if found[1] is not None else found[2], found[3]
     try:
         address = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:

@@ -516,10 +516,10 @@ static int64_t chosen(const column_t *column, const int64_t *held, const uint8_t
 }
 
 /* Match texts, and make columns of what the reader's groups or keys hold. Returns how many match and have numbers that are
- * numbers; texts becomes which. */
+ * numbers; texts becomes which, and at its end, backwards, those of which a number is none. */
 int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
                           int64_t syntax, void *reader, int64_t slot_count, column_t *columns, int64_t column_count,
-                          const uint64_t *nulls, int64_t null_count, int32_t *texts) {
+                          const uint64_t *nulls, int64_t null_count, int32_t *texts, int64_t *refused) {
     int64_t held[MOST_SLOTS], run_begin[MOST_COLUMNS], run_end[MOST_COLUMNS], matched = 0;
     const program_t *program = reader;
     keys_t *keys = syntax == EXPRESSION ? NULL : reader;
@@ -552,7 +552,10 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
                 break;
             }
         }
-        if (!is_read) continue;
+        if (!is_read) {
+            texts[count - 1 - (*refused)++] = (int32_t)text;
+            continue;
+        }
         for (int64_t c = 0; c < column_count; c++) {
             column_t *column = columns + c;
             const int64_t begin = taken[c].begin, end = taken[c].end, number = taken[c].number;

@@ -66,6 +66,8 @@ class Caught:
 
     texts: npt.NDArray[np.int32]
     """0-based numbers of the texts that matched."""
+    refused: npt.NDArray[np.int32]
+    """Of those that would have, but hold something else where a number is wanted."""
     columns: dict[str, pl.Series]
     """Column → its values in those texts; of runs, one value for each run."""
     runs: dict[str, npt.NDArray[np.uint32]]
@@ -286,10 +288,13 @@ def catch(data: bytes, starts: Offsets, ends: Offsets, reader: Program | Keys, w
         ctypes.c_void_p(_NULL_VIEWS.ctypes.data),
         ctypes.c_int64(len(_NULL_VIEWS)),
         ctypes.c_void_p(texts.ctypes.data),
+        ctypes.byref(refused := ctypes.c_int64(0)),
     )
+    if matched < 0:
+        raise AssertionError(f"{len(wanted)} columns are more than there is room for")
     if isinstance(described, _Keys) and described.used:
         buffers.append(pa.py_buffer(arena[: described.used].tobytes()))
-    caught = Caught(texts[:matched], {}, {}, {})
+    caught = Caught(texts[:matched], texts[count - refused.value :], {}, {}, {})
     for output, column in zip(outputs, columns, strict=True):
         name, kind = output.wanted.name, output.wanted.kind
         if kind == Kind.PLACE:
