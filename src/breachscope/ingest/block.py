@@ -24,7 +24,7 @@ from breachscope.ingest.pairs import told
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.times import read_times
 from breachscope.ingest.views import Mask, Offsets
-from breachscope.schema import EVENT_TABLES
+from breachscope.schema import EVENT_TABLES, Table
 from breachscope.timestamps import TimeForm
 
 _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 - 1, pl.Int64(): 10**18 - 1}
@@ -89,10 +89,10 @@ class _Texts:
             return catch(self.data, self.starts, self.ends, reader, wanted)
         return catch(self.data, self.starts[rows], self.ends[rows], reader, wanted)
 
-    def beginning(self, unwanted: bytes) -> Offsets:
-        """Those that are not empty and begin with none of these bytes."""
+    def not_blank(self, comment: str | None) -> Offsets:
+        """Those that are surely neither blank nor a comment."""
         is_unwanted = np.zeros(256, bool)
-        is_unwanted[list(unwanted)] = True
+        is_unwanted[list(_SPACES + (comment or "").encode()[:1])] = True
         begins = np.minimum(self.starts, len(self.data) - 1)
         return np.flatnonzero((self.ends > self.starts) & ~is_unwanted[np.frombuffer(self.data, np.uint8)[begins]])
 
@@ -120,7 +120,7 @@ def _read_keys_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: Format
     keys, wanted = _keys_of(fmt)
     if keys is None:
         return
-    rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
+    rows = texts.not_blank(fmt.comment)
     caught = texts.caught(rows, keys, wanted)
     values = [caught.columns[name] if name in caught.columns else told(caught.columns, of).alias(name) for name, of in fmt.sources.items()]
     ready = {w.name for w in wanted if w.kind in (Kind.NUMBER, Kind.ADDRESS)}
@@ -143,24 +143,28 @@ def _keys_of(fmt: Format) -> tuple[Keys | None, list[Wanted]]:
         else:
             wanted |= {part: Wanted(part, Kind.TEXT) for part in parts if part not in wanted}
     names = frozenset(name for w in wanted.values() for name in w.of or (w.name,))
-    keys = None if pattern.spaced else pairs_as_keys(names, pattern.separator, "\\" if fmt.escapes else "")
+    keys = None if pattern.spaced else pairs_as_keys(names, pattern.separator, _left_out(fmt))
     return keys, list(wanted.values())
 
 
 def _wanted_source(name: str, alternatives: tuple[str, ...], fmt: Format) -> Wanted:
-    """A number or an address where all patterns ask a source for nothing else, else its text."""
+    """What all patterns ask of a source where they ask for one and the same, and do not test it, else its text."""
     uses = [(p, column) for p in fmt.patterns for column, of in p.sources.items() if of == alternatives]
-    tested = {column for p, column in uses if column in (*p.conditions, *p.within)}
-    special = _special(fmt)
-    tables = [EVENT_TABLES.get(p.table or fmt.table or "") for p, _ in uses]
-    if not tested and all(t and c in t and c not in special for t, (_, c) in zip(tables, uses, strict=True)):
-        columns = {column for _, column in uses}
-        types = {POLARS_TYPES[t[c].type] for t, (_, c) in zip(tables, uses, strict=True) if t}
-        if len(types) == 1 and (dtype := types.pop()) in _LARGEST:
-            return Wanted(name, Kind.NUMBER, alternatives, min(min(_LARGEST[dtype], HIGHEST.get(c, _LARGEST[dtype])) for c in columns), _WIDTH[dtype])
-        if all(column.endswith("_ip") for column in columns):
-            return Wanted(name, Kind.ADDRESS, alternatives)
-    return Wanted(name, Kind.TOLD, alternatives)
+    text = Wanted(name, Kind.TOLD, alternatives)
+    if any(column in (*p.conditions, *p.within) for p, column in uses):
+        return text
+    asked = {_as_column(name, alternatives, column, EVENT_TABLES.get(p.table or fmt.table or ""), _special(fmt)) for p, column in uses}
+    return (asked.pop() or text) if len(asked) == 1 else text
+
+
+def _as_column(name: str, of: tuple[str, ...], column: str, table: Table | None, special: Collection[str]) -> Wanted | None:
+    """What is to be made of groups or keys so that it is the column of the table; None where that needs more than their text."""
+    if table is None or column not in table or column in special:
+        return None
+    dtype = POLARS_TYPES[table[column].type]
+    if dtype in _LARGEST:
+        return Wanted(name, Kind.NUMBER, of, min(_LARGEST[dtype], HIGHEST.get(column, _LARGEST[dtype])), _WIDTH[dtype])
+    return Wanted(name, Kind.ADDRESS if column.endswith("_ip") else Kind.TOLD, of) if dtype == pl.String else None
 
 
 def _special(fmt: Format) -> set[str]:
@@ -170,14 +174,14 @@ def _special(fmt: Format) -> set[str]:
 
 def _read_table_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, fates: _Fates) -> None:
     """Read the lines under each header as far as possible."""
-    rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
+    rows = texts.not_blank(fmt.comment)
     if fmt.header is None and len(context.headers.lines):
         rows = rows[~np.isin(rows + lines.first_line, context.headers.lines)]
     header_of = context.headers.at(rows + lines.first_line)
     for header in np.unique(header_of).tolist():
         under = rows[header_of == header]
         layout = context.headers.layout(header, fmt)
-        program = one_pass(layout.plain_regex, without="\\" if fmt.escapes else "") if layout else None
+        program = one_pass(layout.plain_regex, without=_left_out(fmt)) if layout else None
         if layout is None or program is None:
             continue
         groups = {f"_{n}": (f"_{n}__q", f"_{n}") if fmt.quote else () for n in layout.columns}
@@ -189,7 +193,7 @@ def _read_table_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: Forma
 
 def _read_patterns_at_once(texts: _Texts, lines: Lines, fmt: Format, context: Context, reading: Reading, fates: _Fates) -> None:
     """Read lines of their own as far as possible."""
-    rows = texts.beginning(_SPACES + (fmt.comment or "").encode()[:1])
+    rows = texts.not_blank(fmt.comment)
     for pattern in fmt.patterns:
         others, unsure = _read_at_once(texts, rows, lines.numbers(rows), fmt, pattern, context, reading)
         fates.settle(np.setdiff1d(rows, np.concatenate([others, unsure]), assume_unique=True), rows[:0])
@@ -210,14 +214,15 @@ def _read_at_once(
     if caught is None or (envelopes is not None and "time" in caught.columns):
         return rows[:0], rows
     matched = caught.texts
-    if len(matched) and not is_eventless(lines[pl.Series(matched)] if len(matched) < len(lines) else lines, pattern, reading):
+    lines = lines[pl.Series(matched)] if len(matched) < len(lines) else lines
+    if len(matched) and not is_eventless(lines, pattern, reading):
         ready = {name: s for name, s in caught.columns.items() if name in caught.ready}
         parts = [Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items()]
         parts.append(Part(pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])))
         if envelopes is not None:
             around = envelopes[pl.Series(rows[matched])]
             parts.insert(0, Part(around.select(c for c in around.columns if c not in caught.columns)))
-        to_events(lines[pl.Series(matched)] if len(matched) < len(lines) else lines, parts, fmt, pattern, context, reading, ready)
+        to_events(lines, parts, fmt, pattern, context, reading, ready)
     return rows[caught.others], rows[caught.unsure]
 
 
@@ -279,7 +284,7 @@ def _match_expression(texts: _Texts, rows: Offsets, fmt: Format, pattern: Patter
 def _match_pairs(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, around: _Match) -> _Match | None:
     """The values of pairs, beside what the expression ``around`` them caught."""
     names = frozenset(key for of in pattern.keys.values() for key in of)
-    keys = pairs_as_keys(names, pattern.separator, "\\" if fmt.escapes else "")
+    keys = pairs_as_keys(names, pattern.separator, _left_out(fmt))
     if keys is None or any(JOINED in name for name in names) or not around.columns.keys().isdisjoint({"pairs", *pattern.keys}):
         return None
     found = _caught(texts, rows[around.texts], keys, pattern.keys, pattern, fmt)
@@ -303,10 +308,14 @@ def _caught(
     return _Match(caught.texts, np.flatnonzero(is_left), np.sort(caught.refused).astype(np.int64), caught.columns, caught.runs, ready)
 
 
+def _left_out(fmt: Format) -> str:
+    """What no text may hold: escapes are undone with the rows at hand, so lines that have some are left to those who do."""
+    return "\\" if fmt.escapes else ""
+
+
 def _program(pattern: Pattern, fmt: Format) -> Program | None:
     """The tables of a pattern's expression, if it has such."""
-    # Escapes are undone with the rows at hand: lines that have some are left to those who do.
-    return one_pass(pattern.regex or "", without="\\" if fmt.escapes else "")
+    return one_pass(pattern.regex or "", without=_left_out(fmt))
 
 
 def _tested(pattern: Pattern) -> list[str]:
@@ -321,7 +330,7 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
     tested = _tested(pattern)
     wanted, ready = [], set()
     for name, of in sources.items():
-        dtype = POLARS_TYPES[table[name].type] if table and name in table and name not in special else None
+        column = _as_column(name, of, name, table, special)
         text = Wanted(name, Kind.TOLD if are_keys else Kind.TEXT, of)
         if name in tested:
             wanted.append(text)
@@ -329,11 +338,8 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
             continue
         elif name == "time":
             wanted.append(Wanted(name, Kind.RUN, of))
-        elif dtype is not None and dtype in _LARGEST and not are_keys:
-            wanted.append(Wanted(name, Kind.NUMBER, of, min(_LARGEST[dtype], HIGHEST.get(name, _LARGEST[dtype])), _WIDTH[dtype]))
-            ready.add(name)
-        elif dtype == pl.String:
-            wanted.append(Wanted(name, Kind.ADDRESS if name.endswith("_ip") else Kind.TOLD, of))
+        elif column is not None and not (are_keys and column.kind == Kind.NUMBER):
+            wanted.append(column)
             ready.add(name)
         else:
             wanted.append(text)
@@ -421,8 +427,9 @@ def _read_messages_at_once(
             mine, others = rows[is_mine], rows[~is_mine]
         if fmt.kind == "keyvalue":
             mine = read_patterns(messages.numbered(mine), fmt, catalog, context, reading, envelopes)["row"].to_numpy()
-        for begin in range(0, 0 if fmt.kind == "keyvalue" else len(fmt.patterns), _PATTERNS_AT_A_TIME):
-            patterns = fmt.patterns[begin : begin + _PATTERNS_AT_A_TIME]
+        expressions = fmt.patterns if fmt.kind != "keyvalue" else ()
+        for begin in range(0, len(expressions), _PATTERNS_AT_A_TIME):
+            patterns = expressions[begin : begin + _PATTERNS_AT_A_TIME]
             may_match = messages.begin_as(mine, patterns)
             is_left = np.ones(len(mine), bool)
             for number, pattern in enumerate(patterns):

@@ -122,6 +122,7 @@ def _values(
 
 
 def with_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.DataFrame:
+    """Add what the column time tells, in the years that its lines are of."""
     years = context.years.at(frame["line"].to_numpy()) if context.years is not None and form.lacks_year else None
     return frame.hstack(read_times(frame["time"], form, context.zone, years))
 

@@ -244,7 +244,7 @@ class Format:
         likeness = re.escape(self.separator) if self.kind == "table" else "|".join(f"(?:{p.likeness})" for p in self.patterns)
         return f"{likeness}|^{re.escape(self.comment)}" if self.comment else likeness
 
-    @property
+    @cached_property
     def sources(self) -> dict[str, tuple[str, ...]]:
         """JSON paths or keys of pairs that its patterns ask for: alternatives, under their names joined by ``|``."""
         return {"|".join(alternatives): alternatives for p in self.patterns for alternatives in p.sources.values()}

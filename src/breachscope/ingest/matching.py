@@ -93,6 +93,7 @@ def fits_pattern(caught: pl.DataFrame, pattern: Pattern) -> pl.Series:
 
 
 def fits_conditions(caught: pl.DataFrame, pattern: Pattern) -> pl.Series:
+    """Which rows have the texts that the pattern's conditions name."""
     is_where = pl.Series("where", np.ones(len(caught), bool))
     for column, texts in pattern.where.items():
         is_where &= caught[column].is_not_null() if "*" in texts else caught[column].is_in(texts).fill_null(value=False)

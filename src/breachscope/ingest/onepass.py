@@ -331,7 +331,6 @@ class _Automaton:
         self.is_whole, self.without, self.is_ascii = is_whole, without, is_ascii
         self.groups: list[str] = []
         self.steps: list[_Step] = []
-        self._known: dict[frozenset[int], list[int]] = {}
         self.first = self._emit(tree, self._add(_Step()))
 
     def _add(self, step: _Step) -> int:
@@ -391,7 +390,7 @@ class _Automaton:
 
     def program(self) -> Program:
         """The tables; a state is a set of steps that the same bytes lead to with the same places noted, the preferred first."""
-        classes, members = self._byte_classes()
+        classes, members, classes_of = self._byte_classes()
         state_of: dict[tuple[int, ...], int] = {(self.first,): 0}
         moves: list[list[_Move | None]] = []
         ends: list[tuple[int, ...] | None] = []
@@ -407,7 +406,7 @@ class _Automaton:
                     if not self.is_whole:
                         break  # to end here is preferred to what follows
                     continue
-                for number in self._classes_of(step.read, classes):
+                for number in classes_of[step.read]:
                     way = ways[number]
                     if way is None:
                         ways[number] = ({step.then: None}, slots)
@@ -433,20 +432,15 @@ class _Automaton:
             ends.append(end)
         return _tabled(self.groups, classes, members, moves, ends, self.is_whole, self.is_ascii, is_exact)
 
-    def _byte_classes(self) -> tuple[list[int], list[list[int]]]:
-        """Byte → its class, and the bytes of each class: those that no step tells apart."""
+    def _byte_classes(self) -> tuple[list[int], list[list[int]], dict[frozenset[int], list[int]]]:
+        """Byte → its class, the bytes of each class (those that no step tells apart), and the classes that each step reads."""
         sets = list(dict.fromkeys(step.read for step in self.steps if step.read is not None))
         number_of: dict[tuple[bool, ...], int] = {}
         classes = [number_of.setdefault(tuple(byte in read for read in sets), len(number_of)) for byte in range(256)]
         members: list[list[int]] = [[] for _ in number_of]
         for byte, number in enumerate(classes):
             members[number].append(byte)
-        return classes, members
-
-    def _classes_of(self, read: frozenset[int], classes: list[int]) -> list[int]:
-        if read not in self._known:
-            self._known[read] = sorted({classes[byte] for byte in read})
-        return self._known[read]
+        return classes, members, {read: sorted({classes[byte] for byte in read}) for read in sets}
 
     def _reachable(self, starts: tuple[int, ...]) -> Iterator[tuple[_Step, tuple[int, ...]]]:
         """Steps that read a byte or end, reached without one, and the places noted on the way; the preferred first.
