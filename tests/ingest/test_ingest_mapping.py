@@ -38,10 +38,40 @@ LOGINS = [["日付", "時刻", "ユーザー名", "接続元IPアドレス", "�
     ["2026/3/2", f"10:15:{n:02}", f"u{n}", f"192.0.2.{n}", "失敗" if n % 2 else "成功"] for n in range(40)
 ]
 
+DEEDS = [("顧客一覧", "list"), ("登録情報照会", "read"), ("CSV出力", "export"), ("ログイン", None)]
+DATA = [["日時", "ユーザー", "接続元IP", "操作", "結果", "対象"]] + [
+    [f"2026/03/02 10:15:{n:02}", f"u{n}", f"192.0.2.{n}", DEEDS[n % 4][0], "成功" if n % 3 else "エラー", f"顧客{n}"] for n in range(40)
+]
+STAFF = [["操作日時", "社員番号", "端末IPアドレス", "操作内容", "対象テーブル", "件数"]] + [
+    [f"2026/03/02 10:15:{n:02}", f"E{n:05}", f"192.0.2.{n}", "顧客を検索しました", "customers", n] for n in range(40)
+]
+# Whose account it is stands before who acted, and a display name before the login.
+AUDIT = [["Date", "User Name", "User", "Actor", "IP Address", "Action", "Item"]] + [
+    [f"2026-03-02 10:15:{n:02}", "A B", "other", f"u{n}", f"192.0.2.{n}", "Downloaded" if n % 2 else "Previewed", f"c{n}.csv"] for n in range(40)
+]
+
 
 @pytest.mark.parametrize(
     ("name", "stored", "table", "expected"),
     [
+        (
+            "data.csv", written(DATA).encode("cp932"), "data_access",
+            {"user": "u1", "client_ip": "192.0.2.1", "action": "read", "outcome": "success", "object": "顧客1"},
+        ),
+        (
+            "staff.csv", written(STAFF).encode(), "data_access",
+            {"user": "E00001", "client_ip": "192.0.2.1", "action": "list", "object": "customers", "row_count": 1},
+        ),
+        ("audit.csv", written(AUDIT).encode(), "data_access", {"user": "u1", "client_ip": "192.0.2.1", "action": "export", "object": "c1.csv"}),
+        (
+            "audit.jsonl",
+            "".join(
+                json.dumps({"at": 1772414104 + n, "actor": {"id": f"u{n}"}, "event": "customer.read", "target": {"table": "customers"}, "ip": f"192.0.2.{n}"})
+                + "\n"
+                for n in range(40)
+            ).encode(),
+            "data_access", {"user": "u1", "client_ip": "192.0.2.1", "action": "read", "object": "customers"},
+        ),
         (
             "web.csv", written(WEB).encode(), "web",
             {"client_ip": "192.0.2.1", "user": "u1", "method": "GET", "path": "/o/1", "query": "a=1,2", "status": 200, "bytes_sent": 1, "line": 3},
@@ -126,6 +156,28 @@ def test_what_is_not_sure_is_rejected_as_ever(tmp_path: Path, why: str) -> None:
     source = only(read(case, tmp_path / "x.csv"))
     assert (source.formats, source.rejected) == ({}, len(NOT_SURE[why]))
     assert not any("guessed" in note for note in source.notes)
+
+
+def test_what_was_done_with_data_is_told_by_its_verb(tmp_path: Path) -> None:
+    deeds = [
+        *DEEDS, ("一覧参照", "list"), ("顧客情報の更新", "write"), ("登録しました", "write"), ("削除", "delete"), ("明細を印刷", "export"),
+        ("変更履歴照会", "read"), ("パスワード", None), ("repo.download_zip", "export"), ("FileAccessed", "read"), ("GetObject", "read"),
+        ("file_deleted", "delete"), ("SELECT", "read"), ("View created records", "read"), ("address", None), ("target", None),
+        ("editor role granted", None), ("Insert", "write"), ("query", "query"),
+    ]  # fmt: skip
+    rows = [["2026-03-02 10:15:04", "u", deed, "o"] for deed, _ in deeds]
+    (tmp_path / "x.csv").write_text(written([["timestamp", "user", "action", "object"], *rows]))
+    case = new_case(tmp_path / "case")
+    read(case, tmp_path / "x.csv", tz="UTC")
+    assert [(deed, e["action"]) for (deed, _), e in zip(deeds, events(case, "data_access"), strict=True)] == deeds
+
+
+def test_a_result_of_0_may_say_that_all_is_well(tmp_path: Path) -> None:
+    rows = [["timestamp", "user", "object", "result", "success"]] + [["2026-03-02 10:15:04", "u", "o", n % 2, (n + 1) % 2] for n in range(40)]
+    (tmp_path / "x.csv").write_text(written(rows))
+    case = new_case(tmp_path / "case")
+    read(case, tmp_path / "x.csv", tz="UTC")
+    assert [e["outcome"] for e in events(case, "data_access")[:2]] == ["success", "failure"]
 
 
 def test_pairs_are_not_guessed(tmp_path: Path) -> None:

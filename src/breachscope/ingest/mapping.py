@@ -33,11 +33,13 @@ _TIME_FORMS = (
 """In this order; a form counts when it reads nearly every sample. Day and month are told apart only where one exceeds 12."""
 _WORDS: Mapping[str, str] = {
     "time": "time|ts|timestamp|datetime|date time|event time|event date|log time|log date|logged at|received at|receive time|generated time|occurred at"
-    "|created at|created|at|when|start time|日時|時刻|発生日時|アクセス日時|受信日時|記録日時|ログ日時|イベント日時|ログイン日時|開始日時|タイムスタンプ"
-    "|日付時刻|日付時間",
-    "client_ip": "ip|ip addr|ip address|client|client ip|client address|clientaddress|c ip|remote addr|remote address|remote ip|remote host|src|src ip"
-    "|source|source ip|source address|ipアドレス|クライアントip|クライアントipアドレス|接続元ip|接続元ipアドレス|接続元|アクセス元|アクセス元ip"
-    "|アクセス元ipアドレス|送信元ip|送信元ipアドレス|送信元アドレス|送信元",
+    "|login time|access date|created at|created|created on|date create|at|when|start time|操作日時|操作時刻|実行日時|処理日時|利用日時|閲覧日時|日時|時刻"
+    "|発生日時|発生時刻|アクセス日時|アクセス時刻|受信日時|記録日時|ログ日時|イベント日時|ログイン日時|開始日時|タイムスタンプ|日付時刻|日付時間",
+    "client_ip": "client ip|client ip address|client address|clientaddress|c ip|ip|ip addr|ip address|actor ip|actor ip address|user ip|from ip|login ip"
+    "|client|remote addr|remote address|remote ip|remote host|src|src ip|source|source ip|source ip address|source address|クライアントip"
+    "|クライアントipアドレス|ipアドレス|端末ip|端末ipアドレス|操作端末ip|操作端末ipアドレス|利用端末ipアドレス|操作元ip|操作元ipアドレス|接続元ip"
+    "|接続元ipアドレス|接続元|アクセス元|アクセス元ip|アクセス元ipアドレス|ログイン元ip|ログイン元ipアドレス|送信元ip|送信元ipアドレス|送信元アドレス"
+    "|送信元",
     "src_ip": "src|src ip|src addr|source|source ip|source address|srcip|saddr|送信元|送信元ip|送信元アドレス|送信元ipアドレス|接続元|接続元ip"
     "|接続元ipアドレス",
     "dst_ip": "dst|dst ip|dst addr|destination|destination ip|destination address|dstip|dest ip|dest address|daddr|宛先|宛先ip|宛先アドレス|宛先ipアドレス"
@@ -45,8 +47,12 @@ _WORDS: Mapping[str, str] = {
     "src_port": "sport|spt|src port|source port|送信元ポート|送信元ポート番号",
     "dst_port": "dport|dpt|dst port|destination port|dest port|宛先ポート|宛先ポート番号|送信先ポート|送信先ポート番号",
     "transport": "protocol|proto|プロトコル",
-    "user": "user|username|user name|user id|userid|account|account name|login|login id|login name|ユーザー|ユーザ|ユーザー名|ユーザ名|ユーザid|ユーザーid"
-    "|アカウント|アカウント名|ログインid|利用者|利用者id",
+    "user": "actor|actor login|actor alternate id|actor email|actor user email|actor username|actor user id|actor id|actor name|operator|operator id"
+    "|operator name|operation user email|operation user name|operation user id|performed by|executed by|initiated by|操作者id|操作者|操作者名"
+    "|操作ユーザーid|操作ユーザー|操作ユーザ|操作ユーザー名|実行者id|実行者|実行者名|実行ユーザーid|実行ユーザー|実行ユーザ|user|user email|username"
+    "|user name|user id|userid|account|account name|login|login id|login name|login user|ログインid|ログインユーザーid|ログインユーザー|ログインユーザ"
+    "|ログイン名|ユーザーid|ユーザid|ユーザーコード|ユーザー|ユーザ|ユーザー名|ユーザ名|アカウント|アカウント名|利用者id|利用者|利用者名|employee id"
+    "|employee number|employee no|staff id|社員番号|社員コード|社員id|従業員番号|従業員id|職員番号|職員id",
     "method": "method|http method|request method|verb|メソッド|httpメソッド|リクエストメソッド",
     "path": "path|url path|request path|パス|アクセスパス|リクエストパス",
     "uri": "uri|url|request uri|request url|target|アクセスurl|リクエストurl|リクエストuri",
@@ -58,22 +64,63 @@ _WORDS: Mapping[str, str] = {
     "referer": "referer|referrer|リファラ|リファラー",
     "vhost": "host|vhost|server name|site",
     "forwarded_for": "x forwarded for|xff|forwarded for",
-    "outcome": "outcome|result|success|結果|認証結果|ログイン結果|処理結果|成否",
-    "action": "action|event|event type|operation|動作|操作|処理|アクション|イベント|イベント種別|判定|verdict|disposition",
-    "object": "object|key|resource|table",
+    "outcome": "outcome|result|success|結果|認証結果|ログイン結果|処理結果|操作結果|実行結果|成否",
+    "action": "action|action type|action name|event|event type|event name|operation|operation type|activity|activity type|動作|操作|操作種別|操作種類"
+    "|操作名|操作内容|処理|処理種別|処理名|処理内容|アクション|アクション名|イベント|イベント種別|イベント名|アクティビティ|種別|判定|verdict|disposition",
+    "store": "database|database name|db name|bucket|bucket name|データベース|データベース名|db名|バケット|バケット名",
+    "object": "object|object name|key|resource|resource name|table|table name|target object|target table|target resource|target file|item|item name|file"
+    "|file name|file path|entity file name|document|document name|document title|repo|repository|操作対象|対象テーブル|対象テーブル名|対象オブジェクト"
+    "|対象ファイル|対象ファイル名|対象データ|対象レコード|対象|対象名|対象id|対象者id|対象者番号|対象者|テーブル|テーブル名|オブジェクト|オブジェクト名"
+    "|ファイルパス|ファイル|ファイル名|レコードid|レコード番号|record id|customer id|customer number|patient id|顧客id|顧客番号|顧客コード|患者id|患者番号"
+    "|宛名番号",
+    "statement": "statement|sql|sql text|sql statement|sql文|実行sql|実行sql文",
+    "row_count": "row count|rows|rows returned|record count|records|number of rows|number of records|件数|取得件数|対象件数|参照件数|検索件数|出力件数"
+    "|ダウンロード件数|結果件数|処理件数|行数|レコード数|レコード件数",
     "bytes_out": "bytes out|bytes sent|sent bytes|sentbyte|out bytes|送信バイト数|送信バイト|送信量",
     "bytes_in": "bytes in|bytes received|received bytes|rcvdbyte|in bytes|受信バイト数|受信バイト|受信量",
 }
-"""Further names of columns, as exports have them."""
+"""Further names of columns, as exports have them; where several of a table's names mean one column, the one that stands first here.
+
+Who acted stands before whose account it is, and a login before a person's name or number. Taken from what exports of audit logs call
+their columns: GitHub (actor, actor_ip, repo), Slack (date_create, actor.user.email), Box (User Email, Item), Salesforce (Login Time,
+FromIP), Nulab (operation_user_email), cybozu.com and other Japanese services (日時, 操作者, 対象, 件数, …).
+"""
 _CENTRAL: Mapping[str, tuple[str, ...]] = {
     "web": ("client_ip", "path", "uri", "request", "status", "method"), "network": ("src_ip", "dst_ip", "dst_port", "src_port"),
-    "auth": ("user", "client_ip", "outcome"), "data_access": ("user", "object", "row_count"),
+    "auth": ("user", "client_ip", "outcome"), "data_access": ("user", "object", "row_count", "statement"),
 }  # fmt: skip
-_OUTCOMES = {"success": "^(?:succ|ok|true|allow|accept|grant|成功|1$)", "failure": "^(?:fail|error|false|den|reject|invalid|失敗|拒否|0$)"}
+_OUTCOMES = {
+    "success": "^(?:succ|ok|true|allow|accept|grant|成功|正常|許可|○$|1$)",
+    "failure": "^(?:fail|error|validation error|false|den|reject|invalid|ng$|失敗|拒否|異常|エラー|×$|0$)",
+}
+
+
+def _done(english: str, japanese: str) -> str:
+    """An expression for texts that say what was done: in English the verb begins or ends them, in Japanese it ends them.
+
+    A verb elsewhere says something else: 登録情報照会 is a read, and so is "View created records".
+    """
+    forms = "(?:e|ed|s|es|ing)?"
+    begins = rf"(?:^|[.:/])(?:{english}){forms}(?:[^a-z]|$|(?-i:[A-Z]))"
+    ends = rf"[^a-z](?:{english}){forms}$|(?:{english})ed$"
+    return rf"{begins}|{ends}|(?:{japanese})(?:する|した|しました|完了|実行|処理)?$"
+
+
 _FINDS: Mapping[tuple[str, str], Mapping[str, str]] = {
     **{(table.name, "outcome"): _OUTCOMES for table in (WEB, NETWORK, AUTH, DATA_ACCESS)},
     ("network", "action"): {"deny": "den|drop|block|reject|拒否|遮断|破棄", "allow": "allow|accept|permit|pass|許可|通過"},
     ("auth", "action"): {"logoff": "log.?(?:out|off)|sign.?(?:out|off)|ログアウト|ログオフ", "logon": "log.?(?:in|on)|sign.?(?:in|on)|ログイン|ログオン|認証"},
+    ("data_access", "action"): {
+        "export": _done("export|download|dump|print", "エクスポート|ダウンロード|出力|書き?出し?|持ち?出し?|印刷"),
+        "delete": _done("delet|remov|purg|truncat|unlink", "削除|消去|抹消"),
+        "write": _done(
+            "creat|insert|updat|upload|import|edit|writ|modify|modifi|renam|add",
+            "登録|追加|更新|編集|変更|作成|書き?込み?|保存|取り?込み?|アップロード|インポート",
+        ),
+        "list": _done("list|search", "一覧(?:表示|参照|照会|取得)?|検索|抽出"),
+        "read": _done("read|view|get|select|open|preview|access", "参照|閲覧|表示|照会|読み?取り?|読み?込み?"),
+        "query": _done("query|queri|execut", "クエリ|sql実行"),
+    },
 }
 """Columns of closed vocabularies: value → what is found in a text that says so; the first counts."""
 _LOGINS = re.compile(r"log.?[io]n|sign.?[io]n|ログイン|ログオン|認証", re.IGNORECASE)
@@ -82,11 +129,13 @@ _MEANT: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "web": (("client_ip",), ("path", "uri", "request")),
     "network": (("src_ip",), ("dst_ip",), ("action", "dst_port", "bytes_out", "bytes_in")),
     "auth": (("user",), ("outcome",), ("action",)),
-    "data_access": (("user",), ("object",)),
+    "data_access": (("user",), ("object", "statement")),
 }
 """What an event of a table must tell to mean something: one of each."""
 _DATE, _CLOCK = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}"), re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?")
 _NEARLY_ALL, _KNOWN = 0.95, 0.5
+_SOME_KNOWN = 0.5
+"""Share of operations on data that must be of a known kind: business systems write others between them, whose action then stays unknown."""
 FIRST_ORDER = 1000
 """Of a draft: behind the built-in formats."""
 _MOST_NAMES = 1_000
@@ -130,16 +179,14 @@ class Guess:
     @property
     def are_logins(self) -> bool:
         """Whether the names of the columns say that rows are logins, though no column says what was done."""
-        return self.table is AUTH and "action" not in self.columns.values() and any(map(_LOGINS.search, self.samples.texts))
+        return _are_logins(self.samples, self.table, self.columns)
 
     @property
     def is_sure(self) -> bool:
         """Whether nearly all rows have a time of this age, and an event of its table means something."""
         times = self.samples.texts[next(name for name, column in self.columns.items() if column == "time")]
         parsed = parse_times(pl.Series("time", times, dtype=pl.String), TimeForm((self.form,)), Zone())["ts"]
-        told = {*self.columns.values(), *(("action",) if self.are_logins else ())}
-        is_meant = all(any(c in told for c in alternatives) for alternatives in _MEANT[self.table.name])
-        return is_meant and int((parsed >= _EARLIEST).sum()) >= _NEARLY_ALL * len(self.samples.lines)
+        return _is_meant(self.samples, self.table, self.columns) and int((parsed >= _EARLIEST).sum()) >= _NEARLY_ALL * len(self.samples.lines)
 
     def as_toml(self, title: str, order: int = FIRST_ORDER) -> str:
         """The text of a format file."""
@@ -279,32 +326,70 @@ def _gathered(rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
 
 def _columns(samples: _Samples) -> tuple[Table, dict[str, str]]:
     """The table that most of the names fit, and which of its columns each name is; a name whose values are something else is none."""
-    found: list[tuple[int, int, Table, dict[str, str]]] = []
+    found: list[tuple[bool, int, int, Table, dict[str, str]]] = []
+    time = _time_name(samples)
     for order, table in enumerate((WEB, NETWORK, AUTH, DATA_ACCESS)):
-        words = _words_of(table)
-        columns: dict[str, str] = {}
-        for name, texts in samples.texts.items():
-            column = words.get(_plain(name)) or words.get(_plain(name.rpartition(".")[2]))
-            if column and column not in columns.values() and _is_so(column, texts, table):
-                columns[name] = column
+        columns = _columns_of(samples, table, time)
         central = sum(c in columns.values() for c in _CENTRAL[table.name])
         if table is NETWORK and {"src_ip", "dst_ip"} <= set(columns.values()):
             central += 1  # two addresses are a connection, whoever else is named
-        found.append((central * 100 + len(columns), -order, table, columns))
-    score, _, table, columns = max(found, key=lambda f: f[:2])
+        found.append((_is_meant(samples, table, columns), central * 100 + len(columns), -order, table, columns))
+    _, score, _, table, columns = max(found, key=lambda f: f[:3])
     if score < 200:
         names = ", ".join(samples.texts)
         raise UsageError(f"no format can be drafted: of {names} too few are names of an address, an account or a request; write one by hand")
     return table, columns
 
 
-def _is_so(column: str, texts: Sequence[str], table: Table) -> bool:
+def _columns_of(samples: _Samples, table: Table, time: str | None) -> dict[str, str]:
+    """Which columns of one table the names are; of several names for one column the one that says it best."""
+    words = _words_of(table)
+    best: dict[str, tuple[tuple[int, int], str]] = {}
+    for name, texts in samples.texts.items():
+        column, rank = _named(name, words)
+        if column == "time" and name != time:
+            continue
+        if column and (column not in best or rank < best[column][0]) and _is_so(column, name, texts, table):
+            best[column] = (rank, name)
+    columns = {name: column for column, (_, name) in best.items()}
+    return {name: columns[name] for name in samples.texts if name in columns}
+
+
+def _named(name: str, words: Mapping[str, str]) -> tuple[str | None, tuple[int, int]]:
+    """The column that a name means, and how well it says so, the lowest best: a name as a whole before the last key of a path."""
+    for n, plain in enumerate((_plain(name), _plain(name.rpartition(".")[2]))):
+        if plain in words:
+            return words[plain], (n, list(words).index(plain))
+    return None, (0, 0)
+
+
+def _time_name(samples: _Samples) -> str | None:
+    """Which name is the time: one whose texts can be read, before one whose cannot."""
+    words = _words_of(AUTH)
+    named = {name: rank for name in samples.texts for column, rank in [_named(name, words)] if column == "time"}
+    return min(named, key=lambda name: (_time_form(samples.texts[name]) is None, named[name]), default=None)
+
+
+def _are_logins(samples: _Samples, table: Table, columns: Mapping[str, str]) -> bool:
+    return table is AUTH and "action" not in columns.values() and any(map(_LOGINS.search, samples.texts))
+
+
+def _is_meant(samples: _Samples, table: Table, columns: Mapping[str, str]) -> bool:
+    """Whether an event with these columns means something."""
+    told = {*columns.values(), *(("action",) if _are_logins(samples, table, columns) else ())}
+    return all(any(c in told for c in alternatives) for alternatives in _MEANT[table.name])
+
+
+def _is_so(column: str, name: str, texts: Sequence[str], table: Table) -> bool:
     """Whether nearly all values can be what the column holds."""
     told = [text for text in texts if text not in NULL_TEXTS]
-    test = _VALUES.get(column)
+    test, least = _VALUES.get(column), _NEARLY_ALL
+    if column == "outcome" and "success" not in name.lower() and {"0", "1"} >= set(told):
+        return False  # a result of 0 is as often a return code, which says that all is well
     if finds := _FINDS.get((table.name, column)):
         test = re.compile("(?i)" + "|".join(finds.values())).search
-    return test is None or sum(map(bool, map(test, told))) >= _NEARLY_ALL * len(told) > 0
+        least = _SOME_KNOWN if (table, column) == (DATA_ACCESS, "action") else least
+    return test is None or sum(map(bool, map(test, told))) >= least * len(told) > 0
 
 
 def _is_address(text: str) -> bool:
@@ -333,7 +418,7 @@ def _words_of(table: Table) -> dict[str, str]:
     """Plain name → column of the table (or ``time``, ``uri``, ``request``)."""
     words: dict[str, str] = {}
     for column in table.columns:
-        for name in (column.name, column.ecs, column.ocsf, *column.sigma, *_WORDS.get(column.name, "").split("|")):
+        for name in (*_WORDS.get(column.name, "").split("|"), column.name, column.ecs, column.ocsf, *column.sigma):
             words.setdefault(_plain(name), "time" if column.name == "ts" else column.name)
     for special in ("time", *(("uri", "request") if table is WEB else ())):
         words.update({_plain(w): special for w in _WORDS[special].split("|")})
