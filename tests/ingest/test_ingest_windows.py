@@ -317,6 +317,12 @@ def powershell_csv(messages: Mapping[str, str], time: str, header: str = '"Messa
     return "#TYPE System.Diagnostics.Eventing.Reader.EventLogRecord\n" + header + "\n" + rows
 
 
+def selected_csv(messages: Mapping[str, str], time: str, level: str) -> str:
+    """As ``Select-Object TimeCreated,Id,LevelDisplayName,Message`` leaves it: the provider is not told."""
+    rows = "".join('"' + '","'.join([time, event, level, m.replace('"', '""').replace("\n", "\r\n")]) + '"\r\n' for event, m in messages.items())
+    return '"TimeCreated","Id","LevelDisplayName","Message"\r\n' + rows
+
+
 ENGLISH_HEADER = "Keywords,Date and Time,Source,Event ID,Task Category"
 JAPANESE_HEADER = "キーワード,日付と時刻,ソース,イベント ID,タスクのカテゴリ"
 
@@ -326,10 +332,13 @@ JAPANESE_HEADER = "キーワード,日付と時刻,ソース,イベント ID,タ
     [
         (ENGLISH, viewer_csv(ENGLISH, ENGLISH_HEADER, "3/2/2026 1:15:04 PM").encode("utf-8-sig")),
         (ENGLISH, viewer_csv(ENGLISH, ENGLISH_HEADER.replace(",", "\t"), "3/13/2026 1:15:04 PM", "\t").encode("utf-16")),
+        (ENGLISH, viewer_csv(ENGLISH, ENGLISH_HEADER + ",", "3/2/2026 1:15:04 PM").encode()),
         (ENGLISH, powershell_csv(ENGLISH, "3/2/2026 1:15:04\u202fPM").encode()),
+        (ENGLISH, selected_csv(ENGLISH, "3/2/2026 1:15:04 PM", "Information").encode("utf-8-sig")),
         (JAPANESE, viewer_csv(JAPANESE, JAPANESE_HEADER, "2026/03/02 13:15:04").encode("utf-8-sig")),
         (JAPANESE, viewer_csv(JAPANESE, "レベル" + JAPANESE_HEADER[5:], "2026/03/02 13:15:04").encode("cp932")),
         (JAPANESE, powershell_csv(JAPANESE, "2026/03/02 13:15:04").encode("cp932")),
+        (JAPANESE, selected_csv(JAPANESE, "2026/03/02 13:15:04", "情報").encode("cp932")),
     ],
 )
 def test_messages_of_tables_give_the_events_data(tmp_path: Path, messages: Mapping[str, str], content: bytes) -> None:
@@ -421,6 +430,20 @@ def test_a_json_export_that_tells_nothing_or_a_thing_twice_is_refused(tmp_path: 
     case, source, events = ingested(tmp_path, "hostile.json", "\n".join([*lines, '{"Message":"x"}', "[1]", "end"]).encode())
     assert [(e["line"], e["action"]) for e in events] == [(1, "elevate")]
     assert (source.lines, [line for line, _ in rejects(case)]) == (6, [2, 3, 4, 5, 6])
+
+
+def test_a_message_that_was_shortened_tells_what_is_left_of_it(tmp_path: Path) -> None:
+    short = {
+        "4625": "An account failed to log on.\n\nAccount For Which Logon Failed:\n\tAccount Name:\t\tu1\n\nNetwork Information:\n"
+        "\tSource Network Address:\t192.0.2.9\n",
+        "4624": "アカウントが正常にログオンしました。\n\n新しいログオン:\n\tアカウント名:\t\tu1\n\nネットワーク情報:\n"
+        "\tソース ネットワーク アドレス:\t192.0.2.9\n",
+    }
+    content = selected_csv({**short, "4720": "アカウント"}, "2026/03/02 13:15:04", "情報")
+    _, source, events = ingested(tmp_path, "short.csv", content.encode("utf-8-sig"), tz="Asia/Tokyo")
+    told = [(e["line"], e["user"], e["client_ip"], e["outcome"], e.get("logon_type"), e.get("reason")) for e in events]
+    assert told == [(1, "u1", "192.0.2.9", "failure", None, None), (2, "u1", "192.0.2.9", "success", None, None)]
+    assert source.rejected == 1
 
 
 def test_columns_that_are_the_events_data_need_no_message(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ _FIELDS: Mapping[str, str] = {
 _ENDED = ("4634", "4647")
 """Their subject is whose session ended."""
 _NEEDED: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("4624", "4625"), ("TargetUserName", "LogonType", "IpAddress")),
+    **dict.fromkeys(("4624", "4625"), ("TargetUserName", "IpAddress")),
     **dict.fromkeys(("4634", "4647", "4720", "4722", "4724", "4726", "4738", "4740"), ("TargetUserName",)),
     "4648": ("TargetUserName", "SubjectUserName"),
     **dict.fromkeys(("4672", "1102"), ("SubjectUserName",)),
@@ -152,7 +152,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("4768", "4769", "4771"), ("TargetUserName", "IpAddress", "Status")),
     "4776": ("TargetUserName", "Status"),
 }
-"""What the message of each of these events names in every version of Windows: where it does not, the message is not understood."""
+"""What the message of each of these events must name: where it does not, it is not understood, or nothing of use was left of it."""
 _HEADING = re.compile(r"([^\t:]+):[\t ]*")
 _LABELLED = re.compile(r"\t?([^\t:]+):\t+(.*)|\t([^\t:]+): *")
 _WRITTEN_TIME = re.compile(
@@ -328,7 +328,7 @@ def _header(head: bytes) -> tuple[tuple[str, ...], str, int] | None:
             break
         at = end
     for separator in ",;\t":
-        names = [name.strip().strip('"').strip() for name in line.split(separator)]
+        names = [name.strip().strip('"').strip() for name in line.rstrip(separator + " ").split(separator)]
         columns = tuple(_COLUMNS.get(name.lower(), name) for name in names)
         if {"EventID", "TimeCreated"} <= set(columns) and {"Message", "ProviderName", "TargetUserName"} & set(columns):
             return columns, separator, end
