@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 _TASK_CELLS = 32
+_DRAWN_SECONDS = 0.1
+"""Between two drawings of the bars."""
 
 
 def harmless(text: str) -> str:
@@ -88,6 +90,8 @@ class _TerminalProgress(_Warnings):
         if self._task is None:
             return
         self._advance_all(self._share)
+        if monotonic() - self._task.began > _DRAWN_SECONDS:
+            self._bars.refresh()  # its last amount would be gone before it is drawn
         self._bars.remove_task(self._task.id)
         self._task = None
         if self._all is None:
@@ -99,7 +103,7 @@ class _Bar:
 
     def __init__(self, bars: Bars, description: str, total: int | None, *, is_bytes: bool) -> None:
         self._bars, self.total, self._is_bytes = bars, total, is_bytes
-        self.done, self._lines, self._began = 0.0, 0, monotonic()
+        self.done, self._lines, self.began = 0.0, 0, monotonic()
         self.id = bars.add_task(description, total=total, amount="", rate="")
 
     def advance(self, amount: float, lines: int) -> None:
@@ -109,8 +113,13 @@ class _Bar:
         self._lines += lines
         told = decimal if self._is_bytes else str
         shown = f"{told(int(self.done))}/{told(self.total)}" if self.total else told(int(self.done))
-        rate = f"{self._lines / max(monotonic() - self._began, 1e-6):,.0f} lines/s" if self._lines else ""
+        rate = f"{self._lines / max(monotonic() - self.began, 1e-6):,.0f} lines/s" if self._lines else ""
         self._bars.update(self.id, completed=self.done, amount=shown, rate=rate)
+
+
+def counted(count: int, thing: str) -> str:
+    """``count`` things in words: one of them without the ``s``."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def print_json(value: object) -> None:
