@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +122,78 @@ def test_json_behind_a_syslog_header_is_read_as_a_line_of_its_own(tmp_path: Path
     assert (source.event_lines, dict(source.skipped), source.rejected) == (2, {"program myapp": 2}, 1)
     rows = pq.read_table(case.path / "events/web/1.parquet").to_pylist()
     assert [(r["line"], r["host"], r["client_ip"], r["path"], r["status"]) for r in rows] == [(n, "web1", "192.0.2.9", "/o/47", 200) for n in (1, 2)]
+
+
+FAILED = "Failed password for root from 192.0.2.7 port 51512 ssh2"
+BARE = '{"remote_addr":"192.0.2.7","request_method":"GET","request_uri":"/o/47","status":200}'
+
+
+def events_of(case: Case, table: str) -> list[Mapping[str, Any]]:
+    return [row for path in case.event_files(table) for row in pq.read_table(path).to_pylist()]
+
+
+def fluent_at(text: str, node: str = "node1", **time: object) -> str:
+    return json.dumps({"log": text, "kubernetes": {"pod_name": "web-1", "host": node}, **time}) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("fmt", "wrap"),
+    [("container_cri", cri), ("container_docker", lambda text: docker(text + "\n")), ("container_fluent", lambda text: fluent_at(text, time=STAMP))],
+)
+def test_where_the_line_inside_tells_no_time_the_envelope_does(tmp_path: Path, fmt: str, wrap: Callable[[str], str]) -> None:
+    inside = [
+        f"Mar  2 10:15:03 mail sshd[8]: {FAILED}",
+        f"<38>Mar  2 10:15:03 mail sshd[8]: {FAILED}",
+        f"2026-03-02T10:14:00+09:00 mail sshd[8]: {FAILED}",  # this one tells its time
+        f"<38>1 2026-03-02T01:14:00Z mail sshd 8 - - {FAILED}",
+        BARE,
+        BARE.replace("{", '{"time":"2026-03-02T01:14:00Z",'),
+        # No header of syslog but some program's own lines, and what could be anybody's.
+        "2026-03-02T10:14:00+09:00 INFO main: started",
+        f"sshd: {FAILED}",
+        FAILED,
+        '{"status":200}',
+    ]
+    case, source, web = ingested(tmp_path, "".join(map(wrap, inside)), fmt)
+    auth = events_of(case, "auth")
+    assert [(e["line"], e["host"], e["user"], e["ts"].strftime("%H:%M:%S"), e["ts_quality"]) for e in auth] == [
+        (1, "mail", "root", "01:15:04", "exact"), (2, "mail", "root", "01:15:04", "exact"),
+        (3, "mail", "root", "01:14:00", "exact"), (4, "mail", "root", "01:14:00", "exact"),
+    ]  # fmt: skip
+    host = "node1" if fmt == "container_fluent" else None
+    assert [(e["line"], e["host"], e["path"], e["ts"].strftime("%H:%M:%S")) for e in web] == [(5, host, "/o/47", "01:15:04"), (6, host, "/o/47", "01:14:00")]
+    rejects = pq.read_table(case.reject_files()[0]).to_pylist()
+    assert [r["line"] for r in rejects] == [7, 8, 9, 10]
+    assert (source.lines, source.year_assumption) == (10, None)
+
+
+def test_without_a_time_of_the_envelope_such_lines_are_refused(tmp_path: Path) -> None:
+    lines = [fluent_at(f"Mar  2 10:15:03 mail sshd[8]: {FAILED}"), fluent_at(BARE, date="soon"), fluent_at(BARE, date=1772414104.5)]
+    case, source, web = ingested(tmp_path, "".join(lines), "container_fluent")
+    assert [(e["line"], e["ts"].microsecond) for e in web] == [(3, 500_000)]
+    assert [(r["line"], r["reason"]) for r in pq.read_table(case.reject_files()[0]).to_pylist()] == [
+        (1, "time cannot be read"), (2, "no time is written"),
+    ]  # fmt: skip
+    assert source.rejected == 2
+
+
+def test_an_envelope_may_name_the_program_itself(tmp_path: Path) -> None:
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "formats" / "logins.toml").write_text(
+        """title = "kubectl logs --timestamps of our sshd"
+kind = "envelope"
+order = 2000
+[[pattern]]
+match = '^(?P<head>(?P<time>[0-9T:.-]+Z) )'
+time.formats = ["iso8601"]
+set = { program = "sshd", host = "bastion" }
+[[sample]]
+line = '2026-03-02T01:15:04.5Z Server listening on 0.0.0.0 port 22.'
+skip = "sshd: startup"
+"""
+    )
+    (tmp_path / "sshd.log").write_text(f"{STAMP} {FAILED}\n{STAMP} what else\n")
+    case = Case.create_or_open(tmp_path / "case")
+    source = ingest(case, [tmp_path / "sshd.log"], IngestOptions(formats_dirs=(tmp_path / "formats",)), Silent()).added[0]
+    assert [(e["line"], e["host"], e["service"], e["user"], e["ts"].second) for e in events_of(case, "auth")] == [(1, "bastion", "sshd", "root", 4)]
+    assert source.rejected == 1

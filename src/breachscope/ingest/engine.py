@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from breachscope.ingest.columns import NULL_TEXTS, unescape
-from breachscope.ingest.events import Part, time_faults, to_events, with_times
+from breachscope.ingest.events import STAMP, Part, time_faults, to_events, with_times
 from breachscope.ingest.formats import Format, FormatCatalog, Pattern
 from breachscope.ingest.headers import Headers, Layout
 from breachscope.ingest.json_values import IS_JSON, json_values
@@ -160,7 +160,8 @@ def _read_json(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
     is_json = values[IS_JSON].is_not_null()
     reading.unread = pl.concat([reading.unread, lines.filter(~is_json)])
     lines, values = lines.filter(is_json), values.filter(is_json)
-    reading.unread = pl.concat([reading.unread, lines.filter(take(lines, values, fmt, catalog, context, reading))]).sort("line")
+    stamped = lines if context.stamps is None else lines.join(context.stamps, on="line", how="left", maintain_order="left")
+    reading.unread = pl.concat([reading.unread, lines.filter(take(stamped, values, fmt, catalog, context, reading))]).sort("line")
 
 
 def take(
@@ -180,7 +181,7 @@ def take(
         if pattern.sources:
             named = {column: values["|".join(alternatives)] for column, alternatives in pattern.sources.items()}
             read = pl.DataFrame([*(s.alias(column) for column, s in named.items()), *([values[FAULT]] if FAULT in values.columns else [])])
-        is_where, is_match = fits_conditions(read, pattern), fits_pattern(read, pattern)
+        is_where, is_match = fits_conditions(read, pattern), fits_pattern(read, pattern, has_stamp="ts" in lines.columns)
         for key, regex in pattern.within.items():
             groups, is_caught = groups_of(read[key].fill_null(""), regex)
             read = read.hstack(named_groups(groups, read.columns))
@@ -217,24 +218,64 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
 def _read_envelopes(
     matched: pl.DataFrame, fmt: Format, pattern: Pattern, catalog: FormatCatalog, context: Context, reading: Reading
 ) -> None:  # fmt: skip
-    if "program" not in matched.columns:
-        _read_inner_lines(matched.select("line", pl.col("message").str.strip_chars_end("\r\n").alias("text")), catalog, context, reading)
-        return
+    for name, constant in pattern.constants.items():
+        matched = matched.with_columns(pl.lit(constant).alias(name))
     form = pattern.time or fmt.time
+    if "program" not in matched.columns:
+        stamped = with_times(matched, form, context) if form is not None and "time" in matched.columns else matched
+        _read_inner_lines(stamped.with_columns(pl.col("message").str.strip_chars_end("\r\n").alias("text")), catalog, context, reading)
+        return
     if form is None:
         raise AssertionError(f"{fmt.path}: an envelope needs a time")
     read_messages(with_times(matched, form, context), catalog, context, reading)
 
 
-def _read_inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
-    """Read messages that are lines of their own."""
-    inner = _inner_lines(lines, catalog, context)
-    reading.events += inner.events
+def _read_inner_lines(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
+    """Read messages that are lines of their own, or stand behind a header of syslog."""
+    stamps = envelopes.select("line", *STAMP) if "ts" in envelopes.columns else None
+    inner = _inner_lines(envelopes.select("line", "text"), stamps, catalog, context)
+    inner.unread = _read_inner_syslog(inner.unread, stamps, catalog, context, inner)
+    reading.events += [(table, format_id, _with_host(rows, envelopes)) for table, format_id, rows in inner.events]
     reading.skipped += inner.skipped
     reading.rejected += [*inner.rejected, inner.unread.select("line", pl.lit("no format reads the line inside").alias("reason"))]
 
 
-def _inner_lines(lines: pl.DataFrame, catalog: FormatCatalog, context: Context) -> Reading:
+def _read_inner_syslog(lines: pl.DataFrame, stamps: pl.DataFrame | None, catalog: FormatCatalog, context: Context, reading: Reading) -> pl.DataFrame:
+    """Read lines with a header of syslog, which stand in envelopes; where it writes no year, the envelope's time counts. Returns the others.
+
+    A header with a year is like the beginning of many a program's own lines, so that its program must be a known one.
+    """
+    fmt = catalog["syslog"]
+    left = lines.filter(lines["text"].str.contains(fmt.likeness))
+    others = lines.filter(~lines["line"].is_in(left["line"].implode()))
+    for pattern in fmt.patterns:
+        form = pattern.time or fmt.time
+        if form is None or pattern.is_eventless or not len(left) or (form.lacks_year and stamps is None):
+            continue
+        matched, left = match(left, pattern)
+        if not len(matched):
+            continue
+        if not form.lacks_year:
+            is_known = matched["program"].is_in(sorted(catalog.programs))
+            others = pl.concat([others, matched.filter(~is_known).select(others.columns)])
+            matched = with_times(matched.filter(is_known), form, context)
+        elif stamps is not None:
+            matched = matched.join(stamps, on="line", how="left", maintain_order="left")
+        read_messages(_with_message(matched), catalog, context, reading)
+    return pl.concat([others, left]).sort("line")
+
+
+def _inner_lines(lines: pl.DataFrame, stamps: pl.DataFrame | None, catalog: FormatCatalog, context: Context) -> Reading:
+    """Each line read by the first format that does, and JSON that tells no time by the first that would if it had its envelope's."""
+    inner = _inner_lines_as_written(lines, catalog, context)
+    is_object = inner.unread["text"].str.starts_with("{")
+    if stamps is not None and is_object.any():
+        objects, inner.unread = inner.unread.filter(is_object), inner.unread.filter(~is_object)
+        inner.add(_inner_lines_as_written(objects, catalog, replace(context, stamps=stamps)))
+    return inner
+
+
+def _inner_lines_as_written(lines: pl.DataFrame, catalog: FormatCatalog, context: Context) -> Reading:
     """Each line read by the first format that does. Of years only the file's lines are asked, so that none may lack it."""
     inner = Reading(unread=lines)
     for fmt, _ in catalog.likely(lines["text"]):
@@ -297,7 +338,7 @@ def leave(envelopes: pl.DataFrame, texts: pl.Series, catalog: FormatCatalog, con
     is_object = texts.str.starts_with("{")
     if is_object.any():
         lines = pl.DataFrame([envelopes["line"], texts.alias("text")]).filter(is_object)
-        inner = _inner_lines(lines, catalog, context)
+        inner = _inner_lines(lines, envelopes.select("line", *STAMP), catalog, context)
         reading.events += [(table, format_id, _with_host(rows, envelopes)) for table, format_id, rows in inner.events]
         reading.skipped += inner.skipped
         envelopes = envelopes.filter(~is_object | envelopes["line"].is_in(inner.rejects()["line"].implode()))

@@ -28,8 +28,9 @@ POLARS_TYPES: Mapping[pa.DataType, pl.DataType] = {
     pa.bool_(): pl.Boolean(),
     pa.timestamp("us", tz="UTC"): pl.Datetime("us", "UTC"),
 }
-_TIME_COLUMNS = ("ts", "ts_offset_min", "ts_quality")
-VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *_TIME_COLUMNS)
+STAMP = ("ts", "ts_offset_min", "ts_quality")
+"""Columns that a time becomes."""
+VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *STAMP)
 """Columns in which ``-`` and the empty text mean themselves."""
 _ESCAPED = ("path", "query", "request", "uri", "message")
 HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
@@ -111,9 +112,9 @@ def _values(
     for whole, split in (("request", split_request), ("uri", split_uri)):
         if whole in frame.columns:
             frame = _with_parts(frame, split(frame[whole]))
-    values = [frame[c] for c in _TIME_COLUMNS if c in frame.columns]
+    values = [frame[c] for c in STAMP if c in frame.columns]
     for name in frame.columns:
-        if name in table and frame.schema[name] == pl.String and name not in _TIME_COLUMNS:
+        if name in table and frame.schema[name] == pl.String and name not in STAMP:
             value, fault = _typed(frame[name], name, table, fmt.fields.get(name))
             values.append(value)
             if fault is not None:
@@ -129,9 +130,9 @@ def with_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.Data
 
 def _with_own_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl.DataFrame:
     """Times that messages tell themselves; where one tells none, its envelope's stays."""
-    own = with_times(frame.drop(_TIME_COLUMNS), form, context)
+    own = with_times(frame.drop(STAMP), form, context)
     is_told = without_texts(frame["time"], NULL_TEXTS).is_not_null()
-    return own.with_columns([own[c].zip_with(is_told, frame[c]) for c in _TIME_COLUMNS])
+    return own.with_columns([own[c].zip_with(is_told, frame[c]) for c in STAMP])
 
 
 def _unescaped(frame: pl.DataFrame, columns: Sequence[str], escapes: str) -> pl.DataFrame:

@@ -202,8 +202,11 @@ class Checker:
         if EVENTLESS & pattern.keys():
             return
         if self.data.get("kind") == "envelope":
-            for group in ("message", *(["time"] if "program" in groups else [])):
-                if group not in groups and not (group == "message" and "head" in groups):
+            constants = pattern.get("set", {})
+            for column in sorted(constants.keys() - {"program", "host"}):
+                self.complain(f"an envelope sets 'program' and 'host', not {column!r}", "pattern", i, "set", column)
+            for group in ("message", *(["time"] if "program" in {*groups, *constants} else [])):
+                if group not in given and not (group == "message" and "head" in groups):
                     self.complain(f"an envelope's pattern needs a group {group!r}", "pattern", i, "match")
             return
         if self.data.get("kind") != "syslog":

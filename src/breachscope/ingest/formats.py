@@ -22,7 +22,8 @@ Grammar of ``formats/<id>.toml``::
     separator = ","        # kind keyvalue: pairs are set apart by white space, and by these characters
     spaced = true          # pairs: a value holds spaces, knows no quotes, and ends where the next key stands
     keys = { message = "…" }                    # of an envelope or a table that names no program: the message is a line of its own,
-                                                # read by whichever format reads lines; its time is its own, too
+                                                # read by whichever format reads lines, with the time that it tells; where it is JSON without
+                                                # one, or has a header of syslog without a year, the envelope's time and host count, if it has any
 
     [time]
     formats = ["%d/%b/%Y:%H:%M:%S %z"]          # strptime (%Z at the end for UTC, GMT, JST), or iso8601, japanese, dotnet,
@@ -37,7 +38,7 @@ Grammar of ``formats/<id>.toml``::
     where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
     unless = { _type = ["flow"] }               # texts of which a group or key must have none, but some other
     within = { _tuple = '^(?P<time>…),' }       # kinds json, keyvalue and table: an expression that the text of a key must match, with groups
-    set   = { action = "logon" }                # constants
+    set   = { action = "logon" }                # constants; of an envelope its program and host: { program = "sshd" }
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
     refuse = "the time has no date"             # the line is rejected for this reason
 

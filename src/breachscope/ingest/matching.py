@@ -17,6 +17,9 @@ from breachscope.ingest.pairs import FAULT, OPEN_QUOTE, TWICE, pair_values
 from breachscope.ingest.reading import Reading
 from breachscope.ingest.views import Mask
 
+_TELLING = 2
+"""Keys that tell a kind of line by themselves."""
+
 
 def _with_pairs(matched: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
     """Add the columns that key=value pairs give; what a group caught counts where its key says nothing."""
@@ -84,11 +87,16 @@ def named_groups(groups: pl.DataFrame, taken: Collection[str] = (), kept: Collec
     return [s for s in joined if s.name not in taken]
 
 
-def fits_pattern(caught: pl.DataFrame, pattern: Pattern) -> pl.Series:
-    """Which rows are where the pattern says and have what it requires."""
+def fits_pattern(caught: pl.DataFrame, pattern: Pattern, *, has_stamp: bool = False) -> pl.Series:
+    """Which rows are where the pattern says and have what it requires.
+
+    Where an envelope tells a time, they need none of their own, if enough else is required to tell what they are.
+    """
     has = fits_conditions(caught, pattern)
+    may_lack = {"time"} if has_stamp and len({*pattern.require} - {"time"}) >= _TELLING else set()
     for column in pattern.require:
-        has &= caught[column].is_not_null()
+        if column not in may_lack:
+            has &= caught[column].is_not_null()
     return has
 
 

@@ -25,6 +25,8 @@ class Context:
     years: YearTimeline | None = None
     headers: Headers = field(default_factory=Headers)
     trusted_proxies: tuple[Network, ...] = ()
+    stamps: pl.DataFrame | None = None
+    """What the envelopes of lines tell of their times, by line, for lines that tell none themselves."""
 
 
 @dataclass
