@@ -24,7 +24,8 @@ from tests.ingest.test_ingest_run import bytes_of, events, failed_login, new_cas
 from breachscope.case import Case
 from breachscope.ingest import read_raw_line
 from breachscope.ingest.archives import find_member, open_archive
-from breachscope.ingest.sources import Input, Stream
+from breachscope.ingest.inputs import Input
+from breachscope.ingest.sources import Stream
 
 Files = Mapping[str, bytes]
 LOGS: Files = {
@@ -400,8 +401,8 @@ def test_members_that_share_their_bytes_are_not_read(tmp_path: Path) -> None:
 @pytest.fixture
 def low_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound, made small: 100,000 bytes, or twenty times the file."""
-    monkeypatch.setattr("breachscope.ingest.sources._LEAST_BOUND_BYTES", 100_000)
-    monkeypatch.setattr("breachscope.ingest.sources._MOST_EXPANSION", 20)
+    monkeypatch.setattr("breachscope.ingest.compression._LEAST_BOUND_BYTES", 100_000)
+    monkeypatch.setattr("breachscope.ingest.compression._MOST_EXPANSION", 20)
 
 
 BOMB = (web(1).encode() + b"\n") * 20_000

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from breachscope.errors import InputError
 from breachscope.ingest.encoding import decode_line
+from breachscope.ingest.inputs import Input, find_inputs
 from breachscope.ingest.lines import split_lines
-from breachscope.ingest.sources import Block, Input, Stream, content_digests, find_inputs, read_lines_at
+from breachscope.ingest.sources import Block, Stream, content_digests, read_lines_at
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,

@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import IO
 
 from breachscope.errors import InputError
+from breachscope.ingest.compression import compression_of, most_content
 from breachscope.ingest.encoding import first_fit
-from breachscope.ingest.sources import Input, Stream, UnreadableError, compression_of, most_content
+from breachscope.ingest.inputs import Input, UnreadableError
+from breachscope.ingest.sources import Stream
 
 _TAR_BLOCK = 512
 _MOST_NAME = 4096

@@ -35,17 +35,19 @@ from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.archives import Archive, archive_kind, open_archive
 from breachscope.ingest.block import read_block
 from breachscope.ingest.clients import Forwarders
+from breachscope.ingest.compression import compression_of, most_content
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.folds import set_second_passes, span_of
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
 from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
+from breachscope.ingest.inputs import Input, find_inputs
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.log_format import with_log_formats
 from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
-from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Input, Stream, compression_of, content_digests, find_inputs, most_content
+from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, content_digests
 from breachscope.progress import Progress
 from breachscope.schema import EVENT_TABLES, REJECTS, REPEATING_FORMATS
 from breachscope.timestamps import YearTimeline, Zone, has_yearless_times, infer_years

@@ -1,28 +1,22 @@
-"""Inputs: find them, open them read-only, decompress, hash, and cut the stream into blocks of whole lines."""
+"""Sources, as they are read: opened read-only, decompressed, hashed, and cut into blocks of whole lines."""
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import glob
 import hashlib
-import lzma
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from io import FileIO
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
-from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
-from breachscope.errors import InputError
+from breachscope.ingest.compression import DamagedError, compression_of, decompress
 from breachscope.ingest.encoding import Encoding, detect_encoding
+from breachscope.ingest.inputs import Input, Readable, UnreadableError
 from breachscope.ingest.native import Survey, survey
 from breachscope.ingest.records import Records, binary_records, text_records
 
@@ -32,79 +26,10 @@ MAX_LINE_BYTES = 64 << 20
 KEPT_OF_LONG_LINE = 64 << 10
 _SNIFF_BYTES = 1 << 20
 
-_MAGIC: tuple[tuple[bytes, str], ...] = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"))
-_DECOMPRESSION_ERRORS = (EOFError, lzma.LZMAError, zstandard.ZstdError, IsalError, OSError, ValueError)
 _STORED_BYTES = 64 << 10
-_PIECE_BYTES = 128 << 10
-"""Decompressed at a time: a damaged stream loses less than this before the damage, and a small bomb cannot fill the memory."""
-_ZSTD_STORED_BYTES = 2 << 10
 _MOST_LINES = 1 << 20
 """In one block: a line costs memory however short it is."""
 _CACHED_BYTES = 1 << 20
-_LEAST_BOUND_BYTES = 1 << 30
-_MOST_EXPANSION = 1000
-"""Most logs are compressed to a twentieth up to a hundredth; xz -9e brought the checks of a load balancer, one every 5 s, to a four-hundredth."""
-
-
-def most_content(size: int) -> int:
-    """Bytes of content that a file of ``size`` bytes as stored may expand to before it is taken for a decompression bomb."""
-    return max(_LEAST_BOUND_BYTES, _MOST_EXPANSION * size)
-
-
-class UnreadableError(Exception):
-    """What stands in an archive cannot be read any further; the text says why."""
-
-
-class Readable(Protocol):
-    """Bytes one after the other; reading may raise OSError or UnreadableError."""
-
-    def read(self, length: int, /) -> bytes: ...
-
-
-class Member(Protocol):
-    """A file inside an archive."""
-
-    @property
-    def name(self) -> str:
-        """Its path in the archive, told apart from others of the same name."""
-
-    @property
-    def size(self) -> int:
-        """Bytes, as far as the archive tells them."""
-
-    def open(self) -> AbstractContextManager[Readable]:
-        """Its bytes from the beginning. Raises UnreadableError where they cannot be had."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """What is read as one: a file, or a member of an archive."""
-
-    file: Path
-    member: Member | None = None
-
-    @property
-    def place(self) -> str:
-        """Where it stands: the file's path, with the member behind ``!``."""
-        return f"{self.file}!{self.member.name}" if self.member else str(self.file)
-
-    @property
-    def name(self) -> str:
-        return f"{self.file.name}!{self.member.name}" if self.member else self.file.name
-
-    @property
-    def unpacked_path(self) -> str:
-        """Where it would stand if its archive were a folder."""
-        return f"{self.file}/{self.member.name}" if self.member else str(self.file)
-
-    def open(self) -> AbstractContextManager[Readable]:
-        """Its bytes as stored. Raises InputError when it cannot be opened."""
-        try:
-            return self.file.open("rb", buffering=0) if self.member is None else self.member.open()
-        except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror}); check the path and its permissions", path=self.place) from error
-        except UnreadableError as error:
-            raise InputError(str(error), path=self.place) from error
 
 
 @dataclass(frozen=True)
@@ -167,7 +92,6 @@ class Stream:
     """Device and number of the file that was opened; None for a member."""
     was_truncated: bool = False
     """Whether the file became shorter while it was read."""
-    _bytes_out: int = 0
     _stored: _HashingReader | None = None
 
     @property
@@ -212,7 +136,7 @@ class Stream:
         """The decompressed bytes up to the bound; what compresses them is known at once."""
         head = self._read_stored(stored)
         self.compression = compression_of(head)
-        return self._bounded(self._plain(stored, head) if self.compression == "none" else self._decompressed(stored, head))
+        return self._bounded(self._plain(stored, head) if self.compression == "none" else self._unpacked(stored, head))
 
     def _bounded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -243,39 +167,11 @@ class Stream:
         while chunk := self._read_stored(stored, 1 << 20):
             yield chunk
 
-    def _decompressed(self, stored: _HashingReader, fed: bytes) -> Iterator[bytes]:
-        """Decompress member after member; zero bytes behind the last one are padding, anything else there is a problem."""
-        start = _DECOMPRESSORS[self.compression]
-        while fed:
-            member = start()
-            began_at = self._bytes_out
-            while not member.eof:
-                if member.needs_input:
-                    fed = fed or self._read_stored(stored)
-                    if not fed:
-                        self._tell_damage()
-                        return
-                try:
-                    piece = member.decompress(fed if member.needs_input else b"", _PIECE_BYTES)
-                except _DECOMPRESSION_ERRORS:  # type: ignore[misc] # IsalError is an exception; its stub says otherwise
-                    self._tell_damage(is_between_members=self._bytes_out == began_at > 0)
-                    return
-                fed = b""
-                self._bytes_out += len(piece)
-                if piece:
-                    yield piece
-            fed = member.unused_data
-            while not (fed := fed.lstrip(b"\0")):
-                if not (fed := self._read_stored(stored)):
-                    return
-
-    def _tell_damage(self, *, is_between_members: bool = False) -> None:
-        if self.problem:
-            return
-        if is_between_members:
-            self.problem = f"other data follow the {self.compression} stream, after {self._bytes_out:,} bytes of content; they were not read"
-        else:
-            self.problem = f"the {self.compression} stream is cut or damaged after {self._bytes_out:,} bytes of content; what follows is not known"
+    def _unpacked(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
+        try:
+            yield from decompress(self.compression, head, lambda: self._read_stored(stored))
+        except DamagedError as error:
+            self.problem = self.problem or str(error)
 
     def _as_lines(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Take an input of records apart into a line each; other inputs pass as they are, but for UTF-16, which becomes UTF-8.
@@ -392,60 +288,10 @@ class _HashingReader:
         return chunk
 
 
-class _Decompressor(Protocol):
-    """For one compressed stream of a file that may hold several, as the standard library's decompressors read it."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
-
-
-class _ZstdDecompressor:
-    """A zstd frame, fed little by little, for its decompressor cannot bound what it gives back."""
-
-    def __init__(self) -> None:
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._waiting = b""
-
-    @property
-    def eof(self) -> bool:
-        return self._frame.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._waiting
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._frame.unused_data + self._waiting
-
-    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
-        data = self._waiting + data
-        self._waiting = data[_ZSTD_STORED_BYTES:]
-        return self._frame.decompress(data[:_ZSTD_STORED_BYTES])
-
-
-_DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
-    "gzip": lambda: cast("_Decompressor", IgzipDecompressor(flag=DECOMP_GZIP)),
-    "bzip2": bz2.BZ2Decompressor,
-    "xz": lzma.LZMADecompressor,
-    "zstd": _ZstdDecompressor,
-}
-
-
 def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
     for chunk in chunks:
         digest.update(chunk)
         yield chunk
-
-
-def compression_of(magic: bytes) -> str:
-    """Name of the compression that begins with these bytes; ``none`` for any others."""
-    return next((name for start, name in _MAGIC if magic.startswith(start)), "none")
 
 
 def _decoded(chunks: Iterator[bytes], encoding: Encoding, bom: int) -> Iterator[bytes]:
@@ -479,59 +325,6 @@ def content_digests(given: Input, sizes: Collection[int]) -> dict[int, str]:
         digest.update(memoryview(chunk)[start:])
         at += len(chunk) - start
     return found
-
-
-def find_inputs(paths: Sequence[str | Path], without: Path | None = None) -> tuple[list[Path], list[InputError]]:
-    """Files behind paths, folders and globs, sorted and each once; and a complaint for every path that leads nowhere.
-
-    Folders are walked without following links to folders, so that loops cannot trap the walk; a link that leads out of all
-    that was given is complained of. Nor is the folder ``without`` entered: a case never reads its own files, unless they
-    are named one by one.
-    """
-    found: set[Path] = set()
-    missing: list[InputError] = []
-    links: list[Path] = []
-    for given in paths:
-        path = Path(given)
-        try:
-            if path.is_dir():
-                found.update(_walk(path, without, missing, links))
-            elif path.is_file():
-                found.add(path.absolute())
-            elif path.exists():
-                missing.append(InputError("is neither a file nor a folder; pipe it in and give - instead", path=path))
-            elif matches := [m for m in map(Path, glob.glob(str(given), recursive=True)) if m.is_file()]:  # noqa: PTH207 - patterns may be absolute
-                found.update(m.absolute() for m in matches if without is None or not m.resolve().is_relative_to(without.resolve()))
-            else:
-                missing.append(InputError("does not exist; check the path", path=path))
-        except (OSError, ValueError) as error:
-            missing.append(InputError(f"cannot be read ({getattr(error, 'strerror', None) or error}); check the path and its permissions", path=path))
-    walked = [Path(given).resolve() for given in paths if Path(given).is_dir()]
-    for link in sorted(set(links)):
-        target = link.resolve()
-        if not any(target.is_relative_to(folder) for folder in walked):
-            missing.append(InputError(f"is a link to a folder, which was not followed; give {target} too", path=link))
-    return sorted(found), missing
-
-
-def _walk(folder: Path, without: Path | None, missing: list[InputError], links: list[Path]) -> list[Path]:
-    """All files in a folder; what cannot be entered is complained of, and ``links`` to folders are gathered."""
-    files: list[Path] = []
-    locked: list[InputError] = []
-
-    def complain(error: OSError) -> None:
-        locked.append(InputError(f"cannot be read ({error.strerror}); check its permissions", path=error.filename))
-
-    for inner, folders, names in os.walk(folder, onerror=complain):
-        if without is not None and Path(inner).resolve() == without.resolve():
-            folders.clear()
-            continue
-        links += [path.absolute() for name in folders if (path := Path(inner) / name).is_symlink()]
-        files += [path.absolute() for name in names if (path := Path(inner) / name).is_file()]
-    if not files and not locked:
-        locked.append(InputError("is an empty folder; there is nothing to ingest", path=folder))
-    missing += locked
-    return files
 
 
 def read_lines_at(stream: Stream, index: Sequence[tuple[int, int]], line: int) -> bytes | None:

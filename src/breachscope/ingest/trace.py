@@ -11,7 +11,8 @@ from breachscope.case import Case, Source, sha256_file
 from breachscope.errors import CaseError, UsageError
 from breachscope.ingest.archives import find_member
 from breachscope.ingest.encoding import Encoding, decode_line
-from breachscope.ingest.sources import Input, Stream, read_lines_at
+from breachscope.ingest.inputs import Input
+from breachscope.ingest.sources import Stream, read_lines_at
 from breachscope.schema import locate_event
 
 _HASHED_BYTES = 256 << 20

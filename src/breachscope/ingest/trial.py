@@ -15,14 +15,16 @@ import polars as pl
 
 from breachscope.errors import InputError
 from breachscope.ingest.archives import open_archive
+from breachscope.ingest.compression import most_content
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import Format, FormatCatalog, Sample
 from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
+from breachscope.ingest.inputs import Input
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import UNREAD, Context, Reading
-from breachscope.ingest.sources import Input, Stream, most_content
+from breachscope.ingest.sources import Stream
 from breachscope.timestamps import Zone, infer_years
 
 BOOKKEEPING = ("event_id", "source", "line", "format")
