@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breachscope.case import Case
@@ -138,3 +138,42 @@ def test_the_first_line_is_the_header_of_an_export(tmp_path: Path, block_bytes: 
     source, events, rejects = ingested(tmp_path, text, block_bytes, (tmp_path / "formats",))
     assert [(e["client_ip"], e["user"]) for e in events] == [(f"192.0.2.{n}", f"u{n}") for n in range(40)]
     assert (source.skipped, [r["line"] for r in rejects]) == ({"header": 1}, [42])
+
+
+def w3c_events(tmp_path: Path, content: str, block_bytes: int, name: str = "ex.log") -> tuple[list[dict[str, Any]], list[int]]:
+    (tmp_path / name).write_bytes(content.encode())
+    case = Case.create_or_open(tmp_path / f"case-{name}")
+    ingest(case, [tmp_path / name], IngestOptions(block_bytes=block_bytes, only_format="w3c"), Silent())
+    rejected = [n for path in case.reject_files() for n in pq.read_table(path)["line"].to_pylist()]
+    return [row for path in case.event_files("web") for row in pq.read_table(path).to_pylist()], rejected
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 20, 64])
+def test_a_directive_tells_the_day_of_lines_that_tell_the_time_alone(tmp_path: Path, block_bytes: int) -> None:
+    content = "\r\n".join(
+        [
+            "#Fields: time c-ip cs-method cs-uri sc-status", "09:00:00 192.0.2.1 GET /no-day 200", "#Date: 2026-03-02 23:59:30",
+            "23:59:59 192.0.2.1 GET /a 200", "00:00:01 192.0.2.1 GET /b 200", "23:59:58 192.0.2.1 GET /late 200", "noon 192.0.2.1 GET /x 200",
+            "00:00:02 192.0.2.1 GET /c 200", "11:00:00 192.0.2.1 GET /d 200", "22:00:00 192.0.2.1 GET /e 200", "01:00:00 192.0.2.1 GET /f 200",
+            "#Date: 2026-03-10", "#Fields: c-ip time cs-method cs-uri sc-status", "192.0.2.1 00:00:00 GET /g 200",
+            "#Fields: date time c-ip cs-method cs-uri sc-status", "2026-04-01 05:00:00 192.0.2.1 GET /h 200",
+            "#Fields: time c-ip cs-method cs-uri sc-status", "06:00:00 192.0.2.1 GET /i 200", "#Date: 2026-02-30 00:00:00", "07:00:00 192.0.2.1 GET /j 200", "",
+        ]
+    )  # fmt: skip
+    events, rejected = w3c_events(tmp_path, content, block_bytes)
+    assert [(e["path"], e["ts"].strftime("%m-%d %H:%M:%S")) for e in events] == [
+        ("/a", "03-02 23:59:59"), ("/b", "03-03 00:00:01"), ("/late", "03-02 23:59:58"), ("/c", "03-03 00:00:02"), ("/d", "03-03 11:00:00"),
+        ("/e", "03-03 22:00:00"), ("/f", "03-04 01:00:00"), ("/g", "03-10 00:00:00"), ("/h", "04-01 05:00:00"), ("/i", "03-10 06:00:00"),
+    ]  # fmt: skip
+    assert rejected == [2, 7, 20]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, 11 * 3600), min_size=1, max_size=30), st.integers(0, 86_399), st.sampled_from([40, 200, 1 << 16]))
+def test_days_go_on_over_midnight_and_over_blocks(tmp_path_factory: pytest.TempPathFactory, gaps: list[int], start: int, block_bytes: int) -> None:
+    begin = datetime(2026, 2, 27, tzinfo=UTC) + timedelta(seconds=start)
+    times = [begin + timedelta(seconds=sum(gaps[: n + 1])) for n in range(len(gaps))]
+    lines = [f"{t:%H:%M:%S} 192.0.2.1 GET /{n} 200" for n, t in enumerate(times)]
+    content = "\n".join([f"#Date: {begin:%Y-%m-%d %H:%M:%S}", "#Fields: time c-ip cs-method cs-uri sc-status", *lines, ""])
+    events, rejected = w3c_events(tmp_path_factory.mktemp("days"), content, block_bytes)
+    assert ([e["ts"] for e in events], rejected) == (times, [])

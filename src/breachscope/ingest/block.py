@@ -186,9 +186,10 @@ def _read_table_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: Forma
             continue
         groups = {f"_{n}": (f"_{n}__q", f"_{n}") if fmt.quote else () for n in layout.columns}
         caught = texts.caught(under, program, [Wanted(name, Kind.TOLD, of) for name, of in groups.items()])
-        fields = table_fields(list(caught.columns.values()), layout, fmt)
         under = under[caught.texts]
-        fates.settle(under, under[take(lines.numbers(under).to_frame(), fields, fmt, catalog, context, reading)])
+        numbers = lines.numbers(under)
+        fields = table_fields(layout.with_dates(list(caught.columns.values()), context.headers.days, numbers), layout, fmt)
+        fates.settle(under, under[take(numbers.to_frame(), fields, fmt, catalog, context, reading)])
 
 
 def _read_patterns_at_once(texts: _Texts, lines: Lines, fmt: Format, context: Context, reading: Reading, fates: _Fates) -> None:

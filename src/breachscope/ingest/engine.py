@@ -122,7 +122,8 @@ def _read_table(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, contex
             under, caught = under.filter(is_caught), caught.filter(is_caught)
         if fmt.quote is not None:
             caught = caught.select(pl.all().str.replace_all(fmt.quote * 2, fmt.quote, literal=True))
-        fields = table_fields([without_texts(c, NULL_TEXTS) for c in caught.get_columns()], layout, fmt)
+        columns = layout.with_dates([without_texts(c, NULL_TEXTS) for c in caught.get_columns()], context.headers.days, under["line"])
+        fields = table_fields(columns, layout, fmt)
         unread.append(under.filter(take(under, fields, fmt, catalog, context, reading)))
     reading.unread = pl.concat([reading.unread, *unread]).sort("line")
 

@@ -16,6 +16,8 @@ Grammar of ``formats/<id>.toml``::
     keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path"), or a list of alternatives; of keyvalue also
                                                 # "date+time", values joined by a space; keys of a [[pattern]] come on top, its require instead
     header = "#Fields:"                         # kind table: what header lines begin with; without it line 1 is the header
+    dates = "#Date:"                            # kind table: lines that begin so tell the date of the lines below them, where these have a
+                                                # column "time" and none that is called "date"
     keys = { time = "date+time", path = ["cs-uri-stem", "url"] }   # kind table: names in any case, joined by a space, or
                                                 # alternatives; with separator, quote ("" within stands for one), require,
                                                 # and columns: the names where no header stands above
@@ -225,6 +227,8 @@ class Format:
     samples: tuple[Sample, ...] = ()
     header: str | None = None
     """Kind table: what a header line begins with; None where the first line is the header."""
+    dates: str | None = None
+    """Kind table: what lines begin with that tell the day of the lines below them."""
     separator: str = ","
     quote: str | None = None
     columns: tuple[str, ...] = ()
@@ -415,7 +419,7 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
     return Format(
         path.stem, data["title"], kind, data["order"], path, tuple(data.get("spec", ())), data.get("table"), tuple(patterns), tuple(data.get("programs", ())),
         time, fields, escapes, data.get("comment"), tuple(samples),
-        data.get("header"), data.get("separator", ","), data.get("quote"),
+        data.get("header"), data.get("dates"), data.get("separator", ","), data.get("quote"),
         tuple(c.lower() for c in data.get("columns", ())) if kind == "table" else (),
         tuple((c, _texts(n)) for c, n in data.get("keys", {}).items()) if kind == "table" else (), tuple(data.get("require", ())),
         data.get("continues"),

@@ -3,15 +3,99 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from breachscope.ingest.encoding import decode_line
 from breachscope.ingest.formats import JOINED, Format
+
+_DATE, _TIME = "date", "time"
+"""Columns of the W3C's extended log file format: the first may be missing."""
+_EPOCH = date(1970, 1, 1)
+_FIRST_DAY, _LAST_DAY = 0, (date(2200, 1, 1) - _EPOCH).days
+_MINUTES_A_DAY = 24 * 60
+_WRITTEN_DAY = re.compile(rb"\s*([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ T]+([0-9]{2}):([0-9]{2}))?")
+
+
+@dataclass(frozen=True)
+class Days:
+    """From which line on lines that tell the time of day alone are of which day, as a directive above them says.
+
+    A day ends where the time of a line is more than half a day behind that of the line before.
+    Of a block's lines only: of earlier ones what holds at its first line.
+    """
+
+    lines: tuple[int, ...] = ()
+    days: tuple[int | None, ...] = ()
+    """Counted from 1970; None where a directive tells none."""
+    minute: int | None = None
+    """Of the day, at the last line."""
+
+    def at(self, lines: npt.NDArray[np.int64]) -> pl.Series:
+        """The date of each line as text; null above the first directive."""
+        dates = [None, *(None if day is None else (_EPOCH + timedelta(days=day)).isoformat() for day in self.days)]
+        return pl.Series(dates, dtype=pl.String)[pl.Series(np.searchsorted(np.array(self.lines, np.int64), lines, side="right").astype(np.uint32))]
+
+    def with_those_of(self, data: bytes, first_line: int, headers: Headers, fmt: Format) -> Days:
+        """Go on with a block of text which begins with line ``first_line``, under these headers."""
+        told = _header_lines(data, first_line, (fmt.dates or "").encode())
+        if not (self.lines or told):
+            return self
+        clock, minutes = _minutes(data, first_line, headers)
+        lines, days, minute = list(self.lines[-1:]), list(self.days[-1:]), self.minute
+        begins = [first_line, *(line for line, _ in told), first_line + data.count(b"\n") + 1]
+        for n, (begin, end) in enumerate(pairwise(begins)):
+            if n:
+                day, minute = _written_day(told[n - 1][1][len(fmt.dates or "") :])
+                lines.append(begin)
+                days.append(day)
+            within = slice(*np.searchsorted(clock, [begin, end]).tolist())
+            if not days or days[-1] is None or within.start == within.stop:
+                continue
+            here = minutes[within]
+            start = int(here[0]) if minute is None else minute
+            steps = (np.diff(here, prepend=start) + _MINUTES_A_DAY // 2) % _MINUTES_A_DAY - _MINUTES_A_DAY // 2
+            turns = (start + np.cumsum(steps)) // _MINUTES_A_DAY + days[-1]
+            for at in np.flatnonzero(np.diff(turns, prepend=days[-1])).tolist():
+                lines.append(int(clock[within][at]))
+                days.append(int(turns[at]) if _FIRST_DAY <= turns[at] <= _LAST_DAY else None)
+            minute = int(here[-1])
+        return Days(tuple(lines), tuple(days), minute)
+
+
+def _written_day(text: bytes) -> tuple[int | None, int | None]:
+    """Day and minute of it that a directive tells."""
+    found = _WRITTEN_DAY.match(text)
+    try:
+        day = (date.fromisoformat(found[1].decode()) - _EPOCH).days if found else None
+    except ValueError:
+        return None, None
+    return day, int(found[2]) * 60 + int(found[3]) if found and found[2] else None
+
+
+def _minutes(data: bytes, first_line: int, headers: Headers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Lines that tell the time of day under a header that names no date, and the minute of the day that each tells."""
+    texts = pl.Series("text", data.decode("latin-1").split("\n"))
+    numbers = np.arange(first_line, first_line + len(texts), dtype=np.int64)
+    header_of = headers.at(numbers)
+    found = []
+    for n, names in enumerate(headers.names):
+        under = np.flatnonzero(header_of == n)
+        if len(under) and _TIME in names and _DATE not in names:
+            written = texts[pl.Series(under)].str.extract_groups(rf"^(?:[^ #][^ ]* ){{{names.index(_TIME)}}}([0-9]{{2}}):([0-9]{{2}}):[0-9]{{2}}")
+            told = written.struct.unnest().cast(pl.Int64).select(pl.lit(numbers[under]).alias("line"), pl.nth(0) * 60 + pl.nth(1)).drop_nulls()
+            found.append(told)
+    if not found:
+        return numbers[:0], numbers[:0]
+    all_told = pl.concat(found)
+    return all_told[:, 0].to_numpy(), all_told[:, 1].to_numpy()
 
 
 @dataclass(frozen=True)
@@ -20,6 +104,7 @@ class Headers:
 
     lines: tuple[int, ...] = ()
     names: tuple[tuple[str, ...], ...] = ()
+    days: Days = field(default_factory=Days)
 
     def at(self, lines: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Index of the header that stands above each line; -1 where none does."""
@@ -28,8 +113,12 @@ class Headers:
     def layout(self, header: int, fmt: Format) -> Layout | None:
         """How lines under a header are read, by its index or, for -1, by the names that always hold; None where it lacks what the format requires."""
         names = self.names[header] if header >= 0 else fmt.columns
-        layout = layout_of(names, fmt.separator, fmt.quote, fmt.names)
+        layout = layout_of((*names, _DATE) if self._lacks_date(names) else names, fmt.separator, fmt.quote, fmt.names, self._lacks_date(names))
         return layout if set(fmt.require) <= layout.fields.keys() else None
+
+    def _lacks_date(self, names: tuple[str, ...]) -> bool:
+        """Whether lines under these names tell the time of day alone, and the day of some is known."""
+        return len(self.days.lines) > 0 and _DATE not in names and _TIME in names
 
     def with_those_of(self, data: bytes, first_line: int, fmt: Format) -> Headers:
         """Add the headers that stand in a block of UTF-8 or CP932 text which begins with line ``first_line``."""
@@ -43,7 +132,8 @@ class Headers:
             if not names or found != names[-1]:  # a restart repeats its header
                 lines.append(line)
                 names.append(found)
-        return Headers(tuple(lines), tuple(names))
+        known = Headers(tuple(lines), tuple(names))
+        return replace(known, days=self.days.with_those_of(data, first_line, known, fmt)) if fmt.dates else known
 
 
 def _header_lines(data: bytes, first_line: int, start: bytes) -> list[tuple[int, bytes]]:
@@ -79,24 +169,34 @@ class Layout:
     fields: Mapping[str, tuple[tuple[int, ...], ...]]
     """Field → alternatives, each the columns that are joined by a space."""
 
+    date: int | None = None
+    """The number of a column that stands in no line, but is the date of its day."""
+
     @property
     def columns(self) -> list[int]:
         """The columns that are wanted."""
-        return sorted({n for alternatives in self.fields.values() for numbers in alternatives for n in numbers})
+        return sorted({n for alternatives in self.fields.values() for numbers in alternatives for n in numbers} - {self.date})
+
+    def with_dates(self, columns: Sequence[pl.Series], days: Days, lines: pl.Series) -> list[pl.Series]:
+        """The columns of lines, and their dates where no column tells them."""
+        return [*columns, days.at(lines.to_numpy()).alias(f"_{self.date}")] if self.date is not None else [*columns]
 
 
 @lru_cache(maxsize=256)
-def layout_of(names: tuple[str, ...], separator: str, quote: str | None, keys: tuple[tuple[str, tuple[str, ...]], ...]) -> Layout:
-    """The layout under a header; fields whose columns it does not name are left out."""
+def layout_of(
+    names: tuple[str, ...], separator: str, quote: str | None, keys: tuple[tuple[str, tuple[str, ...]], ...], is_last_apart: bool = False
+) -> Layout:  # fmt: skip
+    """The layout under a header; fields whose columns it does not name are left out. The last name may be of what stands apart, the date."""
     place = {name: n for n, name in reversed(list(enumerate(names)))}
     fields: dict[str, tuple[tuple[int, ...], ...]] = {}
-    for field, alternatives in keys:
+    for column, alternatives in keys:
         joined = [tuple(part.strip().lower() for part in a.split(JOINED)) for a in alternatives]
         if found := tuple(tuple(place[part] for part in parts) for parts in joined if all(part in place for part in parts)):
-            fields[field] = found
+            fields[column] = found
     wanted = {n for alternatives in fields.values() for numbers in alternatives for n in numbers}
-    regex, plain_regex = (_row_regex(len(names), wanted, separator, quote, may_double=double) for double in (True, False))
-    return Layout(regex, plain_regex, fields)
+    count = len(names) - is_last_apart
+    regex, plain_regex = (_row_regex(count, wanted, separator, quote, may_double=double) for double in (True, False))
+    return Layout(regex, plain_regex, fields, count if is_last_apart else None)
 
 
 def _row_regex(count: int, wanted: Collection[int], separator: str, quote: str | None, *, may_double: bool) -> str:

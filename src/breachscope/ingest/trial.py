@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -76,9 +76,12 @@ def _sample_fault(sample: Sample, fmt: Format, catalog: FormatCatalog) -> str | 
 
 
 def sample_headers(sample: Sample, fmt: Format) -> Headers:
-    """The header that a sample stands under, as if it were the line before the first."""
-    names = Headers().with_those_of(f"{sample.header}\n".encode(), 1, fmt).names if sample.header else ()
-    return Headers((0,), names) if names else Headers()
+    """The header that a sample stands under, as if its last line were the line before the first."""
+    if not sample.header:
+        return Headers()
+    first_line = -sample.header.count("\n") if fmt.header else 1
+    headers = Headers().with_those_of(f"{sample.header}\n".encode(), first_line, fmt)
+    return headers if fmt.header or not headers.lines else replace(headers, lines=(0,))
 
 
 def _told(reading: Reading) -> str:
