@@ -165,6 +165,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> Non
         (("[[sample]]", "[fields.colour]\nlower = true\n[[sample]]"), "11: table web has no column 'colour'"),
         (("[[sample]]", "[fields.status]\nscale = \"ten\"\n[[sample]]"), "12: 'scale' is a number"),
         (("\\d+)$'", "\\d+)$'\nset = { outcome = \"ok\" }"), "10: outcome is one of success, failure, unknown, not 'ok'"),
+        (('kind = "regex"', 'kind = "json"\nkeys = { time = "$.date+time" }'), '4: time joins paths, each of which begins with "$": "$.date+$.time"'),
         (("(?P<time>\\S+)", "\\S+"), "8: a pattern of events needs a group or key 'time'"),
     ],
 )  # fmt: skip

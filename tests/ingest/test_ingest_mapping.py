@@ -64,6 +64,14 @@ AUDIT = [["Date", "User Name", "User", "Actor", "IP Address", "Action", "Item"]]
         ),
         ("audit.csv", written(AUDIT).encode(), "data_access", {"user": "u1", "client_ip": "192.0.2.1", "action": "export", "object": "c1.csv"}),
         (
+            "two.jsonl",
+            "".join(
+                json.dumps({"log": {"date": "2026/03/02", "time": f"10:15:{n:02}"}, "user": f"u{n}", "event": "read", "file": f"192.0.2.{n}"}) + "\n"
+                for n in range(40)
+            ).encode(),
+            "data_access", {"user": "u1", "action": "read", "object": "192.0.2.1"},
+        ),
+        (
             "audit.jsonl",
             "".join(
                 json.dumps({"at": 1772414104 + n, "actor": {"id": f"u{n}"}, "event": "customer.read", "target": {"table": "customers"}, "ip": f"192.0.2.{n}"})

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.reading import CATALOG, Event, engine_reads, slow_address
 
+from breachscope.ingest import check_samples, load_formats
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.reading import Context
 
@@ -416,3 +417,48 @@ def test_one_format_only_knows_an_event(line: str) -> None:
     frame = pl.DataFrame({"line": [1], "text": [line]}, schema={"line": pl.Int64, "text": pl.String})
     known = [f.id for f in CATALOG.whole_lines if f.kind == "json" and not len(read_lines(frame, f, CATALOG, Context(source=1)).rejects())]
     assert len(known) == 1
+
+
+JOINED = """
+title = "a time in two keys"
+kind = "json"
+table = "auth"
+order = 990
+require = ["time", "user"]
+time.formats = ["%Y-%m-%d %H:%M:%S"]
+[keys]
+time = ["$.whole", '$."a+$b"+$.log.time']
+user = "$.log.time"
+service = "$.s"
+[[sample]]
+line = '{"a+$b":"2026-03-02","log":{"time":"10:15:04"}}'
+[sample.expect]
+ts = 2026-03-02T10:15:04Z
+ts_offset_min = 0
+ts_quality = "assumed_tz"
+user = "10:15:04"
+"""
+DAYS = st.sampled_from([None, "", "-", "2026-03-02", "no day", 5])
+CLOCKS = st.sampled_from([None, "", "-", "10:15:04", "25:00:00", [1]])
+WHOLE = st.sampled_from([None, "-", "2026-04-01 01:02:03"])
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(WHOLE, DAYS, CLOCKS, st.booleans()), min_size=1, max_size=8))
+def test_values_of_several_keys_are_joined(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, Any, Any, bool]]) -> None:
+    folder = tmp_path_factory.mktemp("joined")
+    (folder / "joined.toml").write_text(JOINED)
+    catalog = load_formats([folder])
+    assert check_samples(catalog["joined"], catalog) == []
+    # Machine code leaves lines with an escape to the engine.
+    lines = [json.dumps({"whole": w, "a+$b": d, "log": {"time": c}, "s": "\\x" if odd else "x"}, separators=(",", ":")) for w, d, c, odd in rows]
+    expected = []
+    for whole, day, clock, odd in rows:
+        clock = None if clock in (None, "", "-") else json.dumps(clock, separators=(",", ":")) if isinstance(clock, list) else clock
+        written = whole if whole not in (None, "-") else f"{day} {clock}" if day not in (None, "", "-") and clock else None
+        try:
+            ts = datetime.strptime(written or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        except ValueError:
+            ts = None
+        expected.append({"ts": ts, "ts_offset_min": 0, "user": clock, "service": "\\x" if odd else "x"} if ts and clock else None)
+    assert engine_reads(lines, "joined", catalog) == expected

@@ -14,7 +14,7 @@ import polars as pl
 
 from breachscope.ingest.engine import MOST_REPEATS, is_eventless, leave, read_lines, read_pattern, read_patterns, table_fields, take
 from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, Part, to_events
-from breachscope.ingest.formats import JOINED, Format, FormatCatalog, Pattern
+from breachscope.ingest.formats import JOINED, Format, FormatCatalog, Pattern, joined_parts
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.lines import Lines
 from breachscope.ingest.matching import fits_pattern
@@ -132,17 +132,13 @@ def _read_keys_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: Format
 def _keys_of(fmt: Format) -> tuple[Keys | None, list[Wanted]]:
     """Tables for the keys of a format of kind json or keyvalue, and what is to be made of them: its sources, and what is joined to sources."""
     pattern = fmt.patterns[0]
-    if fmt.is_json:
-        keys = paths_as_keys(frozenset(path for paths in fmt.sources.values() for path in paths))
-        return keys, [_wanted_source(name, paths, fmt) for name, paths in fmt.sources.items()]
-    wanted = {}
-    for name, alternatives in fmt.sources.items():
-        parts = [part for joined in alternatives for part in joined.split(JOINED)]
-        if len(parts) == len(alternatives):
-            wanted[name] = _wanted_source(name, alternatives, fmt)
-        else:
-            wanted |= {part: Wanted(part, Kind.TEXT) for part in parts if part not in wanted}
+    parts = {name: [part for joined in alternatives for part in joined_parts(joined)] for name, alternatives in fmt.sources.items()}
+    joins = {name for name, alternatives in fmt.sources.items() if len(parts[name]) > len(alternatives)}
+    wanted = {part: Wanted(part, Kind.TOLD) for name in fmt.sources if name in joins for part in parts[name]}
+    wanted |= {name: _wanted_source(name, of, fmt) for name, of in fmt.sources.items() if name not in joins and name not in wanted}
     names = frozenset(name for w in wanted.values() for name in w.of or (w.name,))
+    if fmt.is_json:
+        return paths_as_keys(names), list(wanted.values())
     keys = None if pattern.spaced else pairs_as_keys(names, pattern.separator, _left_out(fmt))
     return keys, list(wanted.values())
 

@@ -148,6 +148,8 @@ class Checker:
             paths = [key] if isinstance(key, str) else key
             if not (_is_texts(paths) and (kind != "json" or all(p.startswith("$") for p in paths))):
                 self.complain(f"{column} names a key" + (', as a path: "$.key"' if kind == "json" else ""), *keys, column)
+            elif kind == "json" and any("+" in re.sub(r'"[^"]*"|\+\$', "", p) for p in paths):
+                self.complain(f'{column} joins paths, each of which begins with "$": "$.date+$.time"', *keys, column)
 
     def check_time(self, *keys: str | int) -> None:
         holder: Any = self.data

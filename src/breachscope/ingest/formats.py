@@ -13,8 +13,8 @@ Grammar of ``formats/<id>.toml``::
     comment = "#"          # lines that begin so are skipped
     continues = '^\t'       # in a file of this format, a line that holds this expression and that no format reads continues others: it is skipped
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
-    keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path"), or a list of alternatives; of keyvalue also
-                                                # "date+time", values joined by a space; keys of a [[pattern]] come on top, its require instead
+    keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path"), or a list of alternatives, or "date+time"
+                                                # ("$.date+$.time"), values joined by a space; keys of a [[pattern]] come on top, its require instead
     header = "#Fields:"                         # kind table: what header lines begin with; without it line 1 is the header
     dates = "#Date:"                            # kind table: lines that begin so tell the date of the lines below them, where these have a
                                                 # column "time" and none that is called "date"
@@ -88,6 +88,15 @@ from breachscope.toml_file import TomlFile
 Kind = Literal["regex", "delimited", "table", "json", "keyvalue", "envelope", "syslog"]
 JOINED = "+"
 """Between names of columns or keys whose values are joined by a space."""
+
+
+def joined_parts(alternative: str) -> list[str]:
+    """Keys of pairs, or JSON paths, whose values are joined.
+
+    >>> joined_parts("date+time"), joined_parts('$."a+$b"+$.time'), joined_parts("$.time")
+    (['date', 'time'], ['$."a+$b"', '$.time'], ['$.time'])
+    """
+    return re.findall(r'\$(?:"[^"]*"|\+(?!\$)|[^"+])*', alternative) if alternative.startswith("$") else alternative.split(JOINED)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import re
 import polars as pl
 
 from breachscope.ingest.columns import NULL_TEXTS
-from breachscope.ingest.formats import Format
+from breachscope.ingest.formats import Format, joined_parts
 
 IS_JSON = "_is_json"
 _FIRST_LINES = 1_000
@@ -25,13 +25,14 @@ def json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
     paths: list[str] = []
     columns = []
     # Every path costs; most alternatives name keys that no line of a log has.
-    present = _occurring(texts, {_first_key(path) for alternatives in fmt.sources.values() for path in alternatives})
+    present = _occurring(texts, {_first_key(path) for alternatives in fmt.sources.values() for joined in alternatives for path in joined_parts(joined)})
     for name, alternatives in fmt.sources.items():
         told = []
-        for path in alternatives:
-            if _first_key(path) in present:
-                paths.append(path)
-                told.append(f"told(v[{len(paths)}])")
+        for alternative in alternatives:
+            parts = joined_parts(alternative)
+            if {_first_key(path) for path in parts} <= present:
+                told.append(" || ' ' || ".join(f"told(v[{len(paths) + n}])" for n in range(1, len(parts) + 1)))
+                paths += parts
         quoted = name.replace('"', '""')
         columns.append(f'coalesce({", ".join([*told, "NULL::VARCHAR"])}) AS "{quoted}"')
     wanted = ", ".join("'" + p.replace("'", "''") + "'" for p in paths)

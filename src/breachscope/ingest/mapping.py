@@ -281,11 +281,11 @@ def _samples(lines: Sequence[str]) -> _Samples:
 
 
 def _with_whole_times(texts: dict[str, list[str]], rows: Sequence[Mapping[str, str]]) -> Mapping[str, list[str]]:
-    """The texts of a table, with a column of dates and one of times of day as one."""
+    """The texts of columns or keys, with those of dates and those of times of day as one."""
     date, clock = (next((n for n, told in texts.items() if told and all(map(form.fullmatch, told))), None) for form in (_DATE, _CLOCK))
     if date is None or clock is None:
         return texts
-    joined = [f"{row[date]} {row[clock]}" for row in rows if row[date] and row[clock]]
+    joined = [f"{row[date]} {row[clock]}" for row in rows if row.get(date) and row.get(clock)]
     return {f"{date}{JOINED}{clock}": joined, **{name: told for name, told in texts.items() if name not in (date, clock)}}
 
 
@@ -306,7 +306,8 @@ def _json_samples(lines: Sequence[str]) -> _Samples:
             fault = error
     if len(objects) < _NEARLY_ALL * len(lines):
         raise UsageError(f"no format can be drafted: a line begins like JSON and is none ({fault})") from fault
-    return _Samples("json", _gathered([o for o, _ in objects]), lines=tuple(line for _, line in objects))
+    told = [o for o, _ in objects]
+    return _Samples("json", _with_whole_times(_gathered(told), told), lines=tuple(line for _, line in objects))
 
 
 def _leaves(value: object, path: str) -> Iterable[tuple[str, str]]:

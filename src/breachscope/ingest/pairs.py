@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from breachscope.ingest.columns import NULL_TEXTS
-from breachscope.ingest.formats import JOINED
+from breachscope.ingest.formats import joined_parts
 from breachscope.ingest.views import without_texts
 
 _MARK = "\x1f"
@@ -30,7 +30,7 @@ def pair_values(
     Of several alternatives the first that says something counts.
     """
     texts = texts.str.replace(_PRIORITY, "") if texts.str.starts_with("<").any() else texts
-    names = sorted({key for alternatives in sources.values() for joined in alternatives for key in joined.split(JOINED)})
+    names = sorted({key for alternatives in sources.values() for joined in alternatives for key in joined_parts(joined)})
     found, fault = _spaced_values(texts, names, separators) if spaced else _quoted_values(texts, names, separator)
     columns = [told(found, alternatives).alias(name) for name, alternatives in sources.items()]
     return columns if fault is None else [*columns, fault.alias(FAULT)]
@@ -42,7 +42,7 @@ def told(found: Mapping[str, pl.Series], alternatives: Sequence[str]) -> pl.Seri
     for alternative in alternatives:
         if value is not None and not value.null_count():
             break
-        parts = [without_texts(found[key], NULL_TEXTS) for key in alternative.split(JOINED)]
+        parts = [without_texts(found[key], NULL_TEXTS) for key in joined_parts(alternative)]
         joined = parts[0] if len(parts) == 1 else pl.select(pl.concat_str([pl.lit(p) for p in parts], separator=" "))[:, 0]
         value = joined if value is None else value.zip_with(value.is_not_null(), joined)
     if value is None:
