@@ -19,8 +19,8 @@ from breachscope.ingest.onepass import one_pass
 
 needs_machine_code = pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
 
-ATOMS = ("a", "b", " ", "-", "é", "日", r"\.", "[ab]", "[^a ]", '[^"\\\\]', "[0-9]", r"\d", r"\S", ".")
-TEXTS = st.text(alphabet=list('ab -é日."\\3\u3000'), max_size=12)
+ATOMS = ("a", "b", " ", "-", "é", "日", r"\.", "[ab]", "[^a ]", '[^"\\\\]', "[0-9]", "[!-~]", "[-a-z]", r"\d", r"\S", ".")
+TEXTS = st.text(alphabet=list('ab -é日."\\3\u3000\t\x7f'), max_size=12) | st.text(alphabet=list("ab-~! "), max_size=40)
 
 
 def regexes() -> st.SearchStrategy[str]:

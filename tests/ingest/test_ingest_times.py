@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -40,7 +41,8 @@ def written(draw: st.DrawFn) -> str:
         st.sampled_from(
             [
                 f"{at:%Y-%m-%d}T{at:%H:%M:%S}{fraction}", f"{at:%Y-%m-%d %H:%M:%S}{fraction}", f"{at:%d/%b/%Y:%H:%M:%S}", f"{at:%Y/%m/%d %H:%M:%S}",
-                f"{at:%b} {at.day:2} {at:%Y %H:%M:%S}", f"{at:%Y年%m月%d日 %H:%M:%S}", f"{seconds}{fraction}", f"{seconds}000",
+                f"{at:%b} {at.day:2} {at:%Y %H:%M:%S}", f"{at:%b} {at.day:2} {at:%H:%M:%S}", f"{at:%b %d %H:%M:%S}",
+                f"{at:%Y年%m月%d日 %H:%M:%S}", f"{seconds}{fraction}", f"{seconds}000",
                 f"{seconds}123456", f"{seconds}123456789",
             ]
         )
@@ -59,6 +61,20 @@ def written(draw: st.DrawFn) -> str:
 def test_both_ways_read_the_same(texts: list[str | None], forms: tuple[str, ...], zone: Zone) -> None:
     column = pl.Series("time", texts, dtype=pl.String)
     assert read_times(column, TimeForm(forms), zone).to_dicts() == parse_times(column, TimeForm(forms), zone).to_dicts()
+
+
+@pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
+@given(
+    st.lists(written() | st.none(), min_size=1, max_size=12),
+    st.sampled_from([("%b %e %H:%M:%S",), ("%b %d %H:%M:%S", "iso8601"), ("%b %e %H:%M:%S", "%b %e %Y %H:%M:%S"), ("iso8601", "%b %e %H:%M:%S")]),
+    st.sampled_from([2024, 2025, 1969, 2200]), st.booleans(),
+    st.sampled_from([Zone(), Zone("Asia/Tokyo", is_given=True), Zone("Europe/Berlin", is_given=True)]),
+)  # fmt: skip
+def test_both_ways_read_the_same_of_a_year(texts: list[str | None], forms: tuple[str, ...], year: int, is_turned: bool, zone: Zone) -> None:
+    column = pl.Series("time", texts, dtype=pl.String)
+    years = np.full(len(texts), year, np.int32)
+    years[-1] += is_turned
+    assert read_times(column, TimeForm(forms), zone, years).to_dicts() == parse_times(column, TimeForm(forms), zone, years).to_dicts()
 
 
 def test_digits_of_another_script_are_no_time_and_stop_nothing() -> None:

@@ -19,7 +19,7 @@ from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.lines import Lines
 from breachscope.ingest.matching import fits_pattern
 from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built, sort
-from breachscope.ingest.onepass import Program, beginning, one_pass
+from breachscope.ingest.onepass import Program, beginning, demands, one_pass
 from breachscope.ingest.pairs import told
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.times import read_times
@@ -272,7 +272,7 @@ def _match_expression(texts: _Texts, rows: Offsets, fmt: Format, pattern: Patter
         name = group.removesuffix("__q")
         groups[name] = (*groups.get(name, ()), group)
     found = _caught(texts, rows, program, groups, pattern, fmt, is_sure=texts.is_sure(program))
-    if pattern.contains and len(found.texts):
+    if pattern.contains and len(found.texts) and not demands(pattern.regex or "", pattern.contains):
         has = texts.numbered(rows[found.texts])["text"].str.contains(pattern.contains, literal=True).to_numpy()
         found = found.without(~has, are_sure=True)
     return found
@@ -428,9 +428,12 @@ def _read_messages_at_once(
         for begin in range(0, len(expressions), _PATTERNS_AT_A_TIME):
             patterns = expressions[begin : begin + _PATTERNS_AT_A_TIME]
             may_match = messages.begin_as(mine, patterns)
+            begun = int(np.bitwise_or.reduce(may_match))
             is_left = np.ones(len(mine), bool)
             for number, pattern in enumerate(patterns):
-                at = np.flatnonzero((may_match >> np.uint64(number) & np.uint64(1)).astype(bool) & is_left)
+                if not begun >> number & 1:
+                    continue
+                at = np.flatnonzero((may_match & np.uint64(1 << number) != 0) & is_left)
                 if len(at):
                     unread = _read_messages_as(messages, mine[at], fmt, pattern, envelopes, context, reading)
                     is_left[at] = np.isin(mine[at], unread, assume_unique=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import polars as pl
 
@@ -27,11 +28,14 @@ def sniff(
     best_share = 0.0
     if not len(sample):
         return None, 0.0
+    stands = cache(lambda header: header.encode() in head)
     block = split_lines(Block(1, 0, "".join(text + "\n" for text in sample["text"].to_list()).encode()), "utf-8", b"\n")
     for fmt, count in ((fmt, len(sample)) for fmt in candidates) if candidates else catalog.likely(sample["text"]):
         if count <= best_share * len(sample):
             continue  # it cannot read more than the best does
         if fmt.kind == "table":
+            if fmt.needs_header and fmt.header and not stands(fmt.header):
+                continue
             headers = Headers().with_those_of(head, 1, fmt)
             if fmt.needs_header and not headers.lines:
                 continue

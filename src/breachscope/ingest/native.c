@@ -17,7 +17,7 @@ typedef struct {
     const uint32_t *steps;   /* row + class -> row of the next state | action << ROW_BITS, or NO_STEP */
     const int16_t *final;    /* state -> action at the end of the text, -1 where it must not end */
     const int16_t *slots;    /* action * slot_width + n -> slot that is set to the place, -1 behind the last */
-    const uint64_t *exits;   /* action * MOST_EXITS + n -> a byte that ends the stay, eight times; 0 where nothing is known */
+    const uint64_t *exits;   /* action * EXITS + n -> a byte that ends the stay, eight times; 0 where nothing is known. The last one: all below do */
     int64_t class_count;
     int64_t slot_width;
     int64_t is_whole;
@@ -52,7 +52,7 @@ typedef struct {
     int64_t count;    /* out: runs, or marked addresses */
 } column_t;
 
-#define MOST_EXITS 4
+#define EXITS 5
 #define MOST_SLOTS 512
 #define MOST_NODES 512
 #define MOST_COLUMNS 512
@@ -121,13 +121,13 @@ static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, con
                     entry = NULL;
                 }
             }
-            const uint64_t *exits = program->exits + action * MOST_EXITS;
+            const uint64_t *exits = program->exits + action * EXITS;
             if (exits[0]) {
                 /* Eight bytes at a time while none of them leaves the state: a zero byte borrows from its high bit. */
                 for (; end - at > 8; at += 8) {
                     const uint64_t word = word_at(at + 1);
-                    uint64_t leaves = word;
-                    for (int n = 0; n < MOST_EXITS; n++) leaves |= ((word ^ exits[n]) - ONES) & ~(word ^ exits[n]);
+                    uint64_t leaves = word | ((word - exits[EXITS - 1]) & ~word);
+                    for (int n = 0; n < EXITS - 1; n++) leaves |= ((word ^ exits[n]) - ONES) & ~(word ^ exits[n]);
                     if (leaves & HIGHS) {
                         at += first_byte(leaves & HIGHS); /* borrows go upwards, so the lowest one is true */
                         break;
@@ -605,6 +605,7 @@ typedef struct {
     int64_t must;           /* of strptime: a character without which no text is such a time, 0 for none */
     int64_t per_unit;       /* of epochs: microseconds in a unit, 0 where a thousand units are one */
     int64_t most;           /* of epochs: digits */
+    int64_t year;           /* of strptime without %Y */
 } form_t;
 
 enum way { ISO8601, EPOCH, STRPTIME };
@@ -703,7 +704,7 @@ static enum time read_epoch(const uint8_t *at, const uint8_t *end, const form_t 
 
 static enum time read_strptime(const uint8_t *at, const uint8_t *end, const form_t *form, int64_t *micros, int32_t *minutes, int *may_be) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    int64_t year = -1, month = -1, day = -1, hour = 0, minute = 0, second = 0;
+    int64_t year = form->year, month = -1, day = -1, hour = 0, minute = 0, second = 0;
     int is_zoned = 0;
     *may_be = !form->must || (at < end && memchr(at, (int)form->must, (size_t)(end - at)));
     for (const uint8_t *code = form->pattern; *code; code++) {

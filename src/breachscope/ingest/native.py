@@ -177,7 +177,7 @@ def _described(program: Program) -> _Program:
 
 
 class _Form(ctypes.Structure):
-    _fields_ = (("kind", ctypes.c_int64), ("pattern", ctypes.c_char_p), *((name, ctypes.c_int64) for name in ("must", "per_unit", "most")))
+    _fields_ = (("kind", ctypes.c_int64), ("pattern", ctypes.c_char_p), *((name, ctypes.c_int64) for name in ("must", "per_unit", "most", "year")))
 
 
 class WrittenTime(NamedTuple):
@@ -192,6 +192,8 @@ class WrittenTime(NamedTuple):
     """Microseconds in a unit of an epoch; 0 where a thousand units are one."""
     most: int = 0
     """Digits of an epoch."""
+    year: int = -1
+    """Of strptime without %Y."""
 
 
 class TimesRead(NamedTuple):
@@ -221,7 +223,7 @@ def read_times(texts: pl.Series, forms: Sequence[WrittenTime], earliest: int, la
         ctypes.c_void_p(views.address + 16 * array.offset),
         (ctypes.c_void_p * len(data))(*(b.address for b in data)),
         ctypes.c_int64(count),
-        (_Form * len(forms))(*(_Form(kinds.index(f.kind), f.pattern.encode(), ord(f.must or "\0"), f.per_unit, f.most) for f in forms)),
+        (_Form * len(forms))(*(_Form(kinds.index(f.kind), f.pattern.encode(), ord(f.must or "\0"), f.per_unit, f.most, f.year) for f in forms)),
         ctypes.c_int64(len(forms)),
         ctypes.c_int64(earliest),
         ctypes.c_int64(latest),

@@ -21,6 +21,9 @@ _MOST_STEPS = 12_000
 _MOST_GROUPS = 127
 """``native.c`` has room for the places of as many."""
 _MOST_EXITS = 4
+"""Single bytes; beside them, all below a certain one may end a stay."""
+_BEYOND_ASCII = 0x80
+"""Ends every stay."""
 _MOST_PARTS = 16
 """So many characters and groups tell most messages apart, and more would take longer to make tables of."""
 _ROW_BITS = 20
@@ -55,7 +58,7 @@ class Program:
     slots: npt.NDArray[np.int16]
     """Action → slots that are set to the place of the byte, filled up with -1. Group ``n`` begins at slot 2n and ends at 2n + 1."""
     exits: npt.NDArray[np.uint64]
-    """Action → bytes that end the stay in the state it leads to, each repeated eight times, where these and all beyond ASCII do; else 0."""
+    """Action → bytes that end the stay in its state, each eight times; so do all below the last one, and all beyond ASCII. 0 where others do, too."""
     is_whole: bool
     """Whether the expression must reach the end of the text; else it goes as far as it can."""
     is_ascii: bool
@@ -124,6 +127,33 @@ def beginning(regex: str) -> Program:
         if found.is_exact:
             return found
     return _Automaton(_Sequence(()), is_whole=False).program()
+
+
+@lru_cache(maxsize=1024)
+def demands(regex: str, text: str) -> bool:
+    r"""Whether every text that a one-pass expression matches holds this text of ASCII, as far as that is plain.
+
+    >>> demands(r"^(?:a|b)\] (?P<n>IN=)[^ ]+$", "] IN="), demands("^a|^b IN=", "IN="), demands("^(?:IN=)?x", "IN=")
+    (True, False, False)
+    """
+    try:
+        tree = _Parser(regex.removeprefix("^").removesuffix("$")).whole()
+    except _NotOnePassError:
+        return False
+    return text in _demanded(tree)
+
+
+def _demanded(node: _Node) -> str:
+    """The characters that stand in every text that matches, with a NUL byte in place of what may be anything."""
+    match node:
+        case _Set():
+            return chr(*node.ascii) if len(node.ascii) == 1 and not node.is_wide else "\0"
+        case _Sequence():
+            return "".join(map(_demanded, node.parts))
+        case _Group():
+            return _demanded(node.part)
+        case _:
+            return "\0"
 
 
 @dataclass(frozen=True)
@@ -435,8 +465,12 @@ class _Automaton:
     def _byte_classes(self) -> tuple[list[int], list[list[int]], dict[frozenset[int], list[int]]]:
         """Byte → its class, the bytes of each class (those that no step tells apart), and the classes that each step reads."""
         sets = list(dict.fromkeys(step.read for step in self.steps if step.read is not None))
-        number_of: dict[tuple[bool, ...], int] = {}
-        classes = [number_of.setdefault(tuple(byte in read for read in sets), len(number_of)) for byte in range(256)]
+        readers = [0] * 256
+        for number, read in enumerate(sets):
+            for byte in read:
+                readers[byte] |= 1 << number
+        number_of: dict[int, int] = {}
+        classes = [number_of.setdefault(some, len(number_of)) for some in readers]
         members: list[list[int]] = [[] for _ in number_of]
         for byte, number in enumerate(classes):
             members[number].append(byte)
@@ -469,7 +503,7 @@ def _tabled(
 ) -> Program:  # fmt: skip
     """The tables of an automaton: state → class → (next state, slots to set), and state → slots to set at the end."""
     exits = [_exits(state, row, members) for state, row in enumerate(moves)]
-    actions: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {((), ()): 0}
+    actions: dict[tuple[tuple[int, ...], tuple[int, ...] | None], int] = {((), None): 0}
     steps = []
     for state, row in enumerate(moves):
         for move in row:
@@ -477,9 +511,9 @@ def _tabled(
                 steps.append(NO_STEP)
                 continue
             # Who stays is on the way through its texts already.
-            action = (move[1], exits[move[0]] if move[0] != state else ())
+            action = (move[1], exits[move[0]] if move[0] != state else None)
             steps.append(move[0] * len(members) | actions.setdefault(action, len(actions)) << _ROW_BITS)
-    final = [-1 if end is None else actions.setdefault((end, ()), len(actions)) for end in ends]
+    final = [-1 if end is None else actions.setdefault((end, None), len(actions)) for end in ends]
     if len(actions) > _MOST_ACTIONS:
         raise _NotOnePassError
     width = max(len(slots) for slots, _ in actions) + 1
@@ -489,7 +523,7 @@ def _tabled(
         np.array(steps, np.uint32),
         np.array(final, np.int16),
         np.array([[*slots, *[-1] * (width - len(slots))] for slots, _ in actions], np.int16),
-        np.array([[_in_every_byte(byte) for byte in (leaving * _MOST_EXITS)[:_MOST_EXITS]] or [0] * _MOST_EXITS for _, leaving in actions], np.uint64),
+        np.array([list(map(_in_every_byte, leaving or [0] * (_MOST_EXITS + 1))) for _, leaving in actions], np.uint64),
         is_whole,
         is_ascii,
         is_exact,
@@ -500,12 +534,12 @@ def _in_every_byte(byte: int) -> int:
     return int.from_bytes(bytes([byte]) * 8)
 
 
-def _exits(state: int, row: list[_Move | None], members: list[list[int]]) -> tuple[int, ...]:
-    """Bytes of ASCII that end the stay in a state; none where there are more than a few."""
-    leaving: list[int] = []
-    for move, bytes_ in zip(row, members, strict=True):
-        if move != (state, ()):
-            leaving += [byte for byte in bytes_ if byte < 0x80]
-            if len(leaving) > _MOST_EXITS:
-                return ()
-    return tuple(sorted(leaving))
+def _exits(state: int, row: list[_Move | None], members: list[list[int]]) -> tuple[int, ...] | None:
+    """Bytes that end the stay in a state, filled up to as many as there is room for, and the one below which all do; None where there are more."""
+    stay = (state, ())
+    if stay not in row:
+        return None
+    leaving = sorted(byte for move, bytes_ in zip(row, members, strict=True) if move != stay for byte in bytes_ if byte < _BEYOND_ASCII)
+    below = next((place for place, byte in enumerate(leaving) if place != byte), len(leaving)) if len(leaving) > _MOST_EXITS else 0
+    single = leaving[below:]
+    return (*single, *[_BEYOND_ASCII] * (_MOST_EXITS - len(single)), below) if len(single) <= _MOST_EXITS and below < _BEYOND_ASCII else None

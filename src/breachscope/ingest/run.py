@@ -26,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -540,10 +541,10 @@ class _SourceReader:
 
     def _lock_on(self, block: Block) -> None:
         """Choose the format from the first block."""
-        lines = split_lines(block, self.stream.encoding, self.stream.newline).frame
-        sample = lines if len(lines) <= _SAMPLE_LINES else lines.gather_every(len(lines) // _SAMPLE_LINES).head(_SAMPLE_LINES)
+        lines = split_lines(block, self.stream.encoding, self.stream.newline)
+        sample = lines.take(np.arange(0, len(lines), max(len(lines) // _SAMPLE_LINES, 1))[:_SAMPLE_LINES])
         chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else (), block.data)
-        if self.fmt is None and (guessed := guess_format(lines, block.data, self.confidence)):
+        if self.fmt is None and self.confidence < 1 and (guessed := guess_format(lines.frame, block.data, self.confidence)):
             chosen, self.confidence, self.guess = guessed
         self.fmt = self.fmt or chosen
         inner, archive = compression_of(block.data), archive_kind(block.data)

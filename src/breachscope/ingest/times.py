@@ -19,7 +19,7 @@ _SPAN = tuple(int(day.timestamp()) * 1_000_000 for day in (EARLIEST, LATEST))
 
 def read_times(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.int32] | None = None) -> pl.DataFrame:
     """As :func:`breachscope.timestamps.parse_times`."""
-    forms = _forms(form) if is_built() and years is None else ()
+    forms = () if not is_built() or not len(texts) else _forms(form) if years is None else _yearless(form, int(years[0])) if (years == years[0]).all() else ()
     if not forms:
         return parse_times(texts, form, zone, years)
     read = read_by_machine(texts, forms, *_SPAN)
@@ -27,12 +27,14 @@ def read_times(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[
     # Nearly always all are of one kind.
     if (read.states == ZONED).all():
         return _zoned(micros, read.minutes)
-    zone = zone if form.zone is None else Zone(form.zone, is_given=True)
+    zone_of = zone if form.zone is None else Zone(form.zone, is_given=True)
+    quality = "inferred_year" if years is not None else "exact" if zone_of.is_given else "assumed_tz"
     if (read.states == LOCAL).all():
-        return _local(micros, zone)
+        return _local(micros, zone_of, quality)
     rows = [np.flatnonzero(read.states == state) for state in (ZONED, LOCAL, UNREAD)]
     zoned, local, unread = (pl.Series(r) for r in rows)
-    parts = [_zoned(micros[zoned], read.minutes[rows[0]]), _local(micros[local], zone), parse_times(texts[unread], form, zone)]
+    unread_times = parse_times(texts[unread], form, zone, None if years is None else years[rows[2]])
+    parts = [_zoned(micros[zoned], read.minutes[rows[0]]), _local(micros[local], zone_of, quality), unread_times]
     return pl.concat(parts)[pl.Series(np.argsort(np.concatenate(rows)))]
 
 
@@ -42,8 +44,8 @@ def _zoned(micros: pl.Series, minutes: npt.NDArray[np.int32]) -> pl.DataFrame:
     return pl.DataFrame([stamped, pl.Series("ts_offset_min", minutes, dtype=pl.Int16), quality])
 
 
-def _local(micros: pl.Series, zone: Zone) -> pl.DataFrame:
-    return localised(micros.cast(pl.Datetime("us")).alias("local").to_frame(), zone, "exact" if zone.is_given else "assumed_tz")
+def _local(micros: pl.Series, zone: Zone, quality: str) -> pl.DataFrame:
+    return localised(micros.cast(pl.Datetime("us")).alias("local").to_frame(), zone, quality)
 
 
 @cache
@@ -55,8 +57,21 @@ def _forms(form: TimeForm) -> tuple[WrittenTime, ...]:
             known.append(WrittenTime("iso8601"))
         elif written in EPOCHS:
             known.append(WrittenTime("epoch", per_unit=EPOCHS[written], most=EPOCH_DIGITS[written]))
-        elif _FIELDS.fullmatch(written) and {"%Y", "%d", "%H"} <= set(re.findall("%.", written)) | ({"%d"} if "%e" in written else set()):
+        elif _FIELDS.fullmatch(written) and {"%Y", "%d", "%H"} <= _fields(written):
             known.append(WrittenTime("strptime", written, next((c for c in re.sub("%.", "", written) if not c.isalnum() and c != " "), "")))
         else:
             break
     return tuple(known)
+
+
+@cache
+def _yearless(form: TimeForm, year: int) -> tuple[WrittenTime, ...]:
+    """The first form, if it is one of local times without a year."""
+    written = form.formats[0]
+    is_known = _FIELDS.fullmatch(written) and {"%b", "%d", "%H"} <= (fields := _fields(written)) and not fields & {"%Y", "%z"}
+    return (WrittenTime("strptime", written, year=year),) if is_known else ()
+
+
+def _fields(written: str) -> set[str]:
+    """The fields of a form, those of a day alike."""
+    return {"%d" if field == "%e" else field for field in re.findall("%.", written)}
