@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import random
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -156,12 +157,76 @@ def test_no_block_holds_more_lines_than_memory_bears(tmp_path: Path, monkeypatch
 def test_a_line_within_which_a_stream_breaks_off_stands_alone(tmp_path: Path) -> None:
     stored = gzip.compress(TEXT)[:-400_000]
     stream, blocks = stream_of(tmp_path, stored, block_bytes=100_000)
-    assert [b.is_cut for b in blocks] == [False] * (len(blocks) - 1) + [True]
+    assert [b.fault for b in blocks] == [None] * (len(blocks) - 1) + ["the input breaks off within this line"]
     whole = content(blocks[:-1])
     assert whole.endswith(b"\n")
     assert TEXT.startswith(whole + blocks[-1].data)
     assert blocks[-1].first_line == whole.count(b"\n") + 1
     assert stream.lacks_final_newline
+
+
+PARTS = [TEXT[:600_000], TEXT[600_000:1_200_000], TEXT[1_200_000:]]
+assert not any(p.endswith(b"\n") for p in PARTS[:2])
+
+
+@pytest.mark.parametrize("block_bytes", [10_000, 24 << 20])
+@pytest.mark.parametrize("at", [0, 3, 10, 0.1, 0.6, -6, None])
+def test_members_behind_a_damaged_one_are_read_and_the_gap_is_told(tmp_path: Path, at: float | None, block_bytes: int) -> None:
+    """The damage is in the second of three members; none of them ends with a line."""
+    members = [gzip.compress(p, mtime=0) for p in PARTS]
+    damaged = bytearray(members[1])
+    if at is None:
+        damaged = damaged[: len(damaged) // 2]  # the end is lost
+    else:
+        place = int(at * len(damaged)) if isinstance(at, float) else at
+        damaged[place : place + 20 if at == 0.1 else place + 1] = b"\xff" * (20 if at == 0.1 else 1)
+    stored = members[0] + bytes(damaged) + members[2]
+    stream, blocks = stream_of(tmp_path, stored, block_bytes=block_bytes)
+    found = content(blocks)
+    assert found.startswith(PARTS[0])
+    assert found.endswith(PARTS[2])
+    begin, resumed = len(members[0]), len(members[0]) + len(damaged)
+    before = len(found) - len(PARTS[2])
+    assert stream.problem == (
+        f"the gzip stream that begins at byte {begin:,} is damaged; after {before:,} bytes of content, reading went on with the stream at byte "
+        f"{resumed:,}: what stood between is not known"
+    )
+    # The line before the gap and the one behind it stand alone; all others are whole lines, and each has its number.
+    faults = [b for b in blocks if b.fault]
+    behind = faults[-1]
+    assert behind.data == PARTS[2].partition(b"\n")[0] + b"\n"
+    assert (behind.fault, behind.offset) == ("what stands before this line is lost: it may be the end of another", before)
+    assert [b.fault for b in faults[:-1]] == ["the input breaks off within this line"] * (not found[:before].endswith(b"\n"))
+    for n, block in enumerate(blocks):
+        assert block.first_line == 1 + sum(max(b.data.count(b"\n"), 1) for b in blocks[:n])
+        assert block.offset == sum(len(b.data) for b in blocks[:n])
+    last = blocks[-1].first_line + blocks[-1].data.count(b"\n") - 1
+    for line, text in ((1, b"line 0 "), (behind.first_line, behind.data[:-1]), (behind.first_line + 1, PARTS[2].split(b"\n")[1]), (last, b"line 39999 ")):
+        assert (read_lines_at(stream, stream.index, line) or b"").startswith(text)
+    assert stream.stored_digest == hashlib.sha256(stored).hexdigest()
+    assert (stream.content_size, stream.content_digest) == (len(found), hashlib.sha256(found).hexdigest())
+
+
+def test_what_only_begins_like_a_member_is_none(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    junk = b"".join(b"\x1f\x8b\x08" + rng.randbytes(rng.randrange(400)) for _ in range(300))
+    stream, blocks = stream_of(tmp_path, gzip.compress(TEXT[:1000]) + junk)
+    assert (content(blocks), stream.problem) == (TEXT[:1000], "other data follow the gzip stream, after 1,000 bytes of content; they were not read")
+    stream, blocks = stream_of(tmp_path, gzip.compress(TEXT[:1000]) + junk + gzip.compress(b"x\ny\n"))
+    assert content(blocks) == TEXT[:1000] + b"x\ny\n"
+    assert [b.fault for b in blocks if b.data == b"x\n"] == ["what stands before this line is lost: it may be the end of another"]
+
+
+def test_of_a_document_nothing_behind_a_gap_is_read(tmp_path: Path) -> None:
+    records = b"[" + b",".join(b'{"n":%d,"x":"%s"}' % (n, hashlib.sha256(b"%d" % n).hexdigest().encode()) for n in range(20_000)) + b"]"
+    members = [bytearray(gzip.compress(part)) for part in (records[:500_000], records[500_000:1_000_000], records[1_000_000:])]
+    members[1][5000] ^= 0xFF
+    stream, blocks = stream_of(tmp_path, b"".join(members))
+    read = content(blocks)
+    assert b'"n":0,' in read
+    assert b'"n":19999,' not in read
+    assert stream.problem is not None
+    assert stream.problem.startswith("the gzip stream is cut or damaged after ")
 
 
 def test_digests_of_beginnings_are_those_of_the_content(tmp_path: Path) -> None:

@@ -575,9 +575,9 @@ class _SourceReader:
             row = {"source": self.plan.id, "line": block.first_line, "reason": reason, "raw": block.data[:KEPT_OF_LONG_LINE], "raw_bytes": block.overlong_bytes}
             return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
-        reading = self._read_as_formats(lines, headers) if not block.is_cut else Reading()
-        if block.is_cut:
-            reading.reject(lines.frame["line"], "the input breaks off within this line")
+        reading = self._read_as_formats(lines, headers) if block.fault is None else Reading()
+        if block.fault is not None:
+            reading.reject(lines.frame["line"], block.fault)
         reading.events = [(table, format_id, self._dated(rows, reading)) for table, format_id, rows in reading.events]
         frames: dict[str, list[pl.DataFrame]] = {}
         formats: Counter[str] = Counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from io import FileIO
 from itertools import chain, pairwise
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from breachscope.ingest.compression import DamagedError, compression_of, decompress
+from breachscope.ingest.compression import DamagedError, Gap, compression_of, damage, decompress
 from breachscope.ingest.encoding import Encoding, detect_encoding
 from breachscope.ingest.inputs import Input, Readable, UnreadableError
 from breachscope.ingest.native import Survey, survey
@@ -30,6 +30,9 @@ _STORED_BYTES = 64 << 10
 _MOST_LINES = 1 << 20
 """In one block: a line costs memory however short it is."""
 _CACHED_BYTES = 1 << 20
+_BREAKS_OFF = "the input breaks off within this line"
+_BEHIND_GAP = "what stands before this line is lost: it may be the end of another"
+_MOST_GAPS_TOLD = 10
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Block:
     overlong_bytes: int | None = None
     seen: Survey | None = None
     """What the data are made of, where that was looked at already."""
-    is_cut: bool = False
-    """Whether it is one line within which the input breaks off."""
+    fault: str | None = None
+    """Why it is one line that must not be read: perhaps only a part of it is there."""
 
 
 def find_bytes(data: bytes, *wanted: int) -> npt.NDArray[np.int64]:
@@ -93,6 +96,7 @@ class Stream:
     was_truncated: bool = False
     """Whether the file became shorter while it was read."""
     _stored: _HashingReader | None = None
+    _gaps: list[str] = field(default_factory=list)
 
     @property
     def position(self) -> int:
@@ -123,6 +127,9 @@ class Stream:
             if isinstance(handle, FileIO) and os.fstat(handle.fileno()).st_size < stored.count:
                 self.was_truncated = True
                 self.problem = self.problem or f"was truncated while it was read, {stored.count:,} bytes of it: give its rotated copy too, where there is one"
+            if self._gaps:
+                more = [f"and {len(self._gaps) - _MOST_GAPS_TOLD:,} more gaps"] if len(self._gaps) > _MOST_GAPS_TOLD else []
+                self.problem = "; ".join([*self._gaps[:_MOST_GAPS_TOLD], *more, *([self.problem] if self.problem else [])])
             self.size = stored.count
             self.stored_digest = stored.digest.hexdigest()
             self.content_digest = content_hash.hexdigest()
@@ -178,25 +185,42 @@ class Stream:
 
         What the input is, its encoding and line end are chosen from the first megabyte.
         """
-        head = b""
+        begun: list[bytes] = []
         for chunk in chunks:
-            head += chunk
-            if len(head) >= _SNIFF_BYTES:
+            begun.append(chunk)
+            if sum(map(len, begun)) >= _SNIFF_BYTES or isinstance(chunk, Gap):
                 break
-        chunks = chain([head], chunks)
+        head = b"".join(begun)
+        chunks = chain([head, *(c for c in begun[-1:] if isinstance(c, Gap))], chunks)
         records = binary_records(head, Path(self.input.place))
         if records is None:
             self.encoding, bom = detect_encoding(head)
             if self.encoding.startswith("utf-16"):
-                chunks = _decoded(chunks, self.encoding, bom)
+                chunks = _decoded(self._before_gap(chunks), self.encoding, bom)
                 head = next(chunks)
                 chunks = chain([head], chunks)
             self.newline = _newline(head)
             records = text_records(head)
         if records is None:
-            return chunks
+            return self._told_gaps(chunks)
         self.newline = b"\n"
-        return self._lines_of(records, chunks)
+        return self._lines_of(records, self._before_gap(chunks))
+
+    def _told_gaps(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if isinstance(chunk, Gap):
+                self._gaps.append(
+                    f"the {self.compression} stream that begins at byte {chunk.begin:,} is damaged; after {chunk.content:,} bytes of content, "
+                    f"reading went on with the stream at byte {chunk.resumed:,}: what stood between is not known"
+                )
+            yield chunk
+
+    def _before_gap(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """What stands before a gap: of records and wide characters, none behind it is surely whole."""
+        part = _Unbroken(chunks)
+        yield from part
+        if part.gap is not None:
+            self.problem = self.problem or damage(self.compression, part.gap.content)
 
     def _lines_of(self, records: Records, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from filter(None, records.lines(chunks))
@@ -204,11 +228,24 @@ class Stream:
         self.records, self.remarks = records.name, records.remarks
 
     def _cut(self, chunks: Iterator[bytes]) -> Iterator[Block]:
-        """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone."""
+        """Blocks of whole lines; where content is lost, the line before it and the one behind it stand alone."""
+        part = _Unbroken(chunks)
+        line, offset = yield from self._cut_part(part, 1, 0)
+        while part.gap is not None:
+            part = _Unbroken(chunks)
+            data, size = part.take_line(self.newline, self.max_line_bytes)
+            if size:
+                is_overlong = size > len(data)
+                yield replace(self._block(line, offset, data, size - 1 if is_overlong else None), fault=None if is_overlong else _BEHIND_GAP)
+                line, offset = line + 1, offset + size
+            line, offset = yield from self._cut_part(part, line, offset)
+
+    def _cut_part(self, chunks: _Unbroken, line: int, offset: int) -> Generator[Block, None, tuple[int, int]]:
+        """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone. Returns the place behind them."""
         pending: list[bytes] = []
         held = 0
-        line, offset = 1, 0
         overlong = 0
+        self.lacks_final_newline = False
         for chunk in chunks:
             start = 0
             while start < len(chunk):
@@ -247,13 +284,15 @@ class Stream:
             self.lacks_final_newline = overlong > 0 or not data.endswith(self.newline)
             if overlong:
                 yield self._block(line, offset, data, overlong)
-                return
-            whole = data.rfind(self.newline) + 1 if self.problem else len(data)
+                return line + 1, offset + overlong
+            whole = data.rfind(self.newline) + 1 if self.problem or chunks.gap is not None else len(data)
             for part, seen in self._of_few_lines(data[:whole]):
                 yield self._block(line, offset, part, seen=seen)
                 line, offset = line + seen.newlines, offset + len(part)
             if whole < len(data):
-                yield replace(self._block(line, offset, data[whole:]), is_cut=True)
+                yield replace(self._block(line, offset, data[whole:]), fault=_BREAKS_OFF)
+                line, offset = line + 1, offset + len(data) - whole
+        return line, offset
 
     def _of_few_lines(self, data: bytes) -> Iterator[tuple[bytes, Survey]]:
         """Lines in parts of at most ``_MOST_LINES``, and what each part is made of."""
@@ -269,6 +308,40 @@ class Stream:
     def _block(self, line: int, offset: int, data: bytes, overlong: int | None = None, seen: Survey | None = None) -> Block:
         self.index.append((line, offset))
         return Block(line, offset, data, overlong, seen)
+
+
+class _Unbroken:
+    """Chunks up to a gap or the end."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._first = b""
+        self.gap: Gap | None = None
+        """The gap that ends them, once they have ended."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._first:
+            yield self._first
+        for chunk in self._chunks:
+            if isinstance(chunk, Gap):
+                self.gap = chunk
+                return
+            yield chunk
+
+    def take_line(self, newline: bytes, most: int) -> tuple[bytes, int]:
+        """The first line, with its end, and its size; of one longer than ``most`` the beginning."""
+        parts: list[bytes] = []
+        size = 0
+        for chunk in self:
+            end = chunk.find(newline) + 1
+            size += end or len(chunk)
+            parts.append(chunk[: end or len(chunk)])
+            if size > most:
+                parts = [b"".join(parts)[:KEPT_OF_LONG_LINE]]
+            if end:
+                self._first = chunk[end:]
+                break
+        return b"".join(parts), size
 
 
 class _HashingReader:
