@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from breachscope.ingest import evtx
+from breachscope.ingest.audit_tables import AuditRecords
 from breachscope.ingest.containers import ContainerRecords
 from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, unfolded
 from breachscope.ingest.evtx import EvtxRecords
@@ -79,4 +80,6 @@ def text_records(head: bytes) -> Records | None:
         return SerialRecords()
     if SlowRecords.reads(head):
         return SlowRecords()
+    if AuditRecords.reads(head):
+        return AuditRecords(head)
     return CsvRecords(head) if CsvRecords.reads(head) else None

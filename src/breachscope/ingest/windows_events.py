@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from xml.etree import ElementTree
 
+from breachscope.ingest.audit_tables import whole_rows
 from breachscope.ingest.documents import as_lines
 from breachscope.ingest.encoding import first_fit
 from breachscope.ingest.xml_records import XmlKind, as_line, json_line
@@ -204,7 +205,7 @@ class CsvRecords:
                 if len(held) < skip:
                     continue
                 held, skip = held[skip:], 0
-            rows, held = _rows(held)
+            rows, held = whole_rows(held, _HELD_BYTES)
             yield b"".join(map(self._line, rows))
         if held.strip():
             yield self._line(held)
@@ -333,19 +334,6 @@ def _header(head: bytes) -> tuple[tuple[str, ...], str, int] | None:
         if {"EventID", "TimeCreated"} <= set(columns) and {"Message", "ProviderName", "TargetUserName"} & set(columns):
             return columns, separator, end
     return None
-
-
-def _rows(text: bytes) -> tuple[list[bytes], bytes]:
-    """Whole rows, and the beginning of one that goes on: a line end counts outside quotes alone."""
-    rows: list[bytes] = []
-    begin = at = quotes = 0
-    while (end := text.find(b"\n", at) + 1) > 0:
-        quotes += text.count(b'"', at, end)
-        at = end
-        if quotes % 2 == 0 or end - begin > _HELD_BYTES:
-            rows.append(text[begin:end])
-            begin, quotes = end, 0
-    return rows, text[begin:]
 
 
 def _event_data(message: str, event: str) -> tuple[dict[str, str], str | None]:
