@@ -138,6 +138,8 @@ class Manifest:
         return max((s.id for s in self.sources), default=0) + 1
 
     def with_source(self, source: Source) -> Manifest:
+        if not self.sources or source.id > self.sources[-1].id:
+            return replace(self, sources=(*self.sources, source))
         others = [s for s in self.sources if s.id != source.id]
         return replace(self, sources=tuple(sorted([*others, source], key=lambda s: s.id)))
 

@@ -438,6 +438,16 @@ def test_a_bomb_is_read_up_to_the_bound_and_told(tmp_path: Path, kind: str) -> N
     assert len(events(case)) == 20_000
 
 
+@pytest.mark.usefixtures("low_bound")
+def test_members_behind_a_bomb_are_told_as_unread_and_not_as_bombs_or_empty(tmp_path: Path) -> None:
+    case = new_case(tmp_path / "case")
+    stored = zip_of({"a": BOMB, "b": web(2).encode() + b"\n"})
+    result = read(case, put(tmp_path / "x.zip", stored))
+    told = f"was not read: the members before it reached {20 * len(stored):,} bytes, the bound of the whole archive; if they are logs, give --unbounded"
+    assert [(s.member, s.lines, s.problem, s.notes) for s in case.sources()][1:] == [("b", 0, told, ())]
+    assert [str(e).rpartition("!")[2] for e in result.errors][1:] == [f"b: {told}"]
+
+
 def rejects_of(case: Case) -> Sequence[Mapping[str, Any]]:
     return [row for path in case.reject_files() for row in pq.read_table(path).to_pylist()]
 

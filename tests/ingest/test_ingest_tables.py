@@ -130,6 +130,15 @@ def test_lines_above_the_first_header_are_rejected(tmp_path: Path) -> None:
     assert ([e["line"] for e in events], [r["line"] for r in rejects], source.skipped) == ([3, 4], [1], {"comment": 1})
 
 
+def test_a_header_of_absurdly_many_names_harms_its_own_lines_alone(tmp_path: Path) -> None:
+    """It used to stop the ingest: an expression of so many columns is refused by the engine."""
+    names, line = "date time c-ip cs-method cs-uri-stem sc-status", "2026-03-02 01:15:04 192.0.2.9 GET /a 200"
+    wide = "".join(f" x-{n}" for n in range(100_000))
+    text = f"#Fields: {names}\n{line}\n#Fields: {names}{wide}\n{line}{' 1' * 100_000}\n#Fields: {names}\n{line}\n"
+    source, events, rejects = ingested(tmp_path, text, 1 << 22)
+    assert ([e["line"] for e in events], [r["line"] for r in rejects], source.skipped) == ([2, 6], [4], {"comment": 3})
+
+
 @pytest.mark.parametrize("block_bytes", [1 << 20, 200])
 def test_the_first_line_is_the_header_of_an_export(tmp_path: Path, block_bytes: int) -> None:
     (tmp_path / "formats").mkdir()

@@ -16,6 +16,8 @@ import polars as pl
 from breachscope.ingest.encoding import decode_line
 from breachscope.ingest.formats import JOINED, Format
 
+MOST_COLUMNS = 2_000
+"""No product writes as many; the expression of some ten thousand exceeds what the engine's regular expressions may take."""
 _DATE, _TIME = "date", "time"
 """Columns of the W3C's extended log file format: the first may be missing."""
 _EPOCH = date(1970, 1, 1)
@@ -88,7 +90,7 @@ def _minutes(data: bytes, first_line: int, headers: Headers) -> tuple[npt.NDArra
     found = []
     for n, names in enumerate(headers.names):
         under = np.flatnonzero(header_of == n)
-        if len(under) and _TIME in names and _DATE not in names:
+        if len(under) and _TIME in names and _DATE not in names and len(names) <= MOST_COLUMNS:
             written = texts[pl.Series(under)].str.extract_groups(rf"^(?:[^ #][^ ]* ){{{names.index(_TIME)}}}([0-9]{{2}}):([0-9]{{2}}):[0-9]{{2}}")
             told = written.struct.unnest().cast(pl.Int64).select(pl.lit(numbers[under]).alias("line"), pl.nth(0) * 60 + pl.nth(1)).drop_nulls()
             found.append(told)
@@ -111,10 +113,13 @@ class Headers:
         return np.searchsorted(np.array(self.lines, np.int64), lines, side="left").astype(np.int64) - 1
 
     def layout(self, header: int, fmt: Format) -> Layout | None:
-        """How lines under a header are read, by its index or, for -1, by the names that always hold; None where it lacks what the format requires."""
+        """How lines under a header are read, by its index or, for -1, by the names that always hold.
+
+        None where it lacks what the format requires, or names absurdly many.
+        """
         names = self.names[header] if header >= 0 else fmt.columns
         layout = layout_of((*names, _DATE) if self._lacks_date(names) else names, fmt.separator, fmt.quote, fmt.names, self._lacks_date(names))
-        return layout if set(fmt.require) <= layout.fields.keys() else None
+        return layout if layout.fields and set(fmt.require) <= layout.fields.keys() else None
 
     def _lacks_date(self, names: tuple[str, ...]) -> bool:
         """Whether lines under these names tell the time of day alone, and the day of some is known."""
@@ -186,7 +191,12 @@ class Layout:
 def layout_of(
     names: tuple[str, ...], separator: str, quote: str | None, keys: tuple[tuple[str, tuple[str, ...]], ...], is_last_apart: bool = False
 ) -> Layout:  # fmt: skip
-    """The layout under a header; fields whose columns it does not name are left out. The last name may be of what stands apart, the date."""
+    """The layout under a header; fields whose columns it does not name are left out, and all where the names are more than :data:`MOST_COLUMNS`.
+
+    The last name may be of what stands apart, the date.
+    """
+    if len(names) > MOST_COLUMNS:
+        return Layout("", "", {})
     place = {name: n for n, name in reversed(list(enumerate(names)))}
     fields: dict[str, tuple[tuple[int, ...], ...]] = {}
     for column, alternatives in keys:

@@ -58,6 +58,8 @@ _LATEST_ZONE = timezone(timedelta(hours=14))
 """Where a day begins first: a log of today is not taken for one of last year, wherever it was written."""
 _ROWS_IN_A_GROUP = 1 << 16
 _COMMIT_SECONDS = 1.0
+_COMMIT_SHARE = 0.05
+"""Of the time, at most, that is spent on writing the manifest again and again: it grows with every input."""
 _LOW_CONFIDENCE = 0.5
 _LEAST_BINARY_BYTES = 512
 """Less is listed line by line in rejects, whatever it is."""
@@ -231,13 +233,18 @@ class _Ingest:
         self._displaced: list[Source] | None = None
         self._claimed: set[int] = set()
         self._next_id = manifest.next_id
-        self._committed = time.monotonic()
+        self._commit_from = time.monotonic() + _COMMIT_SECONDS
+        self._at_path: dict[str, list[Source]] = {}
+        """Inputs of earlier ingests by where they stand; the members of an archive, by where that stands, too."""
+        for source in manifest.sources:
+            for place in {source.path, str(source.file)}:
+                self._at_path.setdefault(place, []).append(source)
 
     def add(self, path: Path) -> None:
         """Read a file, or all members of an archive, unless they are known."""
         most_bytes = None
         try:
-            at_path = [s for s in self.manifest.sources if s.file == path]
+            at_path = [s for s in self._at_path.get(str(path), ()) if s.file == path]
             size = path.stat().st_size
             digest = sha256_file(path) if at_path or size in self._sizes else None
             members = [s for s in at_path if s.sha256 == digest and s.members is not None]
@@ -267,10 +274,16 @@ class _Ingest:
         is_told = archive.problem is not None or not archive.members
         count = len(archive.members) + is_told
         unpacked = sum(m.size for m in archive.members)
+        left = most_bytes
         for member in archive.members:
-            source = self._add(Input(path, member), digest, most_bytes, size * member.size / max(unpacked, 1), count)
-            if most_bytes is not None:
-                most_bytes -= source.content_size if source else 0
+            problem = None
+            if left == 0:
+                problem = (
+                    f"was not read: the members before it reached {most_bytes:,} bytes, the bound of the whole archive; if they are logs, give --unbounded"
+                )
+            source = self._add(Input(path, member), digest, left, size * member.size / max(unpacked, 1), count, problem)
+            if left is not None:
+                left -= source.content_size if source else 0
         if is_told:
             self._add(Input(path), digest, most_bytes, 0, count, archive.problem or "holds no files")
 
@@ -318,16 +331,17 @@ class _Ingest:
         self.result.added.append(source)
         if reader.stream.was_truncated:
             self._displaced_now().append(source)  # what it held stands in its rotated copy, whose turn may come
-        if time.monotonic() - self._committed > _COMMIT_SECONDS:
+        if (begun := time.monotonic()) > self._commit_from:
             self.case.write_manifest(self.manifest)
-            self._committed = time.monotonic()
+            written = time.monotonic()
+            self._commit_from = written + max(_COMMIT_SECONDS, (written - begun) / _COMMIT_SHARE)
         return source
 
     def _planned(self, given: Input, digest: str | None, share: float) -> tuple[_Plan, Source | None]:
         """How to read an input, and its source where it need not be read."""
         place = given.place
         self.seen.append(given.unpacked_path)
-        at_path = [s for s in self.manifest.sources if s.path == place and s.id not in self._claimed]
+        at_path = [s for s in self._at_path.get(place, ()) if s.path == place and s.id not in self._claimed]
         same = next((s for s in at_path if s.sha256 == digest), None)
         grown = None
         if same is None and given.member is None:
