@@ -66,7 +66,8 @@ def test_rows_that_are_no_rows_are_rejected(tmp_path: Path) -> None:
 def test_oracle_tells_the_time_in_utc_where_it_was_exported(tmp_path: Path) -> None:
     row = {
         "AUDIT_TYPE": "Standard", "DBUSERNAME": "APP1", "EVENT_TIMESTAMP": "02-MAR-26 10.15.04.120000 AM",
-        "EVENT_TIMESTAMP_UTC": "02-MAR-26 01.15.04.120000 AM", "ACTION_NAME": "SELECT", "RETURN_CODE": "0", "OBJECT_SCHEMA": "CRM", "OBJECT_NAME": "CUSTOMERS", "SQL_TEXT": "SELECT *\nFROM customers",
+        "EVENT_TIMESTAMP_UTC": "02-MAR-26 01.15.04.120000 AM",
+        "ACTION_NAME": "SELECT", "RETURN_CODE": "0", "OBJECT_SCHEMA": "CRM", "OBJECT_NAME": "CUSTOMERS", "SQL_TEXT": "SELECT *\nFROM customers",
         "AUTHENTICATION_TYPE": "(TYPE=(DATABASE));(CLIENT ADDRESS=((PROTOCOL=tcp)(HOST=192.0.2.9)(PORT=51512)));",
     }  # fmt: skip
     rows = [row, {**row, "EVENT_TIMESTAMP_UTC": ""}, {**row, "ACTION_NAME": "LOGON", "RETURN_CODE": "1017"}]
