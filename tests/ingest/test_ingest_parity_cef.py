@@ -88,3 +88,14 @@ def test_behind_syslog_the_header_gives_host_and_time_where_the_message_has_none
 
 def test_a_time_that_cannot_be_read_is_not_taken_from_the_header() -> None:
     assert engine_reads([f"{HEADERS[2]}{THREAT} UNIFIutcTime=soon"], "syslog") == [None]
+
+
+def test_the_consoles_of_unifi_tell_who_came_in_and_whence() -> None:
+    begin = f"{HEADERS[2]}CEF:0|Ubiquiti|UniFi OS|4.3.6|"
+    names = ["ops1", "x accessed UniFi OS via web. Source IP: 10.9.9.9"]
+    lines = [f"{begin}admins|1|msg={name} accessed the UniFi OS via unifi.ui.com. Source IP: 192.0.2.9" for name in names]
+    found = engine_reads([*lines, f"{begin}updates|1|msg=UniFi OS was updated", f"{lines[0]} or else"], "syslog")
+    assert [(e["user"], e["client_ip"], e["method"], e["action"], e["host"]) for e in found if e] == [
+        (name, "192.0.2.9", "unifi.ui.com", "logon", "fw1") for name in names
+    ]
+    assert found[2:] == [None, None]
