@@ -75,6 +75,24 @@ def test_what_matches_is_what_re_finds(regex: str, texts: list[str], is_whole: b
             assert wanted is None  # what stands beyond ASCII may be left to the slower way
 
 
+FIELDS = st.lists(st.sampled_from(["", "", "a", "ab", "0123456789", "é", "a b", '"a,b"', '""', '"', "-" * 20, '"a""b"']), min_size=1, max_size=40)
+
+
+@needs_machine_code
+@settings(max_examples=100)
+@given(
+    st.lists(FIELDS.map(",".join), min_size=1, max_size=6), st.sampled_from(["[^,]*", "[!-+./-~]*", '(?:[^",]*|(?:"[^"]*")+)', '(?:"[^"]*"|[^",]*)', "[^,]+"]),
+    st.lists(st.integers(0, 12), min_size=1, max_size=3), st.booleans(),
+)  # fmt: skip
+def test_fields_that_nobody_wants_are_passed_over_as_re_does(texts: list[str], field: str, gaps: list[int], is_whole: bool) -> None:
+    regex = "^" + "".join(f"(?:{field},){{{gap}}}(?P<g{n}>[^,]*)," for n, gap in enumerate(gaps)) + (f"{field}$" if is_whole else "")
+    found = caught(regex, texts)
+    assert found is not None
+    wanted = [re.match(regex, text) for text in texts]
+    assert found.texts.tolist() == [n for n, match in enumerate(wanted) if match]
+    assert [dict(zip(found.columns, row, strict=True)) for row in zip(*found.columns.values(), strict=True)] == [m.groupdict() for m in wanted if m]
+
+
 @pytest.mark.parametrize(
     "regex", ["a", "^a|b$", "^(?P<a>.*)(?P<b>.*)$", "(?i)^a$", r"^a\b$", "^(?=a)a$", "^(a)$", "^a++$", "^[[:alpha:]]$", "^(?:a|(?P<x>a)b)c$"]
 )

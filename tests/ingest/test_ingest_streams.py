@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zstandard
 from hypothesis import example, given
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from breachscope.errors import InputError
 from breachscope.ingest.encoding import decode_line
 from breachscope.ingest.inputs import Input, find_inputs
-from breachscope.ingest.lines import split_lines
+from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.sources import Block, Stream, content_digests, read_lines_at
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
@@ -272,6 +273,13 @@ def test_cp932_second_bytes_that_look_like_separators_survive(tmp_path: Path) ->
     assert texts_of(stream, blocks) == ["表|ポ\\"]
 
 
+def raw_of(lines: Lines) -> list[bytes]:
+    raw, sizes = lines.raw(lines.frame["line"].to_numpy(), 1 << 20)
+    held: list[bytes] = raw.to_pylist()
+    assert sizes.tolist() == list(map(len, held))
+    return held
+
+
 def test_each_line_keeps_its_own_encoding(tmp_path: Path) -> None:
     """A file joined from several tools: UTF-8 first, then CP932, then Latin-1."""
     for first in ("utf-8", "cp932"):
@@ -280,7 +288,7 @@ def test_each_line_keeps_its_own_encoding(tmp_path: Path) -> None:
         stream, blocks = stream_of(tmp_path, b"\n".join(lines) + b"\n")
         assert texts_of(stream, blocks) == ["表示", "plain", "予約 能力", "é ", "\xff\xfe\xfd"]
         found = split_lines(blocks[0], stream.encoding, stream.newline)
-        assert [found.raw(n) for n in range(1, 6)] == lines
+        assert raw_of(found) == lines
         assert found.strays == 2 + (stream.encoding == "utf-8")
 
 
@@ -303,7 +311,9 @@ def test_a_line_is_decoded_by_itself_alone(raws: list[bytes]) -> None:
     lines = [r.replace(b"\n", b"").replace(b"\r", b"") for r in raws]
     found = split_lines(Block(1, 0, b"".join(line + b"\n" for line in lines)), "utf-8", b"\n")
     assert found.frame["text"].to_list() == [decode_line(line) for line in lines]
-    assert [found.raw(n + 1) for n in range(len(lines))] == lines
+    assert raw_of(found) == lines
+    kept, sizes = found.raw(np.arange(1, len(lines) + 1, 2), 3)
+    assert (kept.to_pylist(), sizes.tolist()) == ([line[:3] for line in lines[::2]], [len(line) for line in lines[::2]])
 
 
 # Line ends
@@ -389,8 +399,7 @@ def test_cuts_change_no_line(tmp_path_factory: pytest.TempPathFactory, lines: li
     expected = stored.split(b"\n")
     for block in blocks:
         found = split_lines(block, stream.encoding, stream.newline)
-        for line in found.frame["line"].to_list():
-            assert found.raw(line) == expected[line - 1]
+        assert raw_of(found) == expected[block.first_line - 1 :][: len(found)]
     assert sum(len(split_lines(b, stream.encoding, stream.newline).frame) for b in blocks) == len(expected) - (expected[-1] == b"")
 
 

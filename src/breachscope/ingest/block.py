@@ -18,7 +18,7 @@ from breachscope.ingest.formats import JOINED, Format, FormatCatalog, Pattern, j
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.lines import Lines
 from breachscope.ingest.matching import fits_pattern
-from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built, sort
+from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built, sort, texts_at
 from breachscope.ingest.onepass import Program, beginning, demands, one_pass
 from breachscope.ingest.pairs import told
 from breachscope.ingest.reading import Context, Reading
@@ -30,7 +30,6 @@ from breachscope.timestamps import TimeForm
 _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 - 1, pl.Int64(): 10**18 - 1}
 """Machine code reads numbers up to these; larger ones it leaves out."""
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
-_ANY_TEXT = cast("Program", one_pass("^(?P<text>.*)$"))
 _REPEATED = cast("Program", one_pass(r"^message repeated (?P<times>[0-9]+) times?: \[ (?P<inner>.*)$"))
 _PATTERNS_AT_A_TIME = 64
 _SPACES = b" \t\v\f\r\n"
@@ -99,7 +98,7 @@ class _Texts:
     @cached_property
     def strings(self) -> pl.Series:
         """All of them as text."""
-        return catch(self.data, self.starts, self.ends, _ANY_TEXT, [Wanted("text", Kind.TEXT)]).columns["text"]
+        return texts_at(self.data, self.starts, self.ends)
 
     def numbered(self, rows: Offsets) -> pl.DataFrame:
         """Columns row and text of some of them."""

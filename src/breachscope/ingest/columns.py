@@ -14,6 +14,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from breachscope.ingest.views import as_series
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NULL_TEXTS = ("-", "", "(null)", '""')
@@ -120,7 +122,7 @@ def unescape(texts: pl.Series, escapes: str = SERVERS_ESCAPES) -> pl.Series:
     is_text = _utf8_values(rebuilt, new_offsets)
     readable = np.where(np.repeat(is_text, np.diff(new_offsets)), rebuilt, ord("?")).astype(np.uint8)
     plain = pa.LargeStringArray.from_buffers(len(array), pa.py_buffer(new_offsets), pa.py_buffer(readable))
-    kept = pl.Series(pl.from_arrow(plain)).zip_with(pl.Series(is_text), texts.filter(escaped))
+    kept = as_series(texts.name, plain).zip_with(pl.Series(is_text), texts.filter(escaped))
     return texts.clone().scatter(escaped.arg_true(), kept)
 
 

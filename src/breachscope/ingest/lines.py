@@ -12,9 +12,9 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.encoding import Encoding, first_fit
-from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, survey
+from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, survey, texts_at
 from breachscope.ingest.sources import Block, find_bytes
-from breachscope.ingest.views import Offsets
+from breachscope.ingest.views import Offsets, as_series
 
 _BOM = "\ufeff"
 LEAST_NULS = 64
@@ -51,9 +51,11 @@ class Lines:
         """Some lines, by 0-based row; columns as in :attr:`frame`."""
         if self.decoded is not None:
             text = self.decoded[rows]
+        elif self.newline == b"\n" and self.ends is not None:
+            text = texts_at(self.data, self.starts[rows], self.ends[rows])
         else:
             array = _as_arrow(self.data, self.starts)
-            text = pl.Series(pl.from_arrow(array if len(rows) == len(self) else array.take(pa.array(rows))))
+            text = as_series("text", array if len(rows) == len(self) else array.take(pa.array(rows)))
         text = text.str.strip_chars_end("\r\n")
         if self.seen.nuls:
             text = text.str.strip_chars_start("\0").str.strip_chars_end("\r\0")
@@ -94,11 +96,16 @@ class Lines:
         rows = np.searchsorted(self.starts, nuls[begins[long]], side="right") - 1
         return list(zip((rows + self.first_line).tolist(), lengths[long].tolist(), strict=True))
 
-    def raw(self, line: int) -> bytes:
-        """The bytes of a line as they stand in the (decompressed) input, without the line end."""
-        index = line - self.first_line
-        raw = self.data[self.starts[index] : self.starts[index + 1]].removesuffix(self.newline)
-        return raw.decode().encode(self.encoding) if self.encoding.startswith("utf-16") else raw
+    def raw(self, numbers: Offsets, most: int) -> tuple[pa.Array, Offsets]:
+        """Up to ``most`` bytes of lines, in rising order, as they stand in the (decompressed) input without the line end; and how many bytes each has."""
+        begins, ends = self.starts[numbers - self.first_line], self.starts[numbers - self.first_line + 1]
+        ends = ends - (np.frombuffer(self.data, np.uint8)[ends - 1] == self.newline[0])
+        if self.encoding.startswith("utf-16"):  # what is held is UTF-8
+            raw = [self.data[begin:end].decode().encode(self.encoding) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+            return pa.array([r[:most] for r in raw], pa.binary()), np.array([len(r) for r in raw], np.int64)
+        places = np.stack([begins, np.minimum(ends, begins + most)], axis=1).ravel()
+        with_gaps = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(places) - 1, [None, pa.py_buffer(places), pa.py_buffer(self.data)])
+        return with_gaps.take(pa.array(np.arange(0, len(places), 2))).cast(pa.binary()), ends - begins
 
 
 def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:

@@ -18,6 +18,8 @@ typedef struct {
     const int16_t *final;    /* state -> action at the end of the text, -1 where it must not end */
     const int16_t *slots;    /* action * slot_width + n -> slot that is set to the place, -1 behind the last */
     const uint64_t *exits;   /* action * EXITS + n -> a byte that ends the stay, eight times; 0 where nothing is known. The last one: all below do */
+    const int32_t *chains;   /* action * 2 -> first link of the fields that follow its state, and how many they are; the first exit sets them apart */
+    const uint32_t *links;   /* 2 * link -> row behind the separator, and behind another byte of that field */
     int64_t class_count;
     int64_t slot_width;
     int64_t is_whole;
@@ -123,6 +125,24 @@ static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, con
             }
             const uint64_t *exits = program->exits + action * EXITS;
             if (exits[0]) {
+                const int32_t *chain = program->chains + 2 * action;
+                if (chain[1]) {
+                    /* Fields that nobody wants, eight bytes at a time: what counts is how many separators there are. */
+                    int64_t passed = 0;
+                    for (; end - at > 8; at += 8) {
+                        const uint64_t word = word_at(at + 1), other = word ^ exits[0];
+                        uint64_t stops = word | ((word - exits[EXITS - 1]) & ~word);
+                        for (int n = 1; n < EXITS - 1; n++) stops |= ((word ^ exits[n]) - ONES) & ~(word ^ exits[n]);
+                        const int count = __builtin_popcountll(~(((other & ~HIGHS) + ~HIGHS) | other) & HIGHS);
+                        if (stops & HIGHS || passed + count > chain[1]) break;
+                        passed += count;
+                    }
+                    if (passed) {
+                        row = program->links[2 * (chain[0] + passed - 1) + (*at != (uint8_t)exits[0])];
+                        at++;
+                        continue;
+                    }
+                }
                 /* Eight bytes at a time while none of them leaves the state: a zero byte borrows from its high bit. */
                 for (; end - at > 8; at += 8) {
                     const uint64_t word = word_at(at + 1);

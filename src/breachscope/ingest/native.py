@@ -21,13 +21,14 @@ import pyarrow as pa
 
 from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses
 from breachscope.ingest.keys import Keys
-from breachscope.ingest.onepass import Program
-from breachscope.ingest.views import Offsets, view_of
+from breachscope.ingest.onepass import Program, one_pass
+from breachscope.ingest.views import Offsets, as_series, view_of
 
 _LIBRARY = Path(__file__).with_name("libnative.bin")
 _NULL_VIEWS = np.array([view_of(text.encode()) for text in NULL_TEXTS])
 _EXPRESSION, _OBJECT, _PAIRS = range(3)
 """``enum syntax`` in ``native.c``."""
+_WHOLE = one_pass("^(?P<text>.*)$")
 _NUMBERS = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
 
 
@@ -78,7 +79,7 @@ class Caught:
 
 class _Program(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "slots", "exits")),
+        *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "slots", "exits", "chains", "links")),
         *((name, ctypes.c_int64) for name in ("class_count", "slot_width", "is_whole", "is_ascii")),
     )
 
@@ -145,6 +146,13 @@ def find_lines(data: bytes, newline: bytes, count: int) -> tuple[Offsets, Offset
     return starts, ends
 
 
+def texts_at(data: bytes, starts: Offsets, ends: Offsets) -> pl.Series:
+    """Texts of ``data``, which must be UTF-8, without copying them; none may hold a newline. There must be machine code."""
+    if _WHOLE is None:
+        raise AssertionError("any text is one-pass")
+    return catch(data, starts, ends, _WHOLE, [Wanted("text", Kind.TEXT)]).columns["text"]
+
+
 class _Output:
     """Room for one column of up to ``count`` values."""
 
@@ -168,11 +176,11 @@ class _Output:
         else:
             views = self.views if self.wanted.kind == Kind.RUN else self.values
             array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), *texts])
-        return pl.Series(self.wanted.name, pl.from_arrow(array))
+        return as_series(self.wanted.name, array)
 
 
 def _described(program: Program) -> _Program:
-    tables = (program.classes, program.steps, program.final, program.slots, program.exits)
+    tables = (program.classes, program.steps, program.final, program.slots, program.exits, program.chains, program.links)
     return _Program(*(t.ctypes.data for t in tables), len(program.steps) // len(program.final), program.slots.shape[1], program.is_whole, program.is_ascii)
 
 

@@ -24,6 +24,8 @@ _MOST_EXITS = 4
 """Single bytes; beside them, all below a certain one may end a stay."""
 _BEYOND_ASCII = 0x80
 """Ends every stay."""
+_LEAST_LINKS = 4
+"""Fewer fields that nobody wants are not worth a chain."""
 _MOST_PARTS = 16
 """So many characters and groups tell most messages apart, and more would take longer to make tables of."""
 _ROW_BITS = 20
@@ -59,6 +61,10 @@ class Program:
     """Action → slots that are set to the place of the byte, filled up with -1. Group ``n`` begins at slot 2n and ends at 2n + 1."""
     exits: npt.NDArray[np.uint64]
     """Action → bytes that end the stay in its state, each eight times; so do all below the last one, and all beyond ASCII. 0 where others do, too."""
+    chains: npt.NDArray[np.int32]
+    """Action → (first link, number of links) of the fields behind the state it leads to, which nobody wants and its first exit sets apart."""
+    links: npt.NDArray[np.uint32]
+    """Link → the row behind its separator, and the one behind any other byte of its field."""
     is_whole: bool
     """Whether the expression must reach the end of the text; else it goes as far as it can."""
     is_ascii: bool
@@ -497,13 +503,22 @@ class _Automaton:
                 yield step, slots
 
 
+@dataclass(frozen=True)
+class _Stay:
+    """What ends the stay in a state: single bytes, filled up to as many as there is room for, and all below the last one."""
+
+    exits: tuple[int, ...]
+    chain: tuple[int, int] = (0, 0)
+    """The links of the fields that follow, set apart by the first exit."""
+
+
 def _tabled(
     groups: list[str], classes: list[int], members: list[list[int]], moves: list[list[_Move | None]], ends: list[tuple[int, ...] | None],
     is_whole: bool, is_ascii: bool, is_exact: bool,
 ) -> Program:  # fmt: skip
     """The tables of an automaton: state → class → (next state, slots to set), and state → slots to set at the end."""
-    exits = [_exits(state, row, members) for state, row in enumerate(moves)]
-    actions: dict[tuple[tuple[int, ...], tuple[int, ...] | None], int] = {((), None): 0}
+    stays, links = _chained([_exits(state, row, members) for state, row in enumerate(moves)], classes, moves)
+    actions: dict[tuple[tuple[int, ...], _Stay | None], int] = {((), None): 0}
     steps = []
     for state, row in enumerate(moves):
         for move in row:
@@ -511,7 +526,7 @@ def _tabled(
                 steps.append(NO_STEP)
                 continue
             # Who stays is on the way through its texts already.
-            action = (move[1], exits[move[0]] if move[0] != state else None)
+            action = (move[1], stays[move[0]] if move[0] != state else None)
             steps.append(move[0] * len(members) | actions.setdefault(action, len(actions)) << _ROW_BITS)
     final = [-1 if end is None else actions.setdefault((end, None), len(actions)) for end in ends]
     if len(actions) > _MOST_ACTIONS:
@@ -523,7 +538,9 @@ def _tabled(
         np.array(steps, np.uint32),
         np.array(final, np.int16),
         np.array([[*slots, *[-1] * (width - len(slots))] for slots, _ in actions], np.int16),
-        np.array([list(map(_in_every_byte, leaving or [0] * (_MOST_EXITS + 1))) for _, leaving in actions], np.uint64),
+        np.array([list(map(_in_every_byte, stay.exits)) if stay else [0] * (_MOST_EXITS + 1) for _, stay in actions], np.uint64),
+        np.array([stay.chain if stay else (0, 0) for _, stay in actions], np.int32),
+        np.array(links, np.uint32).reshape(-1, 2) * len(members),
         is_whole,
         is_ascii,
         is_exact,
@@ -535,7 +552,7 @@ def _in_every_byte(byte: int) -> int:
 
 
 def _exits(state: int, row: list[_Move | None], members: list[list[int]]) -> tuple[int, ...] | None:
-    """Bytes that end the stay in a state, filled up to as many as there is room for, and the one below which all do; None where there are more."""
+    """The exits of a state; None where there are more than a few."""
     stay = (state, ())
     if stay not in row:
         return None
@@ -543,3 +560,40 @@ def _exits(state: int, row: list[_Move | None], members: list[list[int]]) -> tup
     below = next((place for place, byte in enumerate(leaving) if place != byte), len(leaving)) if len(leaving) > _MOST_EXITS else 0
     single = leaving[below:]
     return (*single, *[_BEYOND_ASCII] * (_MOST_EXITS - len(single)), below) if len(single) <= _MOST_EXITS and below < _BEYOND_ASCII else None
+
+
+def _chained(exits: list[tuple[int, ...] | None], classes: list[int], moves: list[list[_Move | None]]) -> tuple[list[_Stay | None], list[tuple[int, int]]]:
+    """The stay in each state; and the links of chains: the state behind a separator, and the one behind another byte of that field."""
+    following: dict[tuple[int, int], tuple[int, int]] = {}
+    for state, leaving in enumerate(exits):
+        for byte in dict.fromkeys(leaving[:_MOST_EXITS]) if leaving else ():
+            if byte < _BEYOND_ASCII and (field := _next_field(state, classes[byte], exits, moves)):
+                following[byte, state] = field
+    stays = [_Stay(leaving) if leaving else None for leaving in exits]
+    links: list[tuple[int, int]] = []
+    behind = {(byte, field[1]) for (byte, _), field in following.items()}
+    for byte, first in sorted(following.keys() - behind):  # where chains begin
+        chain: dict[int, tuple[int, int]] = {}
+        state = first
+        while (byte, state) in following and state not in chain:
+            chain[state] = following[byte, state]
+            state = chain[state][1]
+        if len(chain) < _LEAST_LINKS:
+            continue
+        links += chain.values()
+        for left, state in zip(range(len(chain), 0, -1), chain, strict=True):
+            leaving = exits[state] or ()
+            stays[state] = _Stay((byte, *(b for b in leaving[:_MOST_EXITS] if b != byte), *leaving[_MOST_EXITS:]), (len(links) - left, left))
+    return stays, links
+
+
+def _next_field(state: int, separator: int, exits: list[tuple[int, ...] | None], moves: list[list[_Move | None]]) -> tuple[int, int] | None:
+    """The states behind a separator, and behind another byte of that field, where nothing but that is to be known of the field."""
+    move = moves[state][separator]
+    if move is None or move[1] or move[0] == state:
+        return None
+    begun = moves[move[0]]
+    within = {begun[number] for number, stay in enumerate(moves[state]) if stay == (state, ())}
+    inner = within.pop()
+    is_alike = not within and inner is not None and not inner[1] and exits[inner[0]] == exits[state] and begun[separator] == moves[inner[0]][separator]
+    return (move[0], inner[0]) if inner is not None and is_alike else None

@@ -49,6 +49,7 @@ from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
 from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, content_digests
+from breachscope.ingest.views import as_series
 from breachscope.progress import Progress
 from breachscope.schema import EVENT_TABLES, REJECTS, REPEATING_FORMATS
 from breachscope.timestamps import YearTimeline, Zone, has_yearless_times, infer_years
@@ -632,14 +633,16 @@ class _SourceReader:
 
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
         rejected = reading.rejects()
-        raws = [lines.raw(n) for n in rejected["line"].to_list()]
+        if not len(rejected):
+            return REJECTS.arrow.empty_table()
+        raw, sizes = lines.raw(rejected["line"].to_numpy(), KEPT_OF_LONG_LINE)
         return pa.table(
             {
-                "source": pa.repeat(pa.scalar(self.plan.id, pa.int32()), len(raws)),
+                "source": pa.repeat(pa.scalar(self.plan.id, pa.int32()), len(raw)),
                 "line": rejected["line"].to_arrow(),
                 "reason": rejected["reason"].to_arrow().cast(pa.string()),
-                "raw": pa.array([r[:KEPT_OF_LONG_LINE] for r in raws], pa.binary()),
-                "raw_bytes": pa.array([len(r) for r in raws], pa.int64()),
+                "raw": raw,
+                "raw_bytes": sizes,
             },
             schema=REJECTS.arrow,
         )
@@ -754,11 +757,11 @@ class _Outputs:
     def write(self, result: _BlockResult) -> None:
         for table, rows in sorted(result.events.items()):
             self.rows[table] += len(rows)
-            times = pl.Series(pl.from_arrow(rows["ts"]))
+            times = as_series("ts", rows["ts"].combine_chunks())
             self._span += [t for t in (times.min(), times.max()) if isinstance(t, datetime)]
             self._span = [min(self._span), max(self._span)] if self._span else []
             name = f"events/{table}/{self.source}.parquet"
-            if (pl.Series(pl.from_arrow(rows["ts_quality"])) == "ambiguous").any():
+            if (as_series("ts_quality", rows["ts_quality"].combine_chunks()) == "ambiguous").any():
                 self._ambiguous.add(name)
             self._add(name, rows)
         if len(result.rejects):
