@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Any
 
 import polars as pl
-from reading import CATALOG, Event, engine_reads
+from tests.ingest.reading import CATALOG, engine_reads
 
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.reading import Context
 from breachscope.timestamps import Zone
+
+Event = dict[str, Any]
 
 AT: Event = {"ts": datetime(2026, 3, 2, 10, 15, 4, tzinfo=UTC), "ts_offset_min": 0}
 HEAD, ASA = "2026-03-02T10:15:04Z srv1 ", "2026-03-02T10:15:04Z srv1 : %ASA-6-"
@@ -190,6 +193,11 @@ ENTRA = '"result":"success","activityDisplayName":"Add user"'
 AWS_DENIED = '"eventVersion":"1.09","errorCode":"AccessDenied"'
 DYNAMO: Event = {"store": None, "object": None}
 AUDIT_FAILED: Event = {"outcome": "failure"}
+NO_DATA: Event = {"store": None, "object": None, "statement": None}
+SQL_LOGIN = '"class_type":"LX","object_name":"u2"'
+SQL_DATA = '"database_name":"crm","schema_name":"dbo","object_name":"customers","statement":"SELECT *\\nFROM customers",'
+SQL_ACCOUNT: Event = NO_DATA | {"row_count": None, "service": "sqlserver", "user": "u2", "actor_user": "app1"}
+ORACLE_DATA = '"object_schema":"CRM","object_name":"CUSTOMERS","sql_text":"SELECT *\\nFROM crm.customers",'
 VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
     (
         "okta",
@@ -242,6 +250,53 @@ VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
             ("ssm", "DescribeParameters", "list"),
         )
     ],
+    *[
+        ("sqlserver_audit", FIRST, {'"SL"': f'"{name}"', '"succeeded":"1"': f'"succeeded":"{ok}"'}, {"action": action, "row_count": rows} | changes)
+        for ok, changes in (("True", {}), ("0", AUDIT_FAILED))
+        for name, action, rows in (("UP", "write", None), ("DL", "delete", None), ("EX", "query", None), ("BA", "export", None), ("BCM", "query", 812))
+    ],
+    *[
+        ("sqlserver_audit", FIRST, {'"SL"': f'"{name}"', SQL_DATA: "", '"class_type":"U"': SQL_LOGIN}, SQL_ACCOUNT | {"action": action})
+        for name, action in (("CR", "account_create"), ("DR", "account_change"), ("PWR", "account_change"))
+    ],
+    ("sqlserver_audit", FIRST, {'"SL"': '"LGO"', SQL_DATA: ""}, SQL_ACCOUNT | {"action": "logoff", "user": "app1", "actor_user": None}),
+    *[
+        (
+            "sqlserver_audit",
+            FIRST,
+            {'"SL"': f'"{name}"', SQL_DATA: "", '"client_ip":"192.0.2.9"': told},
+            NO_DATA | {"row_count": None, "action": "logon", "service": "sqlserver", "attempts": 1, "outcome": outcome, "client_ip": client},
+        )
+        for name, outcome in (("LGIS", "success"), ("LGIF", "failure"))
+        for told, client in (
+            ('"client_ip":"192.0.2.9"', "192.0.2.9"),
+            ('"additional_information":"<a><address>192.0.2.9</address></a>"', "192.0.2.9"),
+            ('"additional_information":"<a><address>local machine</address></a>"', None),
+            ('"client_ip":""', None),
+        )
+    ],
+    *[
+        ("oracle_audit", FIRST, {'"SELECT"': f'"{name}"', '"return_code":"0"': f'"return_code":"{code}"'}, {"action": action} | changes)
+        for code, changes in (("0", {}), ("942", AUDIT_FAILED))
+        for name, action in (("MERGE", "write"), ("TRUNCATE TABLE", "delete"), ("EXECUTE", "query"), ("EXPORT", "export"), ("SELECT", "read"))
+    ],
+    *[
+        (
+            "oracle_audit",
+            FIRST,
+            {'"SELECT"': f'"{name}"', ORACLE_DATA: '"object_name":"U2",', '"return_code":"0"': f'"return_code":"{code}"'},
+            NO_DATA | {"action": action, "service": "oracle", "user": "U2", "actor_user": "APP1"} | changes,
+        )
+        for code, changes in (("0", {}), ("1031", AUDIT_FAILED))
+        for name, action in (("CREATE USER", "account_create"), ("ALTER USER", "account_change"))
+    ],
+    ("oracle_audit", FIRST, {'"SELECT"': '"LOGON"', ORACLE_DATA: ""}, NO_DATA | {"action": "logon", "service": "oracle", "attempts": 1}),
+    ("oracle_audit", FIRST, {'"SELECT"': '"LOGOFF"', ORACLE_DATA: ""}, NO_DATA | {"action": "logoff", "service": "oracle"}),
+    ("oracle_audit", "28000", {"28000": "0"}, {"outcome": "success", "reason": None}),
+    ("oracle_audit", "28000", {"HOST=192.0.2.9": "IP=192.0.2.9"}, {"client_ip": None, "client_port": None}),
+    ("sonicwall", "m=139", {"XAUTH Succeeded with VPN client": "L2TP Server:  RADIUS/LDAP Authentication Success"}, {}),
+    ("sonicwall", "m=312", {" Local  Authentication Failure": " RADIUS/LDAP reports Authentication Failure"}, {}),
+    ("sonicwall", "m=312", {"L2TP Server:  Local  Authentication Failure": "L2TP Server : User  Name authentication Failure locally"}, {}),
     ("auditd", "type=ADD_USER", {'acct="eve"': "id=1005"}, {"user": None}),
     (
         "auditd",
