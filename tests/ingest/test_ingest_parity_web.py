@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from tests.ingest.reading import CATALOG, Event, engine_reads, slow_address
 
-from breachscope.ingest.columns import canonical_addresses, split_request, split_uri, unescape
+from breachscope.ingest.columns import canonical_addresses, split_request, unescape
+from breachscope.ingest.events import split_uri
 
 # The slow reader
 
@@ -267,10 +268,10 @@ def test_request_lines_split_as_the_slow_reader_splits_them(requests: list[str])
     assert [{k: v for k, v in row.items() if v is not None} for row in found] == [slow_request(r) for r in requests]
 
 
-@given(st.lists(st.text("/?&a=%\n ", max_size=10), min_size=1, max_size=10))
-def test_uris_are_cut_at_the_first_question_mark(uris: list[str]) -> None:
-    expected = [(u.partition("?")[0], u.partition("?")[2] if "?" in u else None) for u in uris]
-    assert split_uri(pl.Series(uris, dtype=pl.String)).rows() == expected
+@given(st.lists(st.text("/?&a=%\n é日", max_size=30) | st.none(), max_size=10), st.integers(0, 3))
+def test_uris_are_cut_at_the_first_question_mark(uris: list[str | None], begin: int) -> None:
+    expected = [(None, None) if u is None else (u.partition("?")[0], u.partition("?")[2] if "?" in u else None) for u in uris[begin:]]
+    assert split_uri(pl.Series(uris, dtype=pl.String)[begin:]).rows() == expected
 
 
 # JSON lines, with the json module as the oracle

@@ -203,10 +203,3 @@ def split_request(request: pl.Series) -> pl.DataFrame:
         pl.when(is_request).then("query").alias("query"),
         pl.when(is_request).then("protocol").alias("protocol"),
     )
-
-
-def split_uri(uri: pl.Series) -> pl.DataFrame:
-    """Path and query of a request target, cut at the first question mark."""
-    parts = uri.alias("u").to_frame().select(pl.col("u").str.splitn("?", 2)).unnest("u")
-    parts.columns = ["path", "query"]
-    return parts

@@ -11,8 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.clients import with_clients
-from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request, split_uri, unescape
+from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request, unescape
 from breachscope.ingest.formats import FieldRule, Format, Pattern
+from breachscope.ingest.native import cut, is_built
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.times import read_times
 from breachscope.ingest.views import Mask, without_texts
@@ -148,6 +149,14 @@ def _unescaped(frame: pl.DataFrame, columns: Sequence[str], escapes: str) -> pl.
 def _with_parts(frame: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """Add the parts of a compound field; what the line also says by itself goes first."""
     return frame.with_columns([pl.coalesce(pl.col(p.name), p).alias(p.name) if p.name in frame.columns else p for p in parts.get_columns()])
+
+
+def split_uri(uri: pl.Series) -> pl.DataFrame:
+    """Path and query of a request target, cut at the first question mark."""
+    if not is_built():
+        return pl.select(pl.lit(uri).str.splitn("?", 2).struct.rename_fields(["path", "query"]).alias("u")).unnest("u")
+    path, query = cut(uri, "?")
+    return pl.DataFrame([path.alias("path"), query.alias("query")])
 
 
 def _article(dtype: pl.DataType) -> str:

@@ -66,6 +66,7 @@ typedef struct {
 #define ROW_BITS 20
 #define ROWS ((1u << ROW_BITS) - 1)
 #define INLINE 12
+#define AHEAD 16
 #define NUMBER_DIGITS 18
 #define MOST_EXACT (INT64_C(1) << 52) /* doubles tell such decimal numbers apart, wherever their point is */
 #define PLAIN_ZEROS 5                 /* behind the point; below a millionth there is an exponent */
@@ -475,6 +476,15 @@ static void write_view(uint64_t *view, const uint8_t *data, int64_t size, const 
     view[1] = length > INLINE ? (uint64_t)begin << 32 | buffer : words[0] >> 32 | words[1] << 32;
 }
 
+/* The view of a part of a text, whose view is at hand. */
+static void part_view(uint64_t *part, const uint64_t *view, const uint8_t *text, int64_t begin, int64_t length) {
+    const int64_t kept = length <= INLINE ? length : 4;
+    uint64_t words[2] = {0, 0};
+    memcpy(words, text + begin, (size_t)kept);
+    part[0] = (uint64_t)length | words[0] << 32;
+    part[1] = length > INLINE ? view[1] + ((uint64_t)begin << 32) : words[0] >> 32 | words[1] << 32;
+}
+
 /* The whole number that stands there, -1 where "-" or the empty text does, -2 for anything else. */
 static int64_t number_at(const uint8_t *at, const uint8_t *end) {
     if (at == end || (end - at == 1 && *at == '-')) return -1;
@@ -759,14 +769,39 @@ static enum time read_strptime(const uint8_t *at, const uint8_t *end, const form
     return *micros == INT64_MIN ? UNREAD : is_zoned ? ZONED : LOCAL;
 }
 
+/* Where the text of a view stands. */
+static const uint8_t *text_of(const uint64_t *view, const uint8_t *const *buffers) {
+    const int64_t length = (int64_t)(view[0] & 0xFFFFFFFFu);
+    return length > INLINE ? buffers[view[1] & 0xFFFFFFFFu] + (view[1] >> 32) : (const uint8_t *)view + 4;
+}
+
+/* Let the memory bring the text that is read a little later. */
+static void fetch_ahead(const uint64_t *views, const uint8_t *const *buffers, int64_t text, int64_t count) {
+    if (text + AHEAD < count) __builtin_prefetch(text_of(views + 2 * (text + AHEAD), buffers));
+}
+
+/* Cut texts, given as views, at the first such byte. before and after become views of the same buffers, or of text that stands in
+ * them; in_after becomes which texts hold the byte. */
+void breachscope_cut(const uint64_t *views, const uint8_t *const *buffers, int64_t count, int byte, uint64_t *before, uint64_t *after, uint8_t *in_after) {
+    for (int64_t text = 0; text < count; text++) {
+        fetch_ahead(views, buffers, text, count);
+        const uint64_t *view = views + 2 * text;
+        const int64_t length = (int64_t)(view[0] & 0xFFFFFFFFu);
+        const uint8_t *at = text_of(view, buffers), *found = length ? memchr(at, byte, (size_t)length) : NULL;
+        const int64_t kept = found ? found - at : length, rest = found ? length - kept - 1 : 0;
+        part_view(before + 2 * text, view, at, 0, kept);
+        part_view(after + 2 * text, view, at, found ? kept + 1 : 0, rest);
+        if (found) in_after[text >> 3] |= (uint8_t)(1 << (text & 7));
+    }
+}
+
 /* Read texts, given as views, as times: each as the first of the forms that it is written in. What is UNREAD others must look
  * at: it is written in an unusual way, is no time, or is of no year between earliest and latest. */
 void breachscope_times(const uint64_t *views, const uint8_t *const *buffers, int64_t count, const form_t *forms, int64_t form_count,
                        int64_t earliest, int64_t latest, int64_t *micros, int32_t *minutes, uint8_t *states) {
     for (int64_t text = 0; text < count; text++) {
-        const uint64_t *view = views + 2 * text;
-        const int64_t length = (int64_t)(view[0] & 0xFFFFFFFFu);
-        const uint8_t *at = length > INLINE ? buffers[view[1] & 0xFFFFFFFFu] + (view[1] >> 32) : (const uint8_t *)view + 4, *end = at + length;
+        fetch_ahead(views, buffers, text, count);
+        const uint8_t *at = text_of(views + 2 * text, buffers), *end = at + (views[2 * text] & 0xFFFFFFFFu);
         enum time state = UNREAD;
         int may_be = 0;
         micros[text] = 0, minutes[text] = 0;

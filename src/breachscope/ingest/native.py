@@ -242,6 +242,26 @@ def read_times(texts: pl.Series, forms: Sequence[WrittenTime], earliest: int, la
     return read
 
 
+def cut(texts: pl.Series, mark: str) -> tuple[pl.Series, pl.Series]:
+    """What stands before the first ``mark``, a character of ASCII, and what stands behind it, null where there is none. There must be machine code."""
+    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
+    _, views, *data = array.buffers()
+    count = len(array)
+    before, after = np.empty((count, 2), np.uint64), np.empty((count, 2), np.uint64)
+    behind = np.zeros(count // 8 + 1, np.uint8)
+    _library().breachscope_cut(
+        ctypes.c_void_p(views.address + 16 * array.offset),
+        (ctypes.c_void_p * len(data))(*(b.address for b in data)),
+        ctypes.c_int64(count),
+        ord(mark),
+        *(ctypes.c_void_p(a.ctypes.data) for a in (before, after, behind)),
+    )
+    first = pa.Array.from_buffers(array.type, count, [None, pa.py_buffer(before), *data])
+    second = pa.Array.from_buffers(array.type, count, [pa.py_buffer(behind), pa.py_buffer(after), *data])
+    is_null = texts.is_null()
+    return as_series(texts.name, first).set(is_null, None), as_series(texts.name, second)
+
+
 def days_begin(data: bytes, starts: Offsets, ends: Offsets) -> Offsets:
     """Which texts begin with another day, such as ``Aug 28``, than the one before, and may so be of another year. There must be machine code."""
     begins, closes = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
