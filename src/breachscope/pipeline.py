@@ -48,7 +48,8 @@ def _vanished(case: Case, paths: Sequence[str | Path]) -> list[Source]:
     found = []
     for source in case.sources():
         path = Path(os.path.abspath(source.file))  # noqa: PTH100 - as above
-        if source.duplicate_of is None and any(path.is_relative_to(place) or path.match(str(place)) for place in given) and not path.exists():
+        stood = (path, *path.parents)
+        if source.duplicate_of is None and any(place in stood or any(p.match(str(place)) for p in stood) for place in given) and not path.exists():
             found.append(source)
     return found
 

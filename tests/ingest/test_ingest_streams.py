@@ -454,7 +454,6 @@ def test_a_link_out_of_the_folder_is_told_unless_its_target_is_given_too(logs: P
     (other / "z.log").write_text("x\n")
     (logs / "web" / "more").symlink_to(other)
     (logs / "z.log").symlink_to(other / "z.log")
-    (logs / "gone.log").symlink_to(other / "gone.log")
     found, missing = find_inputs([logs])
     assert names(found, logs) == [*ALL, "z.log"], "a link to a file is that file"
     assert [str(m) for m in missing] == [f"{logs}/web/more: is a link to a folder, which was not followed; give {other} too"]
@@ -468,17 +467,51 @@ def test_what_is_no_file_is_not_opened(logs: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(logs / "socket.log"))
         (logs / "zero.log").symlink_to("/dev/zero")
-        assert (names(find_inputs([logs])[0], logs), find_inputs([logs])[1]) == (ALL, [])
+        told = "is neither a file nor a folder; pipe it in and give - instead"
+        found, missing = find_inputs([logs])
+        assert (names(found, logs), [str(m) for m in missing]) == (ALL, [f"{logs / name}: {told}" for name in ("pipe.log", "socket.log", "zero.log")])
         for name in ("pipe.log", "socket.log", "zero.log"):
-            assert [m.text for m in find_inputs([logs / name])[1]] == ["is neither a file nor a folder; pipe it in and give - instead"]
+            assert [m.text for m in find_inputs([logs / name])[1]] == [told]
+
+
+def test_links_in_a_folder_that_lead_nowhere_are_told_each_with_its_place(logs: Path) -> None:
+    (logs / "web" / "1.log").symlink_to("2.log")
+    (logs / "web" / "2.log").symlink_to("1.log")
+    (logs / "web" / "old.log").symlink_to("rotated\x1b.log")
+    found, missing = find_inputs([logs])
+    assert names(found, logs) == ALL
+    assert [str(m) for m in missing] == [
+        f"{logs}/web/1.log: is a link that leads in a circle; nothing was read through it",
+        f"{logs}/web/2.log: is a link that leads in a circle; nothing was read through it",
+        f"{logs}/web/old.log: is a link that leads to rotated\x1b.log, which is not there; nothing was read through it",
+    ]
+
+
+def test_a_glob_reads_what_a_shell_would_give_in_its_place(logs: Path) -> None:
+    (logs / "web" / "gone.log").symlink_to("nowhere")
+    given = sorted(str(p) for p in logs.glob("w*"))
+    assert find_inputs([str(logs / "w*")])[0] == find_inputs(given)[0] == [logs / "web/deep/y.log", logs / "web/x.log.gz"]
+    for pattern in ("web/*.log", "**/gone*"):
+        assert [str(m.path) for m in find_inputs([str(logs / pattern)])[1]] == [f"{logs}/web/gone.log"]
+
+
+def test_dots_in_a_path_are_left_out_where_they_lead_to_the_same_file(logs: Path) -> None:
+    found, missing = find_inputs([logs / "web" / ".." / "a.log", logs / "web/deep/../../web/deep", logs / "." / "b.log", logs / "a.log"])
+    assert (names(found, logs), missing) == (["a.log", "b.log", "web/deep/y.log"], [])
+    (logs / "deep").symlink_to(logs / "web" / "deep")
+    (logs / "web" / "a.log").write_text("another\n")
+    (other,) = find_inputs([logs / "deep" / ".." / "a.log"])[0]
+    assert other == logs / "deep" / ".." / "a.log", "without its dots it would be the a.log above"
+    assert other.read_text() == "another\n"
 
 
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
         ("absent.log", "does not exist; check the path"),
-        ("*.nothing", "does not exist; check the path"),
-        ("self", "does not exist; check the path"),
+        ("*.nothing", "matches nothing; check the pattern"),
+        ("self", "is a link that leads in a circle; nothing was read through it"),
+        ("lost", "is a link that leads to gone.log, which is not there; nothing was read through it"),
         ("empty", "is an empty folder; there is nothing to ingest"),
         ("pipe", "is neither a file nor a folder; pipe it in and give - instead"),
         ("nul\0byte", "does not exist; check the path"),
@@ -486,6 +519,7 @@ def test_what_is_no_file_is_not_opened(logs: Path) -> None:
 )
 def test_a_path_that_leads_nowhere_is_told_and_the_others_are_found(logs: Path, name: str, complaint: str) -> None:
     (logs / "self").symlink_to(logs / "self")
+    (logs / "lost").symlink_to("gone.log")
     (logs / "empty").mkdir()
     os.mkfifo(logs / "pipe")
     found, missing = find_inputs([logs / name, logs / "a.log"])
@@ -496,6 +530,9 @@ def test_a_path_that_leads_nowhere_is_told_and_the_others_are_found(logs: Path, 
 def test_a_case_inside_the_folder_is_not_its_own_input(logs: Path) -> None:
     assert names(find_inputs([logs], without=logs / "web")[0], logs) == ALL[:-2]
     assert names(find_inputs([str(logs / "**")], without=logs / "web")[0], logs) == ALL[:-2]
+    for paths in ([str(logs / "*")], sorted(map(str, logs.iterdir()))):
+        found, missing = find_inputs(paths, without=logs / "web")
+        assert (names(found, logs), missing) == (ALL[:-2], [])
 
 
 def test_a_folder_cannot_be_opened_as_a_log(tmp_path: Path) -> None:
