@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from breachscope.console import print_columns
 from breachscope.hostile import width
 
 ROOT = Path(__file__).parents[1]
@@ -531,3 +532,33 @@ def test_a_trial_takes_the_strings_that_an_ingest_takes(tmp_path: Path) -> None:
     done = breachscope("formats", "test", "own.log", "--log-format", "$msec|$remote_addr|$request|$status", cwd=tmp_path)
     assert done.returncode == DONE, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["client_ip"] == "192.0.2.9"
+
+
+def test_a_trial_tells_of_a_string_that_fits_no_line(tmp_path: Path) -> None:
+    (tmp_path / "good.log").write_text(GOOD)
+    done = breachscope("formats", "test", "good.log", "--log-format", "%h %t %r", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[:2]) == (DONE, ["good.log: combined, confidence 100%, utf-8, 1 line tried", "         1 combined"])
+    assert done.stderr == "breachscope: --log-format '%h %t %r' fits no line; give the string as the server's configuration has it\n"
+
+
+def test_inputs_of_one_name_are_told_apart_and_counted_together(tmp_path: Path) -> None:
+    for folder, lines in (("web1/logs", GOOD), ("web2/logs", GOOD + "\njunk\n"), ("web2", GOOD * 3)):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "access.log").write_text(lines)
+    (tmp_path / "web2/other.log").write_text(GOOD * 2)
+    done = breachscope("ingest", "web1", "web2", "--case", "case", cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        "web1/logs/access.log: 1 line: 1 event (combined 1), 0 skipped, 0 rejected; format confidence 100%",
+        "web2/access.log: 3 lines: 3 events (combined 3), 0 skipped, 0 rejected; format confidence 100%",
+        "web2/logs/access.log: 3 lines: 1 event (combined 1), 1 skipped, 1 rejected; format confidence 50%",
+        "other.log: 2 lines: 2 events (combined 2), 0 skipped, 0 rejected; format confidence 100%",
+        "4 inputs: 9 lines: 7 events, 1 skipped, 1 rejected",
+    ]
+    assert breachscope("ingest", "web1", "web2", "--case", "case", cwd=tmp_path).stdout == "4 inputs in the case already, unchanged\n"
+
+
+def test_columns_stand_below_each_other_however_wide_their_characters_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_columns([("a", "東京", "first"), ("bcd", "e\u0301", "second"), ("x" * 60, "\x1b[2J", "third")])
+    assert capsys.readouterr().out.splitlines() == ["a   東京    first", "bcd e\u0301       second", f"{'x' * 60} \\x1b[2J third"]
+    print_columns([])
+    assert capsys.readouterr().out == ""

@@ -21,6 +21,7 @@ import json
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -124,6 +125,25 @@ class Source:
         accounted = self.event_lines + sum(self.skipped.values()) + self.rejected
         if accounted != self.lines:
             raise CaseError(f"{self.lines} lines read but {accounted} accounted for; please report this as a fault of breachscope", path=self.path)
+
+
+def distinct_names(sources: Sequence[Source]) -> dict[int, str]:
+    """By id the name of each source, with as many of its folders as tell it from the others; never the whole path of the analyst's machine.
+
+    >>> from types import SimpleNamespace as S
+    >>> distinct_names([S(id=n, name="access.log", path=p, file=Path(p)) for n, p in ((1, "/x/web1/access.log"), (2, "/x/web2/access.log"))])
+    {1: 'web1/access.log', 2: 'web2/access.log'}
+    """
+    names = {s.id: s.name for s in sources}
+    alike = list(sources)
+    depth = 0
+    while alike:
+        depth += 1
+        holders = Counter(name for name, _ in {(names[s.id], s.path) for s in alike})
+        alike = [s for s in alike if holders[names[s.id]] > 1 and depth <= len(s.file.parts) - 2]
+        for source in alike:
+            names[source.id] = "/".join([*source.file.parts[-1 - depth : -1], source.name])
+    return names
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import atexit
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from breachscope.errors import UsageError
-from breachscope.hostile import clipped, visible
+from breachscope.hostile import clipped, padded, visible, width
 from breachscope.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 _TASK_CELLS = 32
+_COLUMN_CELLS = 40
 _DRAWN_SECONDS = 0.1
 """Between two drawings of the bars."""
 
@@ -155,6 +156,14 @@ def print_table(batches: Iterable[Any], limit: int) -> None:
         Console().print(table)
     if total > shown:
         click.echo(f"{total - shown:,} more rows; use --limit or --format csv", err=True)
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows with their cells below each other, as wide as a terminal shows them; a very long cell moves only what stands beside it."""
+    shown = [[visible(cell) for cell in row] for row in rows]
+    widths = [max((w for w in map(width, cells) if w <= _COLUMN_CELLS), default=0) for cells in zip(*shown, strict=True)]
+    for row in shown:
+        click.echo(" ".join([*map(padded, row[:-1], widths[:-1]), row[-1]]))
 
 
 def make_private(path: Path) -> None:

@@ -31,7 +31,7 @@ SSH_HOST: Event = {"service": "sshd", "method": "hostbased", "client_ip": "192.0
 SSH_TAIL = 'for {}ops1 from 192.0.2.9 port 51512 ssh2: client user "u", client host "h"'
 FTP: Event = {"client_ip": "192.0.2.9", "user": "ops1"}
 
-MESSAGES: list[tuple[str, Event]] = [
+MESSAGES: Sequence[tuple[str, Event]] = [
     # Cisco ASA and FTD
     (
         f"{ASA}302020: Built inbound ICMP connection for faddr 192.0.2.9/0 gaddr 198.51.100.5/0 laddr 203.0.113.5/0 type 8 code 0",
@@ -152,27 +152,6 @@ MESSAGES: list[tuple[str, Event]] = [
         f"{HEAD}dovecot: auth: pam(ops1,192.0.2.9,<s1>): pam_authenticate() failed: Authentication failure (password mismatch?)",
         FAILED | FROM | {"service": "dovecot", "reason": "bad_password", "session": "s1", "attempts": 0},
     ),
-]
-ORACLE = (
-    f'{HEAD}Oracle Unified Audit[8]: LENGTH: \'215\' TYPE:"4" DBID:"28" SESID:"27" CLIENTID:"" ENTRYID:"1" STMTID:"9" '
-    'DBUSER:"APP1" CURUSER:"APP1" ACTION:"{}" RETCODE:"{}" SCHEMA:"CRM" OBJNAME:"U2"'
-)
-MESSAGES += [
-    *(
-        (ORACLE.format(number, code), {"action": action, "outcome": outcome, "user": "APP1", "store": "CRM", "object": "U2"})
-        for code, outcome in ((0, "success"), (942, "failure"))
-        for number, action in ((3, "read"), (189, "write"), (85, "delete"), (47, "query"))
-    ),
-    *(
-        (ORACLE.format(number, code), {"action": action, "outcome": outcome, "user": "U2", "actor_user": "APP1", "service": "oracle"})
-        for code, outcome in ((0, "success"), (1031, "failure"))
-        for number, action in ((51, "account_create"), (43, "account_change"))
-    ),
-    *(
-        (ORACLE.format(100, code), {"action": "logon", "outcome": outcome, "user": "APP1", "service": "oracle", "attempts": 1})
-        for code, outcome in ((0, "success"), (1017, "failure"))
-    ),
-    (ORACLE.format(102, 0), {"action": "logoff", "outcome": "success", "user": "APP1", "service": "oracle"}),
 ]
 
 

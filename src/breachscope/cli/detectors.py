@@ -10,7 +10,7 @@ import click
 
 from breachscope.cli.options import Lang, detectors_option, formats_option, json_option, lang_option
 from breachscope.cli.results import FAILED
-from breachscope.console import print_json
+from breachscope.console import print_columns, print_json
 
 
 @click.group("detectors")
@@ -32,8 +32,7 @@ def detectors_list(detectors_dirs: tuple[Path, ...], lang: Lang, as_json: bool) 
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    for row in rows:
-        click.echo(f"{row.id:26} {row.level:9} {row.stage:15} {', '.join(row.attack):24} {row.title}")
+    print_columns([(row.id, row.level, row.stage, ", ".join(row.attack), row.title) for row in rows])
 
 
 @detectors_group.command("show")

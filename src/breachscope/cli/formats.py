@@ -11,10 +11,8 @@ import click
 
 from breachscope.cli.options import formats_option, json_option, log_format_option, require_file, tz_option
 from breachscope.cli.results import FAILED
-from breachscope.console import counted, print_json
+from breachscope.console import counted, print_columns, print_json
 from breachscope.hostile import visible
-
-_UNREAD_HINT = "'breachscope formats new' drafts a format of JSON lines, key=value pairs or a table; --log-format takes a web server's own string"
 
 
 @click.group("formats")
@@ -34,8 +32,7 @@ def formats_list(formats_dirs: tuple[Path, ...], as_json: bool) -> None:
         rows = [{"id": f.id, "kind": f.kind, "table": f.table, "title": f.title, "order": f.order} for f in known]
         print_json(rows)
         return
-    for fmt in known:
-        click.echo(f"{fmt.id:16} {fmt.table or 'several':12} {fmt.title}")
+    print_columns([(f.id, f.table or "several", f.title) for f in known])
 
 
 @formats_group.command("show")
@@ -56,7 +53,7 @@ def formats_show(identifier: str, formats_dirs: tuple[Path, ...]) -> None:
 @formats_option
 def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...], tz: str | None, log_formats: tuple[str, ...]) -> None:
     """Tell how FILE, or each member of an archive, would be read; for a format's own TOML file, check its samples."""
-    from breachscope.ingest import check_samples, load_formats, try_file, with_log_formats
+    from breachscope.ingest import check_samples, idle_log_formats, load_formats, try_file, with_log_formats
     from breachscope.timestamps import Zone
 
     require_file(path, "formats test wants a log, an archive of logs, or a format's TOML file")
@@ -71,19 +68,21 @@ def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...], tz: str 
         return
     known = with_log_formats(load_formats(formats_dirs), log_formats)
     is_read = True
+    used: set[str] = set()
     for place, trial in try_file(path, known, Zone.named(tz) if tz else None):
-        tried = f"confidence {trial.confidence:.0%}, {trial.encoding}, {counted(trial.lines, 'line')} tried"
-        click.echo(visible(f"{place}: {trial.format or 'no known format'}, {tried}"))
+        read_as = f"{trial.format or 'no known format'}, confidence {trial.confidence:.0%}, {trial.encoding}, " if trial.lines else ""
+        click.echo(visible(f"{place}: {read_as}{counted(trial.lines, 'line')} tried"))
         for counts in (trial.formats, trial.skipped, trial.rejected):
             for name, count in counts.items():
                 click.echo(f"  {count:>8} {visible(name)}")
         for event in trial.events[:rows]:
             click.echo(visible(json.dumps(event, ensure_ascii=False, default=str)))
-        if trial.problem:
-            click.echo(f"breachscope: {visible(f'{place}: {trial.problem}')}", err=True)
-        elif trial.format is None and trial.lines:
-            click.echo(f"breachscope: {visible(place)}: {_UNREAD_HINT}", err=True)
-        is_read = is_read and trial.format is not None and trial.problem is None
+        for told in filter(None, (trial.problem, *trial.notes)):
+            click.echo(f"breachscope: {visible(f'{place}: {told}')}", err=True)
+        is_read = is_read and trial.problem is None
+        used |= set(trial.formats)
+    for sentence in idle_log_formats(log_formats, used):
+        click.echo(f"breachscope: {visible(sentence)}", err=True)
     if not is_read:
         sys.exit(FAILED)
 

@@ -22,7 +22,7 @@ from breachscope.cli.options import (
     settings_option,
 )
 from breachscope.cli.results import changed_results, finish, print_result, require_result
-from breachscope.console import choose_progress, counted, print_json
+from breachscope.console import choose_progress, counted, print_columns, print_json
 from breachscope.errors import UsageError
 from breachscope.hostile import visible
 from breachscope.progress import Progress
@@ -80,10 +80,7 @@ def ingest(logs: Sequence[str], case_path: Path, as_json: bool, **options: Any) 
     if as_json:
         print_json([_source_summary(s) for s in case.sources()])
     else:
-        for source in result.added:
-            click.echo(_told(source))
-        if result.unchanged:
-            click.echo(f"{counted(len(result.unchanged), 'input')} in the case already, unchanged")
+        _tell_sources(result)
     finish(case, result.errors)
 
 
@@ -197,11 +194,26 @@ def _ingest(case_path: Path, logs: Sequence[str], options: IngestOptions, progre
     return case, result
 
 
-def _told(source: Source) -> str:
-    formats = ", ".join(f"{name} {count:,}" for name, count in source.formats.items()) or "no known format"
-    skipped = sum(source.skipped.values())
-    counts = f"{source.event_lines:,} events ({formats}), {skipped:,} skipped, {source.rejected:,} rejected"
-    return visible(f"{source.name}: {source.lines:,} lines: {counts}; format confidence {source.confidence:.0%}")
+def _tell_sources(result: IngestResult) -> None:
+    """A line for each input that was read, one for all of them, and one for those known."""
+    from breachscope.case import distinct_names
+
+    names = distinct_names(result.added)
+    for source in result.added:
+        formats = ", ".join(f"{name} {count:,}" for name, count in source.formats.items())
+        confidence = f"; format confidence {source.confidence:.0%}" if source.confidence else ""
+        click.echo(visible(f"{names[source.id]}: {_counts([source], f' ({formats})' if formats else '')}{confidence}"))
+    if len(result.added) > 1:
+        click.echo(f"{counted(len(result.added), 'input')}: {_counts(result.added)}")
+    if result.unchanged:
+        click.echo(f"{counted(len(result.unchanged), 'input')} in the case already, unchanged")
+
+
+def _counts(sources: Sequence[Source], formats: str = "") -> str:
+    """What became of the lines of some sources, their events in these formats."""
+    lines, events, rejected = (sum(getattr(s, name) for s in sources) for name in ("lines", "event_lines", "rejected"))
+    skipped = sum(sum(s.skipped.values()) for s in sources)
+    return f"{counted(lines, 'line')}: {counted(events, 'event')}{formats}, {skipped:,} skipped, {rejected:,} rejected"
 
 
 def _source_summary(source: Source) -> dict[str, object]:
@@ -216,11 +228,6 @@ def _print_findings(case: Case) -> None:
     from breachscope.report import open_result
 
     rows = pq.read_table(case.path / "findings.parquet", columns=["level", "detector", "actor", "first_ts", "events", "incident_id"]).to_pylist()
-    for row in rows:
-        click.echo(
-            visible(
-                f"{row['level']:13} {row['detector']:26} {row['actor']:40} {row['first_ts']:%Y-%m-%d %H:%M:%SZ} {row['events']:>8,} events {row['incident_id']}"
-            )
-        )
+    print_columns([(r["level"], r["detector"], r["actor"], f"{r['first_ts']:%Y-%m-%d %H:%M:%SZ}", f"{r['events']:>8,} events", r["incident_id"]) for r in rows])
     with open_result(case, "incidents.json") as told:
         click.echo(f"{len(rows)} findings, {len(told['incidents'])} incidents", err=True)

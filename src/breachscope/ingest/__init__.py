@@ -2,7 +2,7 @@
 
 from breachscope.ingest.draft import new_format
 from breachscope.ingest.formats import Format, FormatCatalog, load_format, load_formats
-from breachscope.ingest.log_format import with_log_formats
+from breachscope.ingest.log_format import idle_log_formats, with_log_formats
 from breachscope.ingest.run import IngestOptions, IngestResult, ingest
 from breachscope.ingest.settings import read_trusted_proxies
 from breachscope.ingest.trace import RawLine, read_raw_line
@@ -16,6 +16,7 @@ __all__ = [
     "RawLine",
     "Trial",
     "check_samples",
+    "idle_log_formats",
     "ingest",
     "load_format",
     "load_formats",

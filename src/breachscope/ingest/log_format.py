@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,9 +146,22 @@ def format_of(definition: str, identifier: str = "log_format") -> Format:
 
 def with_log_formats(catalog: FormatCatalog, definitions: Sequence[str]) -> FormatCatalog:
     """The catalog with the formats of these strings before all others. Raises UsageError as :func:`format_of` does."""
-    several = len(definitions) > 1
-    entries = [entry_of(format_of(d, f"log_format_{number}" if several else "log_format")) for number, d in enumerate(definitions, 1)]
+    entries = [entry_of(format_of(definition, identifier)) for identifier, definition in _identified(definitions)]
     return FormatCatalog((*entries, *catalog.entries))
+
+
+def idle_log_formats(definitions: Sequence[str], used: Collection[str]) -> list[str]:
+    """A sentence for each string whose format is none of those ``used``: most likely it is not the one that the server writes by."""
+    return [
+        f"--log-format {definition!r} fits no line; give the string as the server's configuration has it"
+        for identifier, definition in _identified(definitions)
+        if identifier not in used
+    ]
+
+
+def _identified(definitions: Sequence[str]) -> list[tuple[str, str]]:
+    """The strings with the ids of their formats."""
+    return [(f"log_format_{number}" if len(definitions) > 1 else "log_format", definition) for number, definition in enumerate(definitions, 1)]
 
 
 def _definition(given: str) -> str:

@@ -317,7 +317,7 @@ def _leaves(value: object, path: str) -> Iterable[tuple[str, str]]:
             if not re.search(r'["\\\x00-\x1f\ud800-\udfff]', key):
                 yield from _leaves(inner, f"{path}.{key}" if re.fullmatch(r"[A-Za-z_]\w*", key) else f'{path}."{key}"')
     elif not isinstance(value, list) and value is not None:
-        yield path, value if isinstance(value, str) else json.dumps(value)
+        yield path, value.encode(errors="replace").decode() if isinstance(value, str) else json.dumps(value)  # a lone surrogate is no text
 
 
 def _gathered(rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:

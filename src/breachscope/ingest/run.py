@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -44,18 +44,18 @@ from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.inputs import Input, find_inputs
 from breachscope.ingest.lines import Lines, split_lines
-from breachscope.ingest.log_format import with_log_formats
+from breachscope.ingest.log_format import idle_log_formats, with_log_formats
 from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
-from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, content_digests
+from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, content_digests, find_bytes
 from breachscope.ingest.views import as_series
 from breachscope.progress import Progress
 from breachscope.schema import EVENT_TABLES, REJECTS, REPEATING_FORMATS
 from breachscope.timestamps import YearTimeline, Zone, has_yearless_times, infer_years
 
 _SAMPLE_LINES = 1000
-_LATEST_ZONE = timezone(timedelta(hours=14))
+LATEST_ZONE = timezone(timedelta(hours=14))
 """Where a day begins first: a log of today is not taken for one of last year, wherever it was written."""
 _ROWS_IN_A_GROUP = 1 << 16
 _COMMIT_SECONDS = 1.0
@@ -102,7 +102,7 @@ class IngestResult:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """One input to be read, under the id that it has or gets; no event of it is later than ``reference``."""
 
     input: Input
@@ -129,7 +129,7 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
     )
     own = case.path / SOURCES
     sources = read_sources(options.sources_file or own, catalog) if options.sources_file or own.is_file() else SourcesFile()
-    today = options.reference_date or datetime.now(_LATEST_ZONE).date()
+    today = options.reference_date or datetime.now(LATEST_ZONE).date()
     manifest = case.read_manifest() or Manifest(today)
     _remove_uncommitted(case, manifest)
     settings = _Settings(options, {e.id: sha256_file(e.path) for e in known.entries}, today, usual, sources)
@@ -147,6 +147,8 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
         case.write_manifest(work.manifest)
         _record(case, options, sources, work.result)
     for sentence in sources.idle([*work.seen, *(s.unpacked_path for s in work.manifest.sources)]):
+        progress.warn(sentence)
+    for sentence in work.idle_log_formats():
         progress.warn(sentence)
     return work.result
 
@@ -167,11 +169,14 @@ def _record(case: Case, options: IngestOptions, sources: SourcesFile, result: In
         case.record("ingest", [MANIFEST], parameters)
 
 
-def _unusable(source: Source) -> str | None:
-    """Why an input counts as one that could not be read: it broke off, or not one of its lines is in a known format."""
-    if source.problem is None and source.rejected and not source.event_lines and set(source.skipped) <= {"blank", "comment"}:
-        return f"not one of its {source.rejected:,} lines could be read; see 'breachscope formats test', or write a format for --formats DIR"
-    return source.problem
+def fault_of_lines(rejected: int, events: int, skipped: Collection[str], asked: str | None) -> str | None:
+    """What is to be told of an input of which not one line could be read, in the format ``asked`` for or any; None of others."""
+    if not rejected or events or not set(skipped) <= {"blank", "comment"}:
+        return None
+    told = "its only line could not be read" if rejected == 1 else f"not one of its {rejected:,} lines could be read"
+    if asked:
+        return f"{told} as {asked}, the format asked for; leave that out to have the format found"
+    return f"{told}; 'breachscope formats new SAMPLE' drafts a format for --formats DIR, --log-format takes a web server's own string"
 
 
 @dataclass(frozen=True)
@@ -266,6 +271,13 @@ class _Ingest:
         except InputError as error:
             self.result.errors.append(error)
 
+    def idle_log_formats(self) -> list[str]:
+        """A sentence for each ``--log-format`` that fits no line of the inputs given."""
+        given = [*self.result.added, *self.result.unchanged]
+        if not given or {s.duplicate_of for s in given} - {None, *(s.id for s in given)}:
+            return []  # how a copy would be read is not known where its original is not given
+        return idle_log_formats(self.options.log_formats, {name for s in given for name in s.formats})
+
     def _is_current(self, source: Source) -> bool:
         """Whether it was read with the same settings."""
         return source.reading == self.settings.digest(source.unpacked_path, self.settings.reference(source))
@@ -294,8 +306,12 @@ class _Ingest:
         self._complain(source)
 
     def _complain(self, source: Source) -> None:
-        if fault := _unusable(source):
+        """Count an input that broke off, or of which no line could be read, as one that could not be read."""
+        if fault := source.problem or self._fault_of_lines(source):
             self.result.errors.append(InputError(fault, path=source.path))
+
+    def _fault_of_lines(self, source: Source) -> str | None:
+        return fault_of_lines(source.rejected, source.event_lines, source.skipped, self.settings.of(source.unpacked_path).format)
 
     def _pass_over(self, name: str, share: float) -> None:
         """Let the progress of all inputs go on where one is not read."""
@@ -312,9 +328,9 @@ class _Ingest:
             self.manifest = self.manifest.with_source(known)
             self._keep(known)
             return known
-        reader = _SourceReader(self.case, plan, self.catalog, self.options, self.progress, most_bytes)
+        reader = SourceReader(plan, self.catalog, self.options, self.progress, most_bytes)
         try:
-            source = reader.read() if problem is None else _unread(plan, problem)
+            source = reader.read(self.case) if problem is None else _unread(plan, problem)
         except InputError as error:
             if members is None:
                 self.result.errors.append(error)
@@ -327,7 +343,8 @@ class _Ingest:
         source.check_lines()
         self._complain(source)
         for note in source.notes:
-            self.progress.warn(f"{source.path}: {note}")
+            if note != self._fault_of_lines(source):  # which is complained of already
+                self.progress.warn(f"{source.path}: {note}")
         self.manifest = self.manifest.with_source(source)
         self.result.added.append(source)
         if reader.stream.was_truncated:
@@ -338,7 +355,7 @@ class _Ingest:
             self._commit_from = written + max(_COMMIT_SECONDS, (written - begun) / _COMMIT_SHARE)
         return source
 
-    def _planned(self, given: Input, digest: str | None, share: float) -> tuple[_Plan, Source | None]:
+    def _planned(self, given: Input, digest: str | None, share: float) -> tuple[Plan, Source | None]:
         """How to read an input, and its source where it need not be read."""
         place = given.place
         self.seen.append(given.unpacked_path)
@@ -357,7 +374,7 @@ class _Ingest:
         reference = self.settings.reference(same)
         if known:
             self._claimed.add(known.id)
-        plan = _Plan(given, known.id if known else self._next_id, reference, self.settings.of(given.unpacked_path), share)
+        plan = Plan(given, known.id if known else self._next_id, reference, self.settings.of(given.unpacked_path), share)
         self._next_id += known is None
         if same and same.reading == self.settings.digest(given.unpacked_path, reference):
             return plan, replace(same, path=place, name=given.name)
@@ -392,7 +409,7 @@ def _displaced_beginning(given: Input, displaced: Sequence[Source]) -> Source | 
     return next((s for s in candidates if found.get(s.content_size) == s.content_sha256), None)
 
 
-def _unread(plan: _Plan, problem: str) -> Source:
+def _unread(plan: Plan, problem: str) -> Source:
     """What the manifest says of a member, or of an archive, that cannot be read."""
     return Source(
         id=plan.id,
@@ -434,25 +451,34 @@ def _without_copies(case: Case, source: Source, manifest: Manifest) -> Source:
 
 
 @dataclass
-class _BlockResult:
+class BlockResult:
     """One block, read."""
 
-    lines: int
-    events: Mapping[str, pa.Table]
-    formats: Counter[str]
-    skipped: Counter[str]
-    rejects: pa.Table
+    lines: int = 0
+    events: Mapping[str, pa.Table] = field(default_factory=dict)
+    formats: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    rejects: pa.Table = field(default_factory=REJECTS.arrow.empty_table)
     strays: int = 0
     zoneless: bool = False
     forwarders: Forwarders = field(default_factory=Forwarders)
     nul_runs: Sequence[tuple[int, int]] = ()
 
+    def count(self, other: BlockResult) -> None:
+        """Add what another block counts; its rows stay with it."""
+        self.lines += other.lines
+        self.formats += other.formats
+        self.skipped += other.skipped
+        self.strays += other.strays
+        self.zoneless |= other.zoneless
+        self.forwarders.absorb(other.forwarders)
 
-class _SourceReader:
+
+class SourceReader:
     """Reads one input to the end and writes what it holds."""
 
-    def __init__(self, case: Case, plan: _Plan, catalog: FormatCatalog, options: IngestOptions, progress: Progress, most_bytes: int | None) -> None:
-        self.case, self.plan, self.catalog, self.options, self.progress = case, plan, catalog, options, progress
+    def __init__(self, plan: Plan, catalog: FormatCatalog, options: IngestOptions, progress: Progress, most_bytes: int | None) -> None:
+        self.plan, self.catalog, self.options, self.progress = plan, catalog, options, progress
         self.settings = plan.settings
         self.zone = plan.settings.tz
         only = catalog[plan.settings.format] if plan.settings.format else None
@@ -468,12 +494,12 @@ class _SourceReader:
         self._years_lock = threading.Lock()
         self._years_sought = False
 
-    def read(self) -> Source:
-        """Read and write everything; the returned source is not yet in the manifest."""
+    def read(self, case: Case) -> Source:
+        """Read everything and write it into the case; the returned source is not yet in the manifest."""
         member, mtime = self.plan.input.member, _mtime(self.plan.input.file)
         self.progress.start(self.plan.input.name, member.size if member else _size(self.plan.input.file), self.plan.share)
         try:
-            with _Outputs(self.case, self.plan.id, self.settings) as outputs:
+            with _Outputs(case, self.plan.id, self.settings) as outputs:
                 totals = self._read_blocks(outputs)
         finally:
             self.progress.finish()
@@ -503,25 +529,38 @@ class _SourceReader:
             rejected=outputs.rejected,
             events={t: n for t, n in sorted(outputs.rows.items()) if n},
             files=outputs.files,
-            problem=self._problem(totals),
-            notes=self._notes(totals, outputs),
+            problem=self.problem(totals.lines),
+            notes=self.notes(totals, outputs.rejected, outputs.last_ts),
             # At the beginning they are what copy-and-truncate rotation leaves: the lines stand in the rotated copy.
             nul_runs=tuple(r for r in self.nul_runs if r[0] > 1),
             skew=self.settings.skew,
             trusted_proxies=tuple(map(str, self.settings.trusted_proxies)),
         )
 
-    def _read_blocks(self, outputs: _Outputs) -> _BlockResult:
-        totals = _BlockResult(0, {}, Counter(), Counter(), REJECTS.arrow.empty_table())
+    def read_beginning(self, most_lines: int) -> Iterator[BlockResult]:
+        """What becomes of the first lines, block by block; nothing is written. Raises InputError when the input cannot be opened."""
+        for block in self.stream.blocks():
+            if block.first_line == 1:
+                self._lock_on(block)
+            if self.unreadable:
+                return
+            ends = find_bytes(block.data, self.stream.newline[0])
+            left = most_lines + 1 - block.first_line
+            beginning = replace(block, data=block.data[: int(ends[left - 1]) + 1], seen=None) if len(ends) > left else block
+            if self.fmt is not None:
+                self.headers = self.headers.with_those_of(beginning.data, block.first_line, self.fmt)
+            result = self._read_block(beginning, self.headers)
+            self._note_nuls(result.nul_runs)
+            yield result
+            if len(ends) >= left:
+                return
+
+    def _read_blocks(self, outputs: _Outputs) -> BlockResult:
+        totals = BlockResult()
         before = 0
         for result in self._results():
             outputs.write(result)
-            totals.lines += result.lines
-            totals.formats += result.formats
-            totals.skipped += result.skipped
-            totals.strays += result.strays
-            totals.zoneless |= result.zoneless
-            totals.forwarders.absorb(result.forwarders)
+            totals.count(result)
             self._note_nuls(result.nul_runs)
             self.progress.advance(self.stream.position - before, result.lines)
             before = self.stream.position
@@ -537,9 +576,9 @@ class _SourceReader:
             else:
                 self.nul_runs.append((line, line, count))
 
-    def _results(self) -> Iterator[_BlockResult]:
+    def _results(self) -> Iterator[BlockResult]:
         threads = self.options.threads or os.cpu_count() or 1
-        pending: deque[Future[_BlockResult]] = deque()
+        pending: deque[Future[BlockResult]] = deque()
         with ThreadPoolExecutor(threads) as pool:
             for number, block in enumerate(self.stream.blocks()):
                 if number == 0:
@@ -584,11 +623,11 @@ class _SourceReader:
                 self._years_sought = True
         return Context(self.plan.id, self.zone, self.years, headers, self.settings.trusted_proxies)
 
-    def _read_block(self, block: Block, headers: Headers) -> _BlockResult:
+    def _read_block(self, block: Block, headers: Headers) -> BlockResult:
         if block.overlong_bytes is not None:
             reason = f"line longer than this program reads ({block.overlong_bytes:,} bytes); its beginning is kept"
             row = {"source": self.plan.id, "line": block.first_line, "reason": reason, "raw": block.data[:KEPT_OF_LONG_LINE], "raw_bytes": block.overlong_bytes}
-            return _BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
+            return BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
         reading = self._read_as_formats(lines, headers) if block.fault is None else Reading()
         if block.fault is not None:
@@ -605,7 +644,7 @@ class _SourceReader:
         forwarders = Forwarders()
         for rows in frames.get("web", ()):
             forwarders.absorb(Forwarders.of(rows, self.settings.trusted_proxies))
-        return _BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless, forwarders, lines.nul_runs())
+        return BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless, forwarders, lines.nul_runs())
 
     def _dated(self, rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
         """Events by a clock that is right, where the user says how far the source's is off; those whose year nothing tells are rejected."""
@@ -647,24 +686,28 @@ class _SourceReader:
             schema=REJECTS.arrow,
         )
 
-    def _problem(self, totals: _BlockResult) -> str | None:
+    def problem(self, lines: int) -> str | None:
+        """What keeps the input from being read, or from being read further than ``lines``."""
         if self.unreadable:
             return self.unreadable
-        if self.stream.problem and not totals.lines:
+        if self.stream.problem and not lines:
             return f"{self.stream.problem}; nothing could be read"
         return self.stream.problem
 
-    def _notes(self, totals: _BlockResult, outputs: _Outputs) -> tuple[str, ...]:
+    def notes(self, totals: BlockResult, rejected: int, last_ts: str | None) -> tuple[str, ...]:
+        """What is to be known of an input that was read with this result, its last event at ``last_ts``."""
         notes = []
-        if not totals.lines and not self.unreadable:
+        if not totals.lines and not self.problem(0):
             notes.append("is empty")
         if totals.strays:
             told = "neither UTF-8 nor CP932; they were read as Latin-1" if self.stream.encoding == "cp932" else "not UTF-8; they were read as CP932 or Latin-1"
             notes.append(f"{totals.strays:,} lines are {told}")
-        if self.fmt is None and totals.lines and not self.unreadable:
-            notes.append("no known format reads it; its lines are in rejects; write a format with --formats DIR")
-        elif self.confidence < _LOW_CONFIDENCE and totals.lines:
-            notes.append(f"only {self.confidence:.0%} of its sampled lines are in the best format found ({self.fmt.id if self.fmt else 'none'})")
+        asked = self.settings.format
+        if fault := fault_of_lines(rejected, totals.formats.total(), totals.skipped, asked):
+            notes.append(fault)
+        elif self.confidence < _LOW_CONFIDENCE and totals.lines and not self.unreadable:
+            which = f"the format asked for ({asked})" if asked else f"the best format found ({self.fmt.id if self.fmt else 'none'})"
+            notes.append(f"only {self.confidence:.0%} of its sampled lines are in {which}")
         if self.guess:
             notes.append(self.guess)
         if self.nul_runs:
@@ -672,8 +715,8 @@ class _SourceReader:
             notes.append(f"holds {nuls:,} NUL bytes, first in line {self.nul_runs[0][0]:,}: what was written there is not in this file")
         if totals.zoneless and not self.zone.is_given:
             notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
-        if outputs.last_ts and datetime.fromisoformat(outputs.last_ts).date() > self.plan.reference + timedelta(days=1):
-            notes.append(f"its last time, {outputs.last_ts}, is later than the day it was read: the clock was ahead, or the zone or the year is another")
+        if last_ts and datetime.fromisoformat(last_ts).date() > self.plan.reference + timedelta(days=1):
+            notes.append(f"its last time, {last_ts}, is later than the day it was read: the clock was ahead, or the zone or the year is another")
         notes += totals.forwarders.notes(are_trusted=bool(self.settings.trusted_proxies))
         if self.settings.skew:
             way = "ahead" if self.settings.skew > 0 else "behind"
@@ -683,7 +726,7 @@ class _SourceReader:
         if self.stream.records is not None:
             notes.append(f"is {'an' if self.stream.records[0] in 'EX' else 'a'} {self.stream.records}: each of its records counts as a line")
         notes += self.stream.remarks
-        if self.stream.lacks_final_newline and not self.unreadable:
+        if self.stream.lacks_final_newline and not self.problem(totals.lines):
             notes.append("ends inside a line: it was cut there, or was still being written")
         return tuple(notes)
 
@@ -754,7 +797,7 @@ class _Outputs:
         if name not in self._writers:
             self.case.remove(name)
 
-    def write(self, result: _BlockResult) -> None:
+    def write(self, result: BlockResult) -> None:
         for table, rows in sorted(result.events.items()):
             self.rows[table] += len(rows)
             times = as_series("ts", rows["ts"].combine_chunks())

@@ -6,35 +6,40 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from breachscope.errors import InputError
 from breachscope.ingest.archives import open_archive
 from breachscope.ingest.compression import most_content
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import Format, FormatCatalog, Sample
-from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.inputs import Input
-from breachscope.ingest.lines import split_lines
-from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import UNREAD, Context, Reading
-from breachscope.ingest.sources import Stream
-from breachscope.timestamps import Zone, infer_years
+from breachscope.ingest.run import LATEST_ZONE, BlockResult, IngestOptions, Plan, SourceReader, fault_of_lines
+from breachscope.ingest.settings import SourceSettings
+from breachscope.progress import Silent
+from breachscope.timestamps import Zone
 
 BOOKKEEPING = ("event_id", "source", "line", "format")
 """Columns that a sample need not expect: they follow from where the line stands."""
 _TRIAL_LINES = 10_000
+_SHOWN_EVENTS = 20
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How the beginning of a file would be read."""
+    """How the beginning of a file would be read.
+
+    ``format`` is the one that reads most of it, with the share of the lines sampled that it reads; ``formats`` counts the
+    events of each format, for what that one refuses is tried with the others.
+    """
 
     format: str | None
     confidence: float
@@ -46,7 +51,9 @@ class Trial:
     events: tuple[Mapping[str, Any], ...] = ()
     """The first events, without empty columns."""
     problem: str | None = None
-    """What keeps the input from being read, or from being read further."""
+    """What keeps the input from being read, or from being read further; or that not one of these lines could be."""
+    notes: tuple[str, ...] = ()
+    """What else is to be known."""
 
 
 def check_samples(fmt: Format, catalog: FormatCatalog) -> list[str]:
@@ -127,26 +134,30 @@ def _spooled(chunks: Iterator[bytes]) -> Iterator[Path]:
 
 
 def _try_input(given: Input, catalog: FormatCatalog, zone: Zone, most_bytes: int) -> Trial:
-    """Read the first lines of an input in the format that fits them best. Raises InputError when it cannot be opened."""
-    stream = Stream(given, most_bytes=most_bytes)
-    block = next(stream.blocks(), None)
-    if block is None:
-        return Trial(None, 0.0, stream.encoding, 0, problem=stream.problem)
-    lines = split_lines(block, stream.encoding, stream.newline).frame.head(_TRIAL_LINES)
-    fmt, confidence = sniff(lines, catalog, head=block.data)
-    if guessed := guess_format(lines, block.data, confidence):
-        fmt, confidence, _ = guessed
-    headers = Headers().with_those_of(block.data, 1, fmt) if fmt else Headers()
-    years = None
-    if fmt and fmt.lacks_year:
-        years = infer_years([(lines["line"].to_numpy(), lines["text"])], reference=datetime.now(UTC).date(), year=None, file_name=Path(given.place).name)
-    reading = read_lines(lines, fmt, catalog, Context(source=1, zone=zone, years=years, headers=headers)) if fmt else Reading(unread=lines)
-    reading.skip_continued(fmt)
-    formats: Counter[str] = Counter()
-    for _, format_id, rows in reading.events:
-        formats[format_id] += len(rows)
-    reasons = Counter(reading.rejects()["reason"].to_list())
-    events = sorted(
-        (_filled(row, BOOKKEEPING[:2]) for _, _, rows in reading.events for row in rows.head(20).iter_rows(named=True)), key=lambda e: int(e["line"])
+    """Read the first lines of an input as an ingest would. Raises InputError when it cannot be opened."""
+    plan = Plan(given, 1, datetime.now(LATEST_ZONE).date(), SourceSettings(zone), 0.0)
+    reader = SourceReader(plan, catalog, IngestOptions(), Silent(), most_bytes)
+    totals = BlockResult()
+    rejected: Counter[str] = Counter()
+    events: list[dict[str, Any]] = []
+    for result in reader.read_beginning(_TRIAL_LINES):
+        totals.count(result)
+        rejected.update(result.rejects["reason"].to_pylist())
+        events += [_filled(row, BOOKKEEPING[:2]) for rows in result.events.values() for row in _rows(rows.slice(0, _SHOWN_EVENTS))]
+    fault = fault_of_lines(rejected.total(), totals.formats.total(), totals.skipped, None)
+    return Trial(
+        format=reader.fmt.id if reader.fmt else None,
+        confidence=reader.confidence,
+        encoding=reader.stream.encoding,
+        lines=totals.lines,
+        formats=totals.formats,
+        skipped=totals.skipped,
+        rejected=rejected,
+        events=tuple(sorted(events, key=lambda e: int(e["line"]))[:_SHOWN_EVENTS]),
+        problem=reader.problem(totals.lines) or fault,
+        notes=tuple(note for note in reader.notes(totals, rejected.total(), None) if note != fault),
     )
-    return Trial(fmt.id if fmt else None, confidence, stream.encoding, len(lines), formats, reading.skipped, reasons, tuple(events), stream.problem)
+
+
+def _rows(events: pa.Table) -> Iterator[dict[str, Any]]:
+    return pl.DataFrame(events).iter_rows(named=True)

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
-from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import polars as pl
 
 from breachscope import __version__
-from breachscope.case import Case, Source, sha256_file
+from breachscope.case import Case, Source, distinct_names, sha256_file
 from breachscope.errors import CaseError
 from breachscope.hostile import clipped, masked
 from breachscope.report.facts import (
@@ -72,7 +71,7 @@ def read_facts(case: Case, *, with_scope: bool = True) -> Facts:
     ``with_scope=False`` leaves records and people out, as when no data map was given.
     """
     sources = case.sources()
-    names = _distinct_names(sources)
+    names = distinct_names(sources)
     log_span = _span_around(_source_span(s) for s in sources)
     with open_result(case, INCIDENTS) as incidents_file:
         incidents = _fitting(_read_incidents(case, incidents_file["incidents"]), tuple[Incident, ...])
@@ -179,24 +178,6 @@ def _source_span(source: Source) -> Span | None:
 def _span_around(spans: Iterable[Span | None]) -> Span | None:
     known = [s for s in spans if s is not None]
     return Span(min(s.first for s in known), max(s.last for s in known)) if known else None
-
-
-def _distinct_names(sources: Sequence[Source]) -> dict[int, str]:
-    """Each file's name, with as many of its folders as tell it from the others; never the whole path of the analyst's machine.
-
-    >>> from types import SimpleNamespace as S
-    >>> _distinct_names([S(id=1, path="/x/web1/access.log", name="access.log"), S(id=2, path="/x/web2/access.log", name="access.log")])
-    {1: 'web1/access.log', 2: 'web2/access.log'}
-    """
-    names = {}
-    for source in sources:
-        rivals = [s for s in sources if s.name == source.name and s.path != source.path]
-        folders = PurePath(source.path).parts[:-1]
-        depth = 0
-        while depth < len(folders) and any(PurePath(r.path).parts[:-1][-depth:] == folders[-depth:] or not depth for r in rivals):
-            depth += 1
-        names[source.id] = "/".join([*folders[len(folders) - depth :], source.name])
-    return names
 
 
 def _actor(kind: str, value: str, is_shared: bool) -> Actor:
