@@ -326,6 +326,19 @@ def test_verify_names_results_that_no_record_stands_for(shop_case: Path, tmp_pat
         assert f"{name}: has no custody record" in done.stdout
 
 
+@pytest.mark.parametrize("command", [("verify",), ("query", "select 1"), ("query", "select * from web", "--format", "json")])
+def test_an_output_for_which_there_is_no_room_is_one_sentence(shop_case: Path, tmp_path: Path, command: Sequence[str]) -> None:
+    case = tmp_path / "case"
+    shutil.copytree(shop_case, case)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "breachscope.cli", *command, "--case", str(case)], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == FAILED
+    told = "breachscope: error: the output cannot be written (No space left on device); free space, then run again"
+    assert done.stderr.splitlines() == [told]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "good.log").write_text(GOOD)

@@ -5,6 +5,7 @@ Exit codes: 0 done · 1 failed, or some input could not be read · 2 wrong usage
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -39,6 +40,14 @@ def _complain(error: BreachscopeError) -> None:
         click.echo(f"breachscope: error: {visible(message)}", err=True)
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _drop_output() -> None:
+    """Let what is still to be written to stdout go nowhere, so that the interpreter's last flush does not fail, too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the one place where errors become messages and exit codes."""
     # Blocks of a log are read side by side already; threads within that work would only stand in each other's way.
@@ -54,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("breachscope: stopped; what was ingested is kept, the next run goes on from there", err=True)
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(FAILED)
     except BreachscopeError as error:
         _complain(error)
@@ -62,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("BREACHSCOPE_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.filename is None and error.errno in _NO_ROOM:
+            _drop_output()  # files of the case that cannot be written are told with their name
+            click.echo(f"breachscope: error: the output cannot be written ({error.strerror}); free space, then run again", err=True)
+            sys.exit(FAILED)
         if type(error).__module__.partition(".")[0] in ("pyarrow", "polars", "duckdb"):
             click.echo(f"breachscope: a file of the case seems to be damaged ({visible(' '.join(str(error).split())[:300])})", err=True)
             click.echo("'breachscope verify' names it; run the stages again in a new case. If verify finds nothing, please report this.", err=True)
