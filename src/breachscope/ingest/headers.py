@@ -84,16 +84,18 @@ def _written_day(text: bytes) -> tuple[int | None, int | None]:
 
 def _minutes(data: bytes, first_line: int, headers: Headers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Lines that tell the time of day under a header that names no date, and the minute of the day that each tells."""
+    dateless = {n: names.index(_TIME) for n, names in enumerate(headers.names) if _TIME in names and _DATE not in names and len(names) <= MOST_COLUMNS}
+    if not dateless:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     texts = pl.Series("text", data.decode("latin-1").split("\n"))
     numbers = np.arange(first_line, first_line + len(texts), dtype=np.int64)
     header_of = headers.at(numbers)
     found = []
-    for n, names in enumerate(headers.names):
+    for n in sorted(dateless.keys() & set(np.unique(header_of).tolist())):
         under = np.flatnonzero(header_of == n)
-        if len(under) and _TIME in names and _DATE not in names and len(names) <= MOST_COLUMNS:
-            written = texts[pl.Series(under)].str.extract_groups(rf"^(?:[^ #][^ ]* ){{{names.index(_TIME)}}}([0-9]{{2}}):([0-9]{{2}}):[0-9]{{2}}")
-            told = written.struct.unnest().cast(pl.Int64).select(pl.lit(numbers[under]).alias("line"), pl.nth(0) * 60 + pl.nth(1)).drop_nulls()
-            found.append(told)
+        written = texts[pl.Series(under)].str.extract_groups(rf"^(?:[^ #][^ ]* ){{{dateless[n]}}}([0-9]{{2}}):([0-9]{{2}}):[0-9]{{2}}")
+        told = written.struct.unnest().cast(pl.Int64).select(pl.lit(numbers[under]).alias("line"), pl.nth(0) * 60 + pl.nth(1)).drop_nulls()
+        found.append(told)
     if not found:
         return numbers[:0], numbers[:0]
     all_told = pl.concat(found)
