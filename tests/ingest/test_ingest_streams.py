@@ -189,8 +189,8 @@ def test_members_behind_a_damaged_one_are_read_and_the_gap_is_told(tmp_path: Pat
     begin, resumed = len(members[0]), len(members[0]) + len(damaged)
     before = len(found) - len(PARTS[2])
     assert stream.problem == (
-        f"the gzip stream that begins at byte {begin:,} is damaged; after {before:,} bytes of content, reading went on with the stream at byte "
-        f"{resumed:,}: what stood between is not known"
+        f"the gzip stream that begins at byte {begin:,} is damaged: what it gave, bytes 600,000 to {before:,} of the content, may be wrong in "
+        f"places; reading went on with the stream at byte {resumed:,}, and what stood between is not known"
     )
     # The line before the gap and the one behind it stand alone; all others are whole lines, and each has its number.
     faults = [b for b in blocks if b.fault]

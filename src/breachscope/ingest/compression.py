@@ -48,13 +48,15 @@ class Gap(bytes):
     """Where the damaged member begins, in bytes of what is stored."""
     resumed: int
     """Where the later one does."""
+    since: int
+    """Bytes of content before the damaged member's: what it gave out may be wrong in places, for its check failed."""
     content: int
     """Bytes of content before the gap."""
 
     @classmethod
-    def of(cls, begin: int, resumed: int, content: int) -> Gap:
+    def of(cls, begin: int, resumed: int, since: int, content: int) -> Gap:
         gap = cls()
-        gap.begin, gap.resumed, gap.content = begin, resumed, content
+        gap.begin, gap.resumed, gap.since, gap.content = begin, resumed, since, content
         return gap
 
 
@@ -74,7 +76,7 @@ def decompress(compression: str, fed: bytes, read: Callable[[], bytes]) -> Itera
                 yield piece
         except _DECOMPRESSION_ERRORS as error:  # type: ignore[misc] # IsalError is an exception; its stub says otherwise
             if compression == "gzip" and stored.find_member(begin + 1):
-                yield Gap.of(begin, stored.offset, count)
+                yield Gap.of(begin, stored.offset, began_at, count)
             elif count == began_at > 0:
                 raise DamagedError(f"other data follow the {compression} stream, after {count:,} bytes of content; they were not read") from error
             else:

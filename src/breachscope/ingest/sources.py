@@ -210,8 +210,9 @@ class Stream:
         for chunk in chunks:
             if isinstance(chunk, Gap):
                 self._gaps.append(
-                    f"the {self.compression} stream that begins at byte {chunk.begin:,} is damaged; after {chunk.content:,} bytes of content, "
-                    f"reading went on with the stream at byte {chunk.resumed:,}: what stood between is not known"
+                    f"the {self.compression} stream that begins at byte {chunk.begin:,} is damaged: what it gave, bytes {chunk.since:,} to "
+                    f"{chunk.content:,} of the content, may be wrong in places; reading went on with the stream at byte {chunk.resumed:,}, and "
+                    "what stood between is not known"
                 )
             yield chunk
 
