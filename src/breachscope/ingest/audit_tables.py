@@ -10,17 +10,15 @@ https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-org-wide-tr
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from breachscope.ingest.encoding import first_fit
-from breachscope.ingest.xml_records import as_line, json_line
+from breachscope.ingest.table_rows import rows_as_lines
+from breachscope.ingest.xml_records import json_line
 
-_HELD_BYTES = 1 << 20
-"""No row is as long: of what is, the beginning is given out before its end is known."""
 _NOTHING = ("", "NULL", "null", "(null)")
 _ORACLE_TIME = re.compile(r"(\d\d)-([A-Z]{3})-(\d\d) (\d\d)\.(\d\d)\.(\d\d)(\.\d+)? (AM|PM)", re.IGNORECASE)
 """As ``NLS_TIMESTAMP_FORMAT`` has it where nobody changed it: DD-MON-RR HH.MI.SSXFF AM."""
@@ -41,19 +39,6 @@ class _Trail:
     name: str
     columns: frozenset[str]
     record: Callable[[Mapping[str, str]], Mapping[str, object]]
-
-
-def whole_rows(text: bytes, most: int) -> tuple[list[bytes], bytes]:
-    """Whole rows of a table, and the beginning of one that goes on: a line end counts outside quotes alone, or behind ``most`` bytes."""
-    rows: list[bytes] = []
-    begin = at = quotes = 0
-    while (end := text.find(b"\n", at) + 1) > 0:
-        quotes += text.count(b'"', at, end)
-        at = end
-        if quotes % 2 == 0 or end - begin > most:
-            rows.append(text[begin:end])
-            begin, quotes = end, 0
-    return rows, text[begin:]
 
 
 def _sql_server(row: Mapping[str, str]) -> Mapping[str, object]:
@@ -154,29 +139,11 @@ class AuditRecords:
         return self._trail.name
 
     def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        held = b""
-        skip = self._begin
-        for piece in pieces:
-            held += piece
-            if skip:
-                if len(held) < skip:
-                    continue
-                held, skip = held[skip:], 0
-            rows, held = whole_rows(held, _HELD_BYTES)
-            yield b"".join(map(self._line, rows))
-        if held.strip():
-            yield self._line(held)
+        return rows_as_lines(pieces, self._begin, self._separator, self._line)
 
-    def _line(self, row: bytes) -> bytes:
-        text = first_fit(row)[0].strip("\r\n")
-        if not text.strip():
-            return b"\n"
-        try:
-            cells = next(csv.reader([text], delimiter=self._separator, strict=True))
-        except (csv.Error, StopIteration):
-            return as_line(row)
+    def _line(self, cells: Sequence[str]) -> bytes | None:
         if len(cells) != len(self._columns):
-            return as_line(row)
+            return None
         told = {name: cell.strip() for name, cell in zip(self._columns, cells, strict=True) if cell.strip() not in _NOTHING}
         return json_line(self._trail.record(told))
 

@@ -11,15 +11,14 @@ and its neighbours, in English, and in Japanese as Windows writes them.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from xml.etree import ElementTree
 
-from breachscope.ingest.audit_tables import whole_rows
 from breachscope.ingest.documents import as_lines
 from breachscope.ingest.encoding import first_fit
+from breachscope.ingest.table_rows import rows_as_lines
 from breachscope.ingest.xml_records import XmlKind, as_line, json_line
 
 _HELD_BYTES = 1 << 20
@@ -197,27 +196,9 @@ class CsvRecords:
         self._is_month_first = told[0] if told else any(m["half"] for m in days)
 
     def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        held = b""
-        skip = self._begin
-        for piece in pieces:
-            held += piece
-            if skip:
-                if len(held) < skip:
-                    continue
-                held, skip = held[skip:], 0
-            rows, held = whole_rows(held, _HELD_BYTES)
-            yield b"".join(map(self._line, rows))
-        if held.strip():
-            yield self._line(held)
+        return rows_as_lines(pieces, self._begin, self._separator, self._line)
 
-    def _line(self, row: bytes) -> bytes:
-        text = first_fit(row)[0].strip("\r\n")
-        if not text.strip():
-            return b"\n"
-        try:
-            cells = next(csv.reader([text], delimiter=self._separator, strict=True))
-        except (csv.Error, StopIteration):
-            return as_line(row)
+    def _line(self, cells: Sequence[str]) -> bytes:
         columns = self._columns if "Message" in self._columns else (*self._columns, "Message")  # Event Viewer writes no name above it
         record: dict[str, object] = {}
         for column, cell in zip(columns, cells, strict=False):
