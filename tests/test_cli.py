@@ -554,6 +554,19 @@ def test_a_trial_tells_of_a_string_that_fits_no_line(tmp_path: Path) -> None:
     assert done.stderr == "breachscope: --log-format '%h %t %r' fits no line; give the string as the server's configuration has it\n"
 
 
+def test_a_format_is_tried_without_what_stands_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("time=2026-03-02T10:00:00Z user=u1 ip=192.0.2.9 action=view object=customers/1\n")
+    (tmp_path / "datamap.toml").write_text("[tables]\n")
+    (tmp_path / "none").mkdir()
+    assert breachscope("formats", "new", "app.log", cwd=tmp_path).stdout == "app.toml\n"
+    assert breachscope("formats", "test", "app.toml", cwd=tmp_path).stdout == "app.toml: 1 sample read as expected\n"
+    done = breachscope("formats", "test", "app.log", "--formats", "app.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[1]) == (DONE, "         1 app"), done.stderr
+    done = breachscope("formats", "test", "app.log", "--formats", "none", cwd=tmp_path)
+    assert done.returncode == USAGE
+    one_sentence(done, "none: holds no *.toml; --formats wants a folder of format files, or one of them")
+
+
 def test_inputs_of_one_name_are_told_apart_and_counted_together(tmp_path: Path) -> None:
     for folder, lines in (("web1/logs", GOOD), ("web2/logs", GOOD + "\njunk\n"), ("web2", GOOD * 3)):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)

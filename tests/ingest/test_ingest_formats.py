@@ -203,7 +203,7 @@ def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert [str(e) for e in caught.value.errors] == [
         f"{tmp_path}/a.toml:3: kind 'x' is not one of regex, delimited, table, json, keyvalue, envelope, syslog",
         f"{tmp_path}/b.toml:15: not valid TOML: expected ']]' at the end of an array declaration",
-        f"{tmp_path}/absent: is not a folder; --formats wants a folder of TOML files",
+        f"{tmp_path}/absent: is not a folder; --formats wants a folder of format files, or one of them",
         f"{tmp_path}/d.toml:5: order 2000 is taken by c; give another number",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
@@ -50,8 +51,12 @@ UNREAD = "'breachscope formats new SAMPLE' drafts a format for --formats DIR, --
             {"only_format": "sshd"},
             "x.log: not one of its 2 lines could be read as sshd, the format asked for; leave that out to have the format found",
         ),
-        ([LOGIN, *[JUNK] * 3], {}, "x.log: only 25% of its sampled lines are in the best format found (syslog)"),
-        ([WEB, *[JUNK] * 3], {"only_format": "combined"}, "x.log: only 25% of its sampled lines are in the format asked for (combined)"),
+        ([LOGIN, *[JUNK] * 3], {}, "x.log: only 25% of its sampled lines are in the best format found (syslog); 3 rejected lines are in no other either"),
+        (
+            [WEB, *[JUNK] * 3],
+            {"only_format": "combined"},
+            "x.log: only 25% of its sampled lines are in the format asked for (combined); 3 rejected lines are not",
+        ),
         ([], {}, "x.log: is empty"),
     ],
 )
@@ -63,6 +68,16 @@ def test_a_matter_is_told_once_and_again_by_the_next_ingest_where_the_input_is_a
     assert first == [sentence]
     assert sentence.removeprefix("x.log: ") in result.added[0].notes, "the report tells it, too"
     assert told(tmp_path, path, **options)[0] == [sentence] * bool(result.errors)
+
+
+def test_a_log_of_many_formats_whose_every_line_is_read_is_nothing_to_tell(tmp_path: Path) -> None:
+    firewall = 'time=10:15:04 date=2026-03-02 type="traffic" subtype="forward" action="accept" srcip=192.0.2.9 dstip=203.0.113.5 dstport=443 proto=6'
+    path = write(tmp_path / "x.log", WEB, LOGIN, json.dumps({"remote_addr": "192.0.2.9"}), firewall)
+    sentences, result, _ = told(tmp_path, path)
+    assert (result.added[0].confidence < 0.5, result.added[0].rejected, sentences[1:]) == (True, 1, [])
+    assert sentences == ["x.log: only 25% of its sampled lines are in the best format found (combined); 1 rejected line is in no other either"]
+    whole = write(tmp_path / "y.log", WEB, LOGIN, firewall)
+    assert told(tmp_path, whole)[0] == []
 
 
 def test_a_stream_damaged_from_its_beginning_is_not_called_empty(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...], tz: str 
 
     require_file(path, "formats test wants a log, an archive of logs, or a format's TOML file")
     if path.suffix == ".toml":
-        catalog = load_formats([*formats_dirs, path.parent])
+        catalog = load_formats([*formats_dirs, path])
         faults = check_samples(catalog[path.stem], catalog)
         for fault in faults:
             click.echo(visible(fault), err=True)

@@ -45,7 +45,7 @@ def lang_option(function: Command) -> Command:
 
 def formats_option(function: Command) -> Command:
     kind = click.Path(path_type=Path)
-    return click.option("--formats", "formats_dirs", type=kind, multiple=True, metavar="DIR", help="Folder with formats of your own.")(function)
+    return click.option("--formats", "formats_dirs", type=kind, multiple=True, metavar="DIR", help="Folder with formats of your own, or one file.")(function)
 
 
 def log_format_option(function: Command) -> Command:

@@ -347,15 +347,19 @@ class FormatCatalog:
 
 
 def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
-    """Find the built-in formats and load the user's. Raises ContentErrors with every mistake; a user's format replaces a built-in one of its id."""
+    """Find the built-in formats and load the user's, from folders or single files; one of theirs replaces a built-in one of its id.
+
+    Raises ContentErrors with every mistake.
+    """
     errors: list[BreachscopeError] = []
     entries: dict[str, FormatEntry] = {}
     builtin = Path(str(files("breachscope") / "formats"))
     for directory in (builtin, *directories):
-        if not directory.is_dir():
-            errors.append(UsageError("is not a folder; --formats wants a folder of TOML files", path=directory))
-            continue
-        for path in sorted(directory.glob("*.toml")):
+        paths = sorted(directory.glob("*.toml")) if directory.is_dir() else [directory] if directory.is_file() and directory.suffix == ".toml" else []
+        if not paths:
+            fault = "holds no *.toml" if directory.is_dir() else "is not a folder"
+            errors.append(UsageError(f"{fault}; --formats wants a folder of format files, or one of them", path=directory))
+        for path in paths:
             try:
                 entries[path.stem] = _glance(path) if directory is builtin else entry_of(load_format(path))
             except ContentErrors as found:

@@ -277,7 +277,8 @@ def _samples(lines: Sequence[str]) -> _Samples:
             whole = tuple(line for line in lines[1:] if len(_cells(line, separator)) == len(names))
             named = [{name: cell for name, cell in zip(names, row, strict=True) if JOINED not in name} for row in rows]
             return _Samples("table", _with_whole_times(_gathered(named), named), settings, lines[0], whole)
-    raise UsageError("no format can be drafted: these lines are no JSON objects, key=value pairs or table with a header; write an expression by hand")
+    told = "these lines are no JSON objects, key=value pairs or table with a header"
+    raise UsageError(f"no format can be drafted: {told}; write one by hand, see 'breachscope formats show combined'")
 
 
 def _with_whole_times(texts: dict[str, list[str]], rows: Sequence[Mapping[str, str]]) -> Mapping[str, list[str]]:

@@ -705,9 +705,10 @@ class SourceReader:
         asked = self.settings.format
         if fault := fault_of_lines(rejected, totals.formats.total(), totals.skipped, asked):
             notes.append(fault)
-        elif self.confidence < _LOW_CONFIDENCE and totals.lines and not self.unreadable:
+        elif self.confidence < _LOW_CONFIDENCE and rejected:
             which = f"the format asked for ({asked})" if asked else f"the best format found ({self.fmt.id if self.fmt else 'none'})"
-            notes.append(f"only {self.confidence:.0%} of its sampled lines are in {which}")
+            lost = "1 rejected line is" if rejected == 1 else f"{rejected:,} rejected lines are"
+            notes.append(f"only {self.confidence:.0%} of its sampled lines are in {which}; {lost} {'not' if asked else 'in no other either'}")
         if self.guess:
             notes.append(self.guess)
         if self.nul_runs:
