@@ -153,6 +153,8 @@ NOT_SURE: Mapping[str, Table] = {
     "half of the rows have no time": [["timestamp", "ip", "path"]] + [["2026-03-02 10:15:04" if n % 2 else "", "192.0.2.9", "/a"] for n in range(40)],
     "no header": [["2026-03-02 10:15:04", "192.0.2.9", "/a"] for _ in range(40)],
     "outcomes of no known kind": [["login time", "user", "ip", "result"]] + [["2026-03-02 10:15:04", "u", "192.0.2.9", f"E{n}"] for n in range(40)],
+    "orders, which are no accesses": [["created at", "user id", "customer id", "item", "price"]]
+    + [["2026-03-02 10:15:04", f"u{n}", n, "pen", 7] for n in range(40)],
     "a header and nothing below": [["timestamp", "client ip", "path"]],
 }
 

@@ -129,9 +129,9 @@ _MEANT: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "web": (("client_ip",), ("path", "uri", "request")),
     "network": (("src_ip",), ("dst_ip",), ("action", "dst_port", "bytes_out", "bytes_in")),
     "auth": (("user",), ("outcome",), ("action",)),
-    "data_access": (("user",), ("object", "statement")),
+    "data_access": (("user",), ("object", "statement"), ("action", "statement", "row_count", "client_ip", "outcome")),
 }
-"""What an event of a table must tell to mean something: one of each."""
+"""What an event of a table must tell to mean something: one of each. A time, an account and a thing alone make orders or files as well."""
 _DATE, _CLOCK = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}"), re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?")
 _NEARLY_ALL, _KNOWN = 0.95, 0.5
 _SOME_KNOWN = 0.5
