@@ -230,6 +230,21 @@ def test_of_a_document_nothing_behind_a_gap_is_read(tmp_path: Path) -> None:
     assert stream.problem.startswith("the gzip stream is cut or damaged after ")
 
 
+@pytest.mark.parametrize("compress", [bytes, lambda data: gzip.compress(data)[:-9]], ids=["plain", "gzip that is still written"])
+def test_what_is_written_after_the_end_was_read_is_left_to_the_next_run(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    """Were its bytes counted as read, the next run would take the log for known, and its lines would never be read."""
+    stored = compress(b"one\ntwo\n")
+    path = tmp_path / "x.log"
+    path.write_bytes(stored)
+    stream = Stream(Input(path))
+    for _ in stream.blocks():
+        with path.open("ab") as log:
+            log.write(b"three\n")
+    assert (stream.size, stream.stored_digest) == (len(stored), hashlib.sha256(stored).hexdigest())
+    if stream.compression == "none":
+        assert (stream.content_size, stream.content_digest) == (stream.size, stream.stored_digest)
+
+
 def test_digests_of_beginnings_are_those_of_the_content(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(TEXT))

@@ -346,16 +346,18 @@ class _Unbroken:
 
 
 class _HashingReader:
-    """Passes bytes through, counting and hashing them."""
+    """Passes bytes through, counting and hashing them, up to the first end: what is written behind it later is for the next run."""
 
     def __init__(self, handle: Readable, *, is_hashed: bool) -> None:
         self._handle = handle
         self._is_hashed = is_hashed
+        self._has_ended = False
         self.digest = hashlib.sha256()
         self.count = 0
 
     def read(self, length: int) -> bytes:
-        chunk = self._handle.read(length)
+        chunk = b"" if self._has_ended else self._handle.read(length)
+        self._has_ended = not chunk
         if self._is_hashed:
             self.digest.update(chunk)
         self.count += len(chunk)
