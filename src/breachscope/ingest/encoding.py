@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+from itertools import filterfalse
 from typing import Literal
+
+import numpy as np
 
 Encoding = Literal["utf-8", "cp932", "utf-16-le", "utf-16-be"]
 
@@ -12,6 +15,11 @@ _LINE_ENCODINGS = ("utf-8", "cp932", "latin-1")
 _NOT_SHIFT_JIS = frozenset("\x80\uf8f0\uf8f1\uf8f2\uf8f3")
 """What Python's codec makes of the bytes 80, A0, FD, FE and FF, which Shift_JIS does not have."""
 _BOM = "\ufeff"
+_USUAL_EUC = np.array([0x8E, 0xA1, 0xA3, 0xA4, 0xA5, *range(0xB0, 0xD0)], np.uint8)
+"""First bytes of half-width katakana, signs, letters, kana and kanji of level 1 (JIS X 0208, rows 1, 3 to 5 and 16 to 47)."""
+_LEAST_EUC_BYTES = 8
+_NEARLY_ALL = 0.9
+EUC_JP_TOLD = "looks like EUC-JP, which is not read: its Japanese texts are garbled; convert it first (iconv -f EUC-JP -t UTF-8)"
 
 
 def detect_encoding(head: bytes) -> tuple[Encoding, int]:
@@ -34,6 +42,27 @@ def detect_encoding(head: bytes) -> tuple[Encoding, int]:
     if _decodes(head, "utf-8"):
         return "utf-8", 0
     return ("cp932", 0) if _decodes(head, "cp932") else ("utf-8", 0)
+
+
+def looks_euc_jp(head: bytes) -> bool:
+    """Whether text is most likely EUC-JP, which no line is read as: nearly all of its characters would be kana, signs or kanji of JIS level 1.
+
+    Text of Shift_JIS is hardly ever EUC-JP, too: full-width characters begin with other bytes, and of half-width katakana
+    half of the words have an odd length.
+
+    >>> looks_euc_jp("田中さん,成功".encode("euc_jp")), looks_euc_jp("田中さん,成功 ｾｲｺｳ".encode("cp932")), looks_euc_jp("é, œuvre".encode("cp1252"))
+    (True, False, False)
+    """
+    whole = head[: head.rfind(b"\n") + 1] or head
+    if whole.isascii() or _decodes(whole, "utf-8"):
+        return False
+    try:
+        text = whole.decode("euc_jp")
+    except UnicodeDecodeError:
+        return False
+    wide = "".join(filterfalse(str.isascii, text)).encode("euc_jp")
+    firsts = np.frombuffer(wide, np.uint8)[::2] if len(wide) % 2 == 0 else np.zeros(1, np.uint8)
+    return len(wide) >= _LEAST_EUC_BYTES and bool(np.isin(firsts, _USUAL_EUC).mean() > _NEARLY_ALL)
 
 
 def _decodes(head: bytes, encoding: Encoding) -> bool:

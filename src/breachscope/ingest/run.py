@@ -37,6 +37,7 @@ from breachscope.ingest.archives import Archive, archive_kind, open_archive
 from breachscope.ingest.block import read_block
 from breachscope.ingest.clients import Forwarders
 from breachscope.ingest.compression import compression_of, most_content
+from breachscope.ingest.encoding import EUC_JP_TOLD
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.folds import set_second_passes, span_of
 from breachscope.ingest.formats import Format, FormatCatalog, load_formats
@@ -699,7 +700,9 @@ class SourceReader:
         notes = []
         if not totals.lines and not self.problem(0):
             notes.append("is empty")
-        if totals.strays:
+        if self.stream.looks_euc_jp and not self.unreadable:
+            notes.append(EUC_JP_TOLD)
+        elif totals.strays:
             told = "neither UTF-8 nor CP932; they were read as Latin-1" if self.stream.encoding == "cp932" else "not UTF-8; they were read as CP932 or Latin-1"
             notes.append(f"{totals.strays:,} lines are {told}")
         asked = self.settings.format

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from breachscope.ingest.compression import DamagedError, Gap, compression_of, damage, decompress
-from breachscope.ingest.encoding import Encoding, detect_encoding
+from breachscope.ingest.encoding import Encoding, detect_encoding, looks_euc_jp
 from breachscope.ingest.inputs import Input, Readable, UnreadableError
 from breachscope.ingest.native import Survey, survey
 from breachscope.ingest.records import Records, binary_records, text_records
@@ -73,6 +73,8 @@ class Stream:
     compression: str = "none"
     encoding: Encoding = "utf-8"
     newline: bytes = b"\n"
+    looks_euc_jp: bool = False
+    """Whether the text is most likely in an encoding that is not read."""
     size: int = 0
     problem: str | None = None
     lacks_final_newline: bool = False
@@ -195,6 +197,7 @@ class Stream:
         records = binary_records(head, Path(self.input.place))
         if records is None:
             self.encoding, bom = detect_encoding(head)
+            self.looks_euc_jp = looks_euc_jp(head)
             if self.encoding.startswith("utf-16"):
                 chunks = _decoded(self._before_gap(chunks), self.encoding, bom)
                 head = next(chunks)
