@@ -14,7 +14,8 @@ import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,23 @@ def test_threads_and_order_of_arguments_change_no_byte(tmp_path: Path, logs: Pat
         results.append(bytes_of(case))
     assert all(r == results[0] for r in results)
     assert any(name.startswith("rejects/") for name in results[0])
+
+
+def test_a_table_of_a_log_is_one_file_whose_row_groups_tell_their_times(tmp_path: Path) -> None:
+    """A query for an hour passes over the groups of other hours by these statistics alone."""
+    minutes = [f'192.0.2.9 - - [02/Mar/2026:{n // 60 % 24:02}:{n % 60:02}:00 +0000] "GET /o HTTP/1.1" 200 5 "-" "-"' for n in range(24 * 60)]
+    log = write(tmp_path / "logs" / "access.log", [line for line in minutes for _ in range(100)])
+    case = new_case(tmp_path / "case")
+    read(case, log, block_bytes=1 << 20)
+    (path,) = case.event_files("web")
+    metadata = pq.ParquetFile(path).metadata
+    assert metadata.num_rows == 144_000
+    at = metadata.schema.names.index("ts")
+    spans = [metadata.row_group(n).column(at).statistics for n in range(metadata.num_row_groups)]
+    assert len(spans) >= 2
+    assert all(before.max <= after.min for before, after in pairwise(spans))
+    assert all(span.max - span.min < timedelta(hours=14) for span in spans)
+    assert (spans[0].min.hour, spans[-1].max.hour, spans[-1].max.minute) == (0, 23, 59)
 
 
 def test_the_size_of_a_block_changes_no_row(tmp_path: Path, logs: Path) -> None:
