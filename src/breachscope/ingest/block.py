@@ -6,14 +6,16 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import takewhile
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from breachscope.ingest.columns import split_request, unescape
 from breachscope.ingest.engine import MOST_REPEATS, is_eventless, leave, read_lines, read_pattern, read_patterns, table_fields, take
-from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, Part, to_events
+from breachscope.ingest.events import ESCAPED, HIGHEST, POLARS_TYPES, VERBATIM, Part, to_events
 from breachscope.ingest.formats import JOINED, Format, FormatCatalog, Pattern, joined_parts
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.lines import Lines
@@ -32,6 +34,7 @@ _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
 _REPEATED = cast("Program", one_pass(r"^message repeated (?P<times>[0-9]+) times?: \[ (?P<inner>.*)$"))
 _PATTERNS_AT_A_TIME = 64
+_LEAST_ALIKE, _MOST_ALIKE = 2, 4
 _SPACES = b" \t\v\f\r\n"
 """Lines that begin so may be blank."""
 
@@ -82,11 +85,11 @@ class _Texts:
     ends: Offsets
     is_ascii: bool
 
-    def caught(self, rows: Offsets, reader: Program | Keys, wanted: Sequence[Wanted]) -> Caught:
+    def caught(self, rows: Offsets, reader: Program | Keys, wanted: Sequence[Wanted], further: Sequence[Program] = (), escape: str = "") -> Caught:
         """What is caught in some of them."""
         if len(rows) == len(self.starts):
-            return catch(self.data, self.starts, self.ends, reader, wanted)
-        return catch(self.data, self.starts[rows], self.ends[rows], reader, wanted)
+            return catch(self.data, self.starts, self.ends, reader, wanted, further, escape)
+        return catch(self.data, self.starts[rows], self.ends[rows], reader, wanted, further, escape)
 
     def not_blank(self, comment: str | None) -> Offsets:
         """Those that are surely neither blank nor a comment."""
@@ -190,6 +193,10 @@ def _read_table_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: Forma
 def _read_patterns_at_once(texts: _Texts, lines: Lines, fmt: Format, context: Context, reading: Reading, fates: _Fates) -> None:
     """Read lines of their own as far as possible."""
     rows = texts.not_blank(fmt.comment)
+    if (found := _match_first(texts, rows, fmt)) is not None:
+        _as_events(found, lines.numbers(rows), fmt, fmt.patterns[0], context, reading)
+        fates.settle(rows[found.texts], rows[:0])
+        return
     for pattern in fmt.patterns:
         others, unsure = _read_at_once(texts, rows, lines.numbers(rows), fmt, pattern, context, reading)
         fates.settle(np.setdiff1d(rows, np.concatenate([others, unsure]), assume_unique=True), rows[:0])
@@ -209,17 +216,24 @@ def _read_at_once(
     caught = _match(texts, rows, fmt, pattern)
     if caught is None or (envelopes is not None and "time" in caught.columns):
         return rows[:0], rows
-    matched = caught.texts
-    lines = lines[pl.Series(matched)] if len(matched) < len(lines) else lines
-    if len(matched) and not is_eventless(lines, pattern, reading):
-        ready = {name: s for name, s in caught.columns.items() if name in caught.ready}
-        parts = [Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items()]
-        parts.append(Part(pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])))
-        if envelopes is not None:
-            around = envelopes[pl.Series(rows[matched])]
-            parts.insert(0, Part(around.select(c for c in around.columns if c not in caught.columns)))
-        to_events(lines, parts, fmt, pattern, context, reading, ready)
+    around = None if envelopes is None else envelopes[pl.Series(rows[caught.texts])]
+    _as_events(caught, lines, fmt, pattern, context, reading, around)
     return rows[caught.others], rows[caught.unsure]
+
+
+def _as_events(
+    caught: _Match, lines: pl.Series, fmt: Format, pattern: Pattern, context: Context, reading: Reading, around: pl.DataFrame | None = None
+) -> None:  # fmt: skip
+    """Make events, if it is to make such, of what a pattern caught in some of the lines, and of what stands around it."""
+    lines = lines[pl.Series(caught.texts)] if len(caught.texts) < len(lines) else lines
+    if not len(lines) or is_eventless(lines, pattern, reading):
+        return
+    ready = {name: s for name, s in caught.columns.items() if name in caught.ready}
+    parts = [Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items()]
+    parts.append(Part(pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])))
+    if around is not None:
+        parts.insert(0, Part(around.select(c for c in around.columns if c not in caught.columns)))
+    to_events(lines, parts, fmt, pattern, context, reading, ready)
 
 
 @dataclass(frozen=True)
@@ -266,15 +280,66 @@ def _match_expression(texts: _Texts, rows: Offsets, fmt: Format, pattern: Patter
     program = _program(pattern, fmt)
     if program is None:
         return None
-    groups: dict[str, tuple[str, ...]] = {}
-    for group in sorted(pattern.groups, key=len, reverse=True):  # what was caught in quotes goes first
-        name = group.removesuffix("__q")
-        groups[name] = (*groups.get(name, ()), group)
-    found = _caught(texts, rows, program, groups, pattern, fmt, is_sure=texts.is_sure(program))
+    found = _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, is_sure=texts.is_sure(program))
     if pattern.contains and len(found.texts) and not demands(pattern.regex or "", pattern.contains):
         has = texts.numbered(rows[found.texts])["text"].str.contains(pattern.contains, literal=True).to_numpy()
         found = found.without(~has, are_sure=True)
     return found
+
+
+def _as_sources(groups: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    """Column → its groups; what was caught in quotes goes first."""
+    sources: dict[str, tuple[str, ...]] = {}
+    for group in sorted(groups, key=len, reverse=True):
+        name = group.removesuffix("__q")
+        sources[name] = (*sources.get(name, ()), group)
+    return sources
+
+
+def _match_first(texts: _Texts, rows: Offsets, fmt: Format) -> _Match | None:
+    """What the first patterns of a format catch that differ in nothing but their expressions, all in one go; None where there is but one such."""
+    programs, groups = _programs_alike(fmt)
+    if len(programs) < _LEAST_ALIKE:
+        return None
+    wanted, ready = _wanted(_as_sources(groups), fmt.patterns[0], fmt, are_keys=False)
+    if any(w.kind == Kind.TEXT and w.name not in VERBATIM for w in wanted):
+        return None  # words for nothing are known before escapes are undone
+    caught = texts.caught(rows, programs[0], wanted, programs[1:], "\\" if fmt.escapes else "")
+    return _Match(caught.texts, rows[:0], rows[:0], _with_request(_without_escapes(caught, fmt)), caught.runs, ready)
+
+
+def _programs_alike(fmt: Format) -> tuple[list[Program], tuple[str, ...]]:
+    """The programs of those patterns, and their groups."""
+    first = fmt.patterns[0]
+    alike = list(takewhile(lambda p: p.regex and replace(p, regex=first.regex) == first, fmt.patterns[:_MOST_ALIKE]))
+    groups = tuple(dict.fromkeys(group for pattern in alike for group in pattern.groups))
+    programs = takewhile(lambda p: p is not None, (one_pass(p.regex or "", groups=groups) for p in alike))
+    is_plain = not (first.contains or first.keys or first.conditions or first.is_eventless)
+    return list(filter(None, programs)) if is_plain else [], groups
+
+
+def _without_escapes(caught: Caught, fmt: Format) -> dict[str, pl.Series]:
+    """The columns caught, with their escapes undone in the texts that have some."""
+    columns = dict(caught.columns)
+    rows = pl.Series(caught.escaped)
+    for name, texts in caught.columns.items():
+        if len(rows) and texts.dtype == pl.String and name not in caught.runs and (name not in VERBATIM or name in ESCAPED):
+            written = texts[rows]
+            readable = unescape(written, fmt.escapes)
+            columns[name] = texts if readable is written else texts.scatter(rows, readable)
+    return columns
+
+
+def _with_request(columns: dict[str, pl.Series]) -> dict[str, pl.Series]:
+    """The columns with the parts of request lines that were caught whole."""
+    if "request" not in columns:
+        return columns
+    request = columns.pop("request")
+    told = request.is_not_null().arg_true()
+    for part in split_request(request[told]).get_columns():
+        held = columns.get(part.name, pl.repeat(None, len(request), dtype=pl.String, eager=True).alias(part.name))
+        columns[part.name] = held.scatter(told, part)
+    return columns
 
 
 def _match_pairs(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, around: _Match) -> _Match | None:

@@ -33,7 +33,7 @@ STAMP = ("ts", "ts_offset_min", "ts_quality")
 """Columns that a time becomes."""
 VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *STAMP)
 """Columns in which ``-`` and the empty text mean themselves."""
-_ESCAPED = ("path", "query", "request", "uri", "message")
+ESCAPED = ("path", "query", "request", "uri", "message")
 HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 
 
@@ -109,7 +109,7 @@ def _values(
     if "service" in table and "service" not in frame.columns and "program" in frame.columns:
         frame = frame.with_columns(pl.col("program").alias("service"))
     if fmt.escapes and "text" in frame.columns:
-        frame = _unescaped(frame, [c for c in frame.columns if c in written or c in _ESCAPED], fmt.escapes)
+        frame = _unescaped(frame, [c for c in frame.columns if c in written or c in ESCAPED], fmt.escapes)
     for whole, split in (("request", split_request), ("uri", split_uri)):
         if whole in frame.columns:
             frame = _with_parts(frame, split(frame[whole]))

@@ -24,6 +24,7 @@ typedef struct {
     int64_t slot_width;
     int64_t is_whole;
     int64_t is_ascii; /* what stands beyond ASCII is not known to it, so it must not end before that */
+    int64_t is_exact; /* what it refuses and is ASCII, its expression refuses too */
 } program_t;
 
 /* Keys that are wanted of JSON objects, or of key=value pairs. Node 0 is the text as a whole. */
@@ -56,6 +57,7 @@ typedef struct {
 
 #define EXITS 5
 #define MOST_SLOTS 512
+#define MOST_PROGRAMS 4
 #define MOST_NODES 512
 #define MOST_COLUMNS 512
 #define MOST_DEPTH 64
@@ -545,26 +547,46 @@ static int64_t chosen(const column_t *column, const int64_t *held, const uint8_t
     return column->slots[column->slot_count - 1];
 }
 
-/* Match texts, and make columns of what the reader's groups or keys hold. Returns how many match and have numbers that are
- * numbers; texts becomes which, and at its end, backwards, those of which a number is none. */
+static int is_ascii(const uint8_t *at, const uint8_t *end) {
+    uint64_t bits = 0;
+    for (; end - at >= 8; at += 8) bits |= word_at(at);
+    for (; at < end; at++) bits |= (uint64_t)*at;
+    return !(bits & HIGHS);
+}
+
+/* Match the first of some programs that does, as long as those before it surely do not. */
+static int match_first(const uint8_t *data, const uint8_t *at, const uint8_t *end, const program_t *programs, int64_t program_count, int64_t slot_count,
+                       int64_t *held, shortcut_t *shortcuts) {
+    for (int64_t p = 0; p < program_count; p++) {
+        for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
+        if (match(data, at, end, programs + p, held, shortcuts + p)) return 1;
+        if (p + 1 < program_count && !(programs[p].is_exact && is_ascii(at, end))) return 0;
+    }
+    return 0;
+}
+
+/* Match texts, and make columns of what the reader's groups or keys hold; several programs have their slots in common. Returns how
+ * many match and have numbers that are numbers; texts becomes which, and at its end, backwards, those of which a number is none.
+ * escaped becomes which of those that match hold the byte escape; it is NULL where nobody asks. */
 int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
-                          int64_t syntax, void *reader, int64_t slot_count, column_t *columns, int64_t column_count,
-                          const uint64_t *nulls, int64_t null_count, int32_t *texts, int64_t *refused) {
+                          int64_t syntax, void *reader, int64_t program_count, int64_t slot_count, column_t *columns, int64_t column_count,
+                          const uint64_t *nulls, int64_t null_count, int escape, uint8_t *escaped, int32_t *texts, int64_t *refused) {
     int64_t held[MOST_SLOTS], run_begin[MOST_COLUMNS], run_end[MOST_COLUMNS], matched = 0;
-    const program_t *program = reader;
     keys_t *keys = syntax == EXPRESSION ? NULL : reader;
     const uint8_t *arena = keys ? keys->arena : NULL;
-    shortcut_t shortcut = {-1, NULL, 0, 0, 0};
+    shortcut_t shortcuts[MOST_PROGRAMS];
     memory_t memory = {0};
     taken_t taken[MOST_COLUMNS];
-    if (column_count > MOST_COLUMNS) return -1;
+    if (column_count > MOST_COLUMNS || program_count > MOST_PROGRAMS) return -1;
+    for (int64_t p = 0; p < MOST_PROGRAMS; p++) shortcuts[p] = (shortcut_t){-1, NULL, 0, 0, 0};
     for (int64_t c = 0; c < column_count; c++)
-        if (columns[c].kind == RUN) shortcut.slot = columns[c].slots[0];
+        for (int64_t p = 0; columns[c].kind == RUN && p < MOST_PROGRAMS; p++) shortcuts[p].slot = columns[c].slots[0];
     for (int64_t text = 0; text < count; text++) {
         const uint8_t *at = data + starts[text], *end = data + ends[text];
-        for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
+        if (syntax != EXPRESSION)
+            for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
         memory.text = text + 1;
-        if (!(syntax == EXPRESSION ? match(data, at, end, program, held, &shortcut)
+        if (!(syntax == EXPRESSION ? match_first(data, at, end, reader, program_count, slot_count, held, shortcuts)
               : syntax == OBJECT   ? match_object(data, size, at, end, keys, held, &memory)
                                    : match_pairs(data, at, end, keys, held, &memory)))
             continue;
@@ -623,6 +645,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
             }
             }
         }
+        if (escaped) escaped[matched] = memchr(at, escape, (size_t)(end - at)) != NULL;
         texts[matched++] = (int32_t)text;
     }
     return matched;

@@ -75,12 +75,14 @@ class Caught:
     """Column → which run each text is in."""
     places: dict[str, Offsets]
     """Column → (begin, end) in each text; -1 where it took no part."""
+    escaped: Offsets
+    """Which of those texts, by place, hold the escape character that was asked for."""
 
 
 class _Program(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "slots", "exits", "chains", "links")),
-        *((name, ctypes.c_int64) for name in ("class_count", "slot_width", "is_whole", "is_ascii")),
+        *((name, ctypes.c_int64) for name in ("class_count", "slot_width", "is_whole", "is_ascii", "is_exact")),
     )
 
 
@@ -181,7 +183,8 @@ class _Output:
 
 def _described(program: Program) -> _Program:
     tables = (program.classes, program.steps, program.final, program.slots, program.exits, program.chains, program.links)
-    return _Program(*(t.ctypes.data for t in tables), len(program.steps) // len(program.final), program.slots.shape[1], program.is_whole, program.is_ascii)
+    sizes = (len(program.steps) // len(program.final), program.slots.shape[1])
+    return _Program(*(t.ctypes.data for t in tables), *sizes, program.is_whole, program.is_ascii, program.is_exact)
 
 
 class _Form(ctypes.Structure):
@@ -286,19 +289,22 @@ def sort(data: bytes, starts: Offsets, ends: Offsets, programs: Sequence[Program
     return matched
 
 
-def catch(data: bytes, starts: Offsets, ends: Offsets, reader: Program | Keys, wanted: Sequence[Wanted]) -> Caught:
+def catch(
+    data: bytes, starts: Offsets, ends: Offsets, reader: Program | Keys, wanted: Sequence[Wanted], further: Sequence[Program] = (), escape: str = ""
+) -> Caught:
     """Match texts of ``data``, which must be UTF-8. A text in which a number is none, or is more than its ``most``, does not count as matched.
 
-    There must be machine code.
+    What a program surely refuses, the ``further`` ones are tried on in turn, up to three with the same groups. There must be machine code.
     """
     count = len(starts)
     begins, closes = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
     texts = np.empty(count, np.int32)
+    escaped = np.zeros(count if escape else 0, bool)
     outputs = [_Output(w, reader, count) for w in wanted]
     columns = (_Column * len(wanted))(*(_Column(*o.described()) for o in outputs))
     buffers = [pa.py_buffer(data)]
     if isinstance(reader, Program):
-        described: _Program | _Keys = _described(reader)
+        described: ctypes.Array[_Program] | _Keys = (_Program * (1 + len(further)))(*map(_described, (reader, *further)))
         syntax = _EXPRESSION
     else:
         arena = np.empty(len(data), np.uint8)
@@ -312,19 +318,22 @@ def catch(data: bytes, starts: Offsets, ends: Offsets, reader: Program | Keys, w
         ctypes.c_int64(count),
         ctypes.c_int64(syntax),
         ctypes.byref(described),
+        ctypes.c_int64(1 + len(further)),
         ctypes.c_int64(reader.slot_count),
         columns,
         ctypes.c_int64(len(wanted)),
         ctypes.c_void_p(_NULL_VIEWS.ctypes.data),
         ctypes.c_int64(len(_NULL_VIEWS)),
+        ord(escape or "\0"),
+        ctypes.c_void_p(escaped.ctypes.data if escape else None),
         ctypes.c_void_p(texts.ctypes.data),
         ctypes.byref(refused := ctypes.c_int64(0)),
     )
     if matched < 0:
-        raise AssertionError(f"{len(wanted)} columns are more than there is room for")
+        raise AssertionError(f"{len(wanted)} columns or {len(further)} further programs are more than there is room for")
     if isinstance(described, _Keys) and described.used:
         buffers.append(pa.py_buffer(arena[: described.used].tobytes()))
-    caught = Caught(texts[:matched], texts[count - refused.value :], {}, {}, {})
+    caught = Caught(texts[:matched], texts[count - refused.value :], {}, {}, {}, np.flatnonzero(escaped))
     for output, column in zip(outputs, columns, strict=True):
         name, kind = output.wanted.name, output.wanted.kind
         if kind == Kind.PLACE:

@@ -91,8 +91,10 @@ class _NotOnePassError(Exception):
 
 
 @lru_cache(maxsize=1024)
-def one_pass(regex: str, without: str = "") -> Program | None:
+def one_pass(regex: str, without: str = "", groups: tuple[str, ...] = ()) -> Program | None:
     """The tables of an expression that begins with ``^``, for texts that hold none of the characters ``without``; None where it has none.
+
+    Its groups stand behind those of ``groups``, which programs have in common that are run together.
 
     >>> one_pass("^(?P<a>[^ ]+) x$").groups, one_pass("^(?P<a>.*)(?P<b>.*)$"), one_pass("(?i)^a")
     (('a',), None, None)
@@ -102,7 +104,7 @@ def one_pass(regex: str, without: str = "") -> Program | None:
     is_whole = regex.endswith("$") and not regex.endswith(r"\$")
     try:
         parser = _Parser(regex[1 : -1 if is_whole else None])
-        return _Automaton(parser.whole(), is_whole, frozenset(without.encode()), is_ascii=parser.is_ascii).program()
+        return _Automaton(parser.whole(), is_whole, frozenset(without.encode()), groups, is_ascii=parser.is_ascii).program()
     except _NotOnePassError:
         return None
 
@@ -363,9 +365,9 @@ _Move = tuple[int, tuple[int, ...]]
 class _Automaton:
     """Thompson's construction, then its steps behind a byte as states."""
 
-    def __init__(self, tree: _Node, is_whole: bool, without: frozenset[int] = frozenset(), is_ascii: bool = False) -> None:
+    def __init__(self, tree: _Node, is_whole: bool, without: frozenset[int] = frozenset(), groups: tuple[str, ...] = (), *, is_ascii: bool = False) -> None:
         self.is_whole, self.without, self.is_ascii = is_whole, without, is_ascii
-        self.groups: list[str] = []
+        self.groups = list(groups)
         self.steps: list[_Step] = []
         self.first = self._emit(tree, self._add(_Step()))
 
