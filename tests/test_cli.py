@@ -550,7 +550,10 @@ def test_a_trial_takes_the_strings_that_an_ingest_takes(tmp_path: Path) -> None:
 def test_a_trial_tells_of_a_string_that_fits_no_line(tmp_path: Path) -> None:
     (tmp_path / "good.log").write_text(GOOD)
     done = breachscope("formats", "test", "good.log", "--log-format", "%h %t %r", cwd=tmp_path)
-    assert (done.returncode, done.stdout.splitlines()[:2]) == (DONE, ["good.log: combined, confidence 100%, utf-8, 1 line tried", "         1 combined"])
+    assert (done.returncode, done.stdout.splitlines()[:2]) == (
+        DONE,
+        ["good.log: combined, confidence 100%, utf-8, 1 line tried", "         1 events   combined"],
+    )
     assert done.stderr == "breachscope: --log-format '%h %t %r' fits no line; give the string as the server's configuration has it\n"
 
 
@@ -561,7 +564,7 @@ def test_a_format_is_tried_without_what_stands_beside_it(tmp_path: Path) -> None
     assert breachscope("formats", "new", "app.log", cwd=tmp_path).stdout == "app.toml\n"
     assert breachscope("formats", "test", "app.toml", cwd=tmp_path).stdout == "app.toml: 1 sample read as expected\n"
     done = breachscope("formats", "test", "app.log", "--formats", "app.toml", cwd=tmp_path)
-    assert (done.returncode, done.stdout.splitlines()[1]) == (DONE, "         1 app"), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[1]) == (DONE, "         1 events   app"), done.stderr
     done = breachscope("formats", "test", "app.log", "--formats", "none", cwd=tmp_path)
     assert done.returncode == USAGE
     one_sentence(done, "none: holds no *.toml; --formats wants a folder of format files, or one of them")

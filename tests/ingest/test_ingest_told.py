@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
@@ -14,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from breachscope.case import Case
-from breachscope.ingest import IngestOptions, IngestResult, ingest, load_formats, try_file, with_log_formats
+from breachscope.errors import UsageError
+from breachscope.ingest import IngestOptions, IngestResult, check_samples, ingest, load_formats, new_format, try_file, with_log_formats
 from breachscope.progress import Silent
 from breachscope.timestamps import Zone
 
@@ -152,3 +154,27 @@ def test_a_trial_stops_after_ten_thousand_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "x.log", *[WEB] * 10_000, LOGIN)
     ((_, trial),) = try_file(path, with_log_formats(load_formats(()), ()))
     assert (trial.lines, trial.formats) == (10_000, {"combined": 10_000})
+
+
+def test_the_format_that_the_readmes_show_reads_its_sample(tmp_path: Path) -> None:
+    for name in ("README.md", "README.ja.md"):
+        (shown,) = re.findall(r"```toml\n# fw-osaka\.toml\n(.*?)```", (Path(__file__).parents[2] / name).read_text(encoding="utf-8"), re.DOTALL)
+        (tmp_path / "fw_osaka.toml").write_text(shown, encoding="utf-8")
+        catalog = load_formats((tmp_path,))
+        assert check_samples(catalog["fw_osaka"], catalog) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "example"),
+    [
+        (["受付,元,先", "2026/03/02 10:00:00,192.0.2.1,203.0.113.5"], "entra_signin_csv"),
+        (['{"a": 1, "b": 2}'], "gitlab_json"),
+        (["a=1 b=2 c=3"], "fortigate_auth"),
+        ([JUNK], "combined"),
+    ],
+)
+def test_lines_that_tell_too_little_for_a_draft_lead_to_a_format_to_write_by(tmp_path: Path, lines: Sequence[str], example: str) -> None:
+    with pytest.raises(UsageError, match=f"write one by hand, as in the README and by 'breachscope formats show {example}'$"):
+        new_format(write(tmp_path / "x.log", *lines), tmp_path / "x.toml")
+    assert not (tmp_path / "x.toml").exists()
+    assert load_formats()[example].id == example

@@ -72,9 +72,9 @@ def formats_test(path: Path, rows: int, formats_dirs: tuple[Path, ...], tz: str 
     for place, trial in try_file(path, known, Zone.named(tz) if tz else None):
         read_as = f"{trial.format or 'no known format'}, confidence {trial.confidence:.0%}, {trial.encoding}, " if trial.lines else ""
         click.echo(visible(f"{place}: {read_as}{counted(trial.lines, 'line')} tried"))
-        for counts in (trial.formats, trial.skipped, trial.rejected):
+        for fate, counts in (("events", trial.formats), ("skipped", trial.skipped), ("rejected", trial.rejected)):
             for name, count in counts.items():
-                click.echo(f"  {count:>8} {visible(name)}")
+                click.echo(f"  {count:>8,} {fate:8} {visible(name)}")
         for event in trial.events[:rows]:
             click.echo(visible(json.dumps(event, ensure_ascii=False, default=str)))
         for told in filter(None, (trial.problem, *trial.notes)):

@@ -146,6 +146,8 @@ _EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
 """Before any log that is exported now: an earlier time is a number that means something else."""
 _PAIR = re.compile(r'(?:^|[\s,;])([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]*))')
 _LEAST_PAIRS = 3
+_EXAMPLES = {"regex": "combined", "json": "gitlab_json", "keyvalue": "fortigate_auth", "table": "entra_signin_csv"}
+"""By kind, a format to write another by."""
 _SAMPLE_LINES = 1_000
 
 
@@ -221,7 +223,7 @@ def guess_lines(lines: Sequence[str]) -> Guess:
     form = _time_form(samples.texts[time]) if time else None
     if time is None or form is None:
         told = f"{time!r} is in no form of time known here" if time else f"none of {', '.join(samples.texts)} is named like a time"
-        raise UsageError(f"no format can be drafted: {told}; write one by hand, see 'breachscope formats show combined'")
+        raise _undrafted(told, samples.kind)
     return Guess(samples, table, columns, form)
 
 
@@ -278,7 +280,12 @@ def _samples(lines: Sequence[str]) -> _Samples:
             named = [{name: cell for name, cell in zip(names, row, strict=True) if JOINED not in name} for row in rows]
             return _Samples("table", _with_whole_times(_gathered(named), named), settings, lines[0], whole)
     told = "these lines are no JSON objects, key=value pairs or table with a header"
-    raise UsageError(f"no format can be drafted: {told}; write one by hand, see 'breachscope formats show combined'")
+    raise _undrafted(told, "regex")
+
+
+def _undrafted(told: str, kind: str) -> UsageError:
+    """The complaint that lines of a kind tell too little, with a format that can serve as the pattern of one."""
+    return UsageError(f"no format can be drafted: {told}; write one by hand, as in the README and by 'breachscope formats show {_EXAMPLES[kind]}'")
 
 
 def _with_whole_times(texts: dict[str, list[str]], rows: Sequence[Mapping[str, str]]) -> Mapping[str, list[str]]:
@@ -339,7 +346,7 @@ def _columns(samples: _Samples) -> tuple[Table, dict[str, str]]:
     _, score, _, table, columns = max(found, key=lambda f: f[:3])
     if score < 200:
         names = ", ".join(samples.texts)
-        raise UsageError(f"no format can be drafted: of {names} too few are names of an address, an account or a request; write one by hand")
+        raise _undrafted(f"of {names} too few are names of an address, an account or a request", samples.kind)
     return table, columns
 
 
