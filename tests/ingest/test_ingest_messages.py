@@ -198,6 +198,10 @@ SQL_LOGIN = '"class_type":"LX","object_name":"u2"'
 SQL_DATA = '"database_name":"crm","schema_name":"dbo","object_name":"customers","statement":"SELECT *\\nFROM customers",'
 SQL_ACCOUNT: Event = NO_DATA | {"row_count": None, "service": "sqlserver", "user": "u2", "actor_user": "app1"}
 ORACLE_DATA = '"object_schema":"CRM","object_name":"CUSTOMERS","sql_text":"SELECT *\\nFROM crm.customers",'
+PG_AT: Event = {"ts": datetime(2026, 3, 2, 10, 15, 4, 120_000, tzinfo=UTC), "ts_offset_min": 0, "client_ip": "192.0.2.9", "client_port": 51512}
+PG_PREFIX = "UTC:192.0.2.9(51512):app@crm:[44]:"
+PG_COUNTED = "public.customers,select * from customers,<none>,4711"
+NO_PORTS: Event = {"transport": "icmp", "src_port": None, "dst_port": None}
 VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
     (
         "okta",
@@ -335,6 +339,44 @@ VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
     ("zeek_json", '"source":"SMB"', {'"missing_bytes":40': '"missing_bytes":0'}, {"outcome": "success"}),
     ("zeek_json", '"source":"SMB"', {'"missing_bytes":40': '"missing_bytes":0', '"is_orig":true': '"is_orig":false'}, {"outcome": "success", "action": "read"}),
     ("zeek_json", '"source":"SMB"', {'"is_orig":true': '"is_orig":false'}, {"action": "read"}),
+    # PostgreSQL with the prefix of RDS, and what is told rarely
+    *[
+        ("postgresql", text, {"JST [44] app@crm ": PG_PREFIX}, PG_AT)
+        for text in ("Peer authentication", "disconnection:", "duration:", "STATEMENT:", PG_COUNTED)
+    ],
+    ("postgresql", "no pg_hba", {"JST [44] x@crm ": PG_PREFIX}, PG_AT | {"client_port": None}),
+    ("postgresql", "does not exist", {"JST [44] x@crm ": PG_PREFIX}, PG_AT),
+    ("postgresql", "[local]", {"JST [44] [local] app@crm ": PG_PREFIX}, PG_AT),
+    ("postgresql", "does not exist", {"does not exist": "is not permitted to log in"}, {"reason": "locked"}),
+    ("postgresql", "does not exist", {"does not exist": "is not permitted to log in", "JST [44] x@crm ": PG_PREFIX}, PG_AT | {"reason": "locked"}),
+    *[
+        ("postgresql", PG_COUNTED, {"READ,SELECT": kind, "JST [44] app@crm ": prefix}, changes | {"action": action})
+        for kind, action in (("WRITE,UPDATE", "write"), ("DDL,ALTER TABLE", "query"))
+        for prefix, changes in (("JST [44] app@crm ", {}), (PG_PREFIX, PG_AT))
+    ],
+    ("juniper_srx", "session closed", {" 6 web": " 1 web"}, NO_PORTS),
+    ("juniper_srx", "session created", {" 17 dns": " 1 dns"}, NO_PORTS),
+    ("juniper_srx", "session denied", {"icmp 1(8)": "junos-ssh 6(0)"}, {"transport": "tcp", "app": "junos-ssh", "src_port": 1, "dst_port": 4021}),
+    ("juniper_srx", "TCP port scan", {"action: drop": "action: alarm-without-drop"}, {"action": "alert"}),
+    ("juniper_srx", "Large ICMP packet", {"alarm-without-drop": "drop"}, {"action": "deny"}),
+    ("fortigate_auth", "tunnel-up", {"ssl-tunnel": "ssl-web"}, {"attempts": 1}),
+    ("fortigate_auth", "tunnel-up", {'"tunnel-up"': '"tunnel-down"'}, {"action": "logoff", "attempts": None}),
+    ("fortigate_auth", "Admin login", {'status="failed" reason="passwd_invalid"': 'status="success" reason="none"'}, {"outcome": "success", "reason": None}),
+    (
+        "fortigate_auth",
+        "Admin login",
+        {'action="login" status="failed" reason="passwd_invalid"': 'action="logout" status="success" reason="exit"'},
+        {"action": "logoff", "outcome": "success"} | NOTHING_BUT_THE_ACT,
+    ),
+    ("checkpoint", "Failed Log In", {"Failed Log In": "Log In", 'status:"Failure"': 'status:"Success"'}, {"outcome": "success"}),
+    (
+        "checkpoint",
+        "Failed Log In",
+        {"Failed Log In": "Log Out", 'status:"Failure"': 'status:"Success"'},
+        {"action": "logoff", "outcome": "success", "attempts": None},
+    ),
+    ("windows_security_json", '"EventID":4776', {"0xc0000064": "0x0"}, {"outcome": "success", "reason": None}),
+    ("windows_security_json", '"EventID":4769', {'"Status":"0x0"': '"Status":"0x20"'}, {"outcome": "failure"}),
 ]
 
 
@@ -350,5 +392,5 @@ def test_variants_of_samples_by_hand() -> None:
             lines.append(line)
             event = {**(sample.expect or {}), **changes}
             expected.append({c: v for c, v in event.items() if v is not None and c != "ts_quality"})
-        for line, event, found in zip(lines, expected, engine_reads(lines, fmt), strict=True):
+        for line, event, found in zip(lines, expected, engine_reads(lines, "syslog" if CATALOG[fmt].kind == "syslog" else fmt), strict=True):
             assert found == event, line
