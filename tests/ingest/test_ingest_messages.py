@@ -377,6 +377,30 @@ VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
     ),
     ("windows_security_json", '"EventID":4776', {"0xc0000064": "0x0"}, {"outcome": "success", "reason": None}),
     ("windows_security_json", '"EventID":4769', {'"Status":"0x0"': '"Status":"0x20"'}, {"outcome": "failure"}),
+    ("sonicwall", "bad credentials", {"Administrator login denied due to bad credentials": "User login denied"}, {"reason": None}),
+    ("sonicwall", "bad credentials", {"login denied due to bad credentials": "logged out"}, {"action": "logoff", "outcome": "success"} | NOTHING_BUT_THE_ACT),
+    ("sonicwall", "User login failed", {"login failed": "login successful"}, {"outcome": "success"}),
+    ("sonicwall", "User login failed", {"login failed": "logged out"}, {"action": "logoff", "outcome": "success", "attempts": None}),
+    (
+        "sonicwall",
+        "ICMP packet dropped",
+        {"2.9:8:X1": "2.9:51512:X1", "113.5:0:X0 proto=icmp": "113.5:53:X0 proto=udp/dns"},
+        {"src_port": 51512, "dst_port": 53, "transport": "udp", "app": "dns"},
+    ),
+    ("sonicwall", "Packet dropped", {'"drop"': '"forward"'}, {"action": "allow"}),
+    ("sonicwall", "Packet dropped", {' fw_action="drop"': ""}, {"action": None}),
+    ("sonicwall", "Connection Opened", {"tcp/https": "icmp"}, NO_PORTS | {"app": None}),
+    ("watchguard", "1100-0005", {"1100-0005": "1100-0004", "rejected, password is incorrect": "accepted"}, {"outcome": "success"}),
+    (
+        "watchguard",
+        "3E00-0002",
+        {"3E00-0002": "3E00-0004", "logged in assigned virtual IP is 10.0.9.2": "logged out"},
+        {"action": "logoff", "attempts": None},
+    ),
+    *[
+        ("watchguard", text, {"Mar  2 10:15:04 fw1 80DB0001 (2026-03-02T10:15:04)": "2026-03-02T10:15:04Z fw1 80DB0001"}, {"ts_offset_min": 0})
+        for text in ("1100-0005", "3E00-0002")
+    ],
 ]
 
 
