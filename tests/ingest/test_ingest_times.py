@@ -78,7 +78,7 @@ def test_both_ways_read_the_same_of_a_year(texts: list[str | None], forms: tuple
 
 
 def test_digits_of_another_script_are_no_time_and_stop_nothing() -> None:
-    texts = ["2026-03-02T10:15:04.３", "２026-03-02T10:15:04", "177241413５", "2026-03-02T10:15:04+0９00"]
+    texts = ["\0" * 17 + "05", "2026-03-02T10:15:04.３", "２026-03-02T10:15:04", "177241413５", "2026-03-02T10:15:04+0９00"]
     for forms in (f for f in FORMS if "japanese" not in f):
         assert read_times(pl.Series("time", texts), TimeForm(forms), Zone())["ts"].null_count() == len(texts)
 

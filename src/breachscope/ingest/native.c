@@ -84,6 +84,9 @@ static uint64_t word_at(const uint8_t *at) {
 /* Which byte of a word, in the order of memory, holds the lowest of some bits. */
 static int64_t first_byte(uint64_t bits) { return __builtin_ctzll(bits) >> 3; }
 
+/* How many bytes of a word have their high bit set, where all others are zero. */
+static int64_t count_highs(uint64_t highs) { return (int64_t)((highs >> 7) * ONES >> 56); }
+
 /* How the automaton went through a group that neighbours share, such as the time: from the same step the same bytes lead to
  * the same row, so they need not be gone through again. */
 typedef struct {
@@ -136,7 +139,7 @@ static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, con
                         const uint64_t word = word_at(at + 1), other = word ^ exits[0];
                         uint64_t stops = word | ((word - exits[EXITS - 1]) & ~word);
                         for (int n = 1; n < EXITS - 1; n++) stops |= ((word ^ exits[n]) - ONES) & ~(word ^ exits[n]);
-                        const int count = __builtin_popcountll(~(((other & ~HIGHS) + ~HIGHS) | other) & HIGHS);
+                        const int64_t count = count_highs(~(((other & ~HIGHS) + ~HIGHS) | other) & HIGHS);
                         if (stops & HIGHS || passed + count > chain[1]) break;
                         passed += count;
                     }
@@ -665,6 +668,7 @@ enum way { ISO8601, EPOCH, STRPTIME };
 enum time { UNREAD, LOCAL, ZONED };
 #define SECOND INT64_C(1000000)
 #define DAY (86400 * SECOND)
+#define MINUTE_CHARS 17 /* of 2026-08-28T12:34: */
 
 /* The number that so many digits stand for, -1 where others stand there. */
 static int64_t digits(const uint8_t *at, const uint8_t *end, int count) {
@@ -717,13 +721,28 @@ static int64_t fraction_at(const uint8_t **at, const uint8_t *end) {
     return number;
 }
 
+/* A minute that was written, and its microseconds, INT64_MIN at first: the next text is mostly of the same one. */
+typedef struct {
+    uint8_t written[MINUTE_CHARS];
+    int64_t micros;
+} minute_t;
+
 /* Each of these reads one whole text. It returns what the text is; UNREAD with may_be = 0 where it is surely not written so. */
-static enum time read_iso(const uint8_t *at, const uint8_t *end, int64_t *micros, int32_t *minutes, int *may_be) {
-    const int64_t year = digits(at, end, 4);
-    *may_be = year >= 0 && end - at > 4 && at[4] == '-';
-    if (!*may_be || end - at < 19 || at[7] != '-' || (at[10] != 'T' && at[10] != ' ') || at[13] != ':' || at[16] != ':') return UNREAD;
-    *micros = clock_time(day_number(year, digits(at + 5, end, 2), digits(at + 8, end, 2)), digits(at + 11, end, 2), digits(at + 14, end, 2), digits(at + 17, end, 2));
-    if (*micros == INT64_MIN) return UNREAD;
+static enum time read_iso(const uint8_t *at, const uint8_t *end, minute_t *last, int64_t *micros, int32_t *minutes, int *may_be) {
+    const int is_same = last->micros != INT64_MIN && end - at > MINUTE_CHARS && !memcmp(at, last->written, MINUTE_CHARS);
+    if (!is_same) {
+        const int64_t year = digits(at, end, 4);
+        *may_be = year >= 0 && end - at > 4 && at[4] == '-';
+        if (!*may_be || end - at < 19 || at[7] != '-' || (at[10] != 'T' && at[10] != ' ') || at[13] != ':' || at[16] != ':') return UNREAD;
+        *micros = clock_time(day_number(year, digits(at + 5, end, 2), digits(at + 8, end, 2)), digits(at + 11, end, 2), digits(at + 14, end, 2), 0);
+        if (*micros == INT64_MIN) return UNREAD;
+        memcpy(last->written, at, MINUTE_CHARS);
+        last->micros = *micros;
+    }
+    *may_be = 1;
+    const int64_t second = digits(at + MINUTE_CHARS, end, 2);
+    if (second < 0 || second > 59) return UNREAD;
+    *micros = last->micros + second * SECOND;
     at += 19;
     if (at < end && (*at == '.' || *at == ',')) {
         const uint8_t *first = ++at;
@@ -822,6 +841,7 @@ void breachscope_cut(const uint64_t *views, const uint8_t *const *buffers, int64
  * at: it is written in an unusual way, is no time, or is of no year between earliest and latest. */
 void breachscope_times(const uint64_t *views, const uint8_t *const *buffers, int64_t count, const form_t *forms, int64_t form_count,
                        int64_t earliest, int64_t latest, int64_t *micros, int32_t *minutes, uint8_t *states) {
+    minute_t last = {{0}, INT64_MIN};
     for (int64_t text = 0; text < count; text++) {
         fetch_ahead(views, buffers, text, count);
         const uint8_t *at = text_of(views + 2 * text, buffers), *end = at + (views[2 * text] & 0xFFFFFFFFu);
@@ -830,7 +850,7 @@ void breachscope_times(const uint64_t *views, const uint8_t *const *buffers, int
         micros[text] = 0, minutes[text] = 0;
         for (int64_t n = 0; n < form_count && state == UNREAD && !may_be; n++) {
             const form_t *form = forms + n;
-            if (form->kind == ISO8601) state = read_iso(at, end, micros + text, minutes + text, &may_be);
+            if (form->kind == ISO8601) state = read_iso(at, end, &last, micros + text, minutes + text, &may_be);
             else if (form->kind == EPOCH) state = read_epoch(at, end, form, micros + text, minutes + text, &may_be);
             else state = read_strptime(at, end, form, micros + text, minutes + text, &may_be);
         }
