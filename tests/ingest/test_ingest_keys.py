@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -226,9 +227,45 @@ def test_a_text_with_what_must_not_be_in_it_is_left_to_others() -> None:
     assert found.texts.tolist() == [0]
 
 
+def slow_spaced(text: str) -> dict[str, str] | None:
+    """Pairs whose values hold spaces, by splitting at white space; None for what is left to others."""
+    if text.startswith("<") or re.search(r"[\\\u0080-\u00bf\u1000-\u3fff]", text):
+        return None
+    found: dict[str, str] = {}
+    name = None
+    for gap, word in re.findall(r"(\s*)(\S+)", text):
+        if begun := re.match(r"([A-Za-z0-9_.\[\]-]+)=(.*)", word):
+            name, value = begun.groups()
+            if name in NAMES and name in found:
+                return None
+            found[name] = value
+        elif name is not None:
+            found[name] = (found[name] + gap + word).lstrip()
+    return found
+
+
+SPACED_PIECES = st.sampled_from(
+    [
+        "src=", "user=", "x=", "x.y[0]=", " src=", " user=", "\tx=", " o-p=", "a", "é", "日", "\u00a0", "\u3000", '"', "\\", " ", "  ", "\v", "=", " =",
+        "<", "<13>", "a b", "longer than a word ",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(SPACED_PIECES, max_size=12).map("".join), min_size=1, max_size=8))
+def test_pairs_whose_values_hold_spaces_are_read_as_the_slow_reader_reads_them(texts: list[str]) -> None:
+    found = caught(texts, pairs_as_keys(frozenset(NAMES), "", "\\", spaced=True), [Wanted(name, Kind.TEXT) for name in NAMES])
+    rows: list[dict[str, str] | None] = [None] * len(texts)
+    for place, text in enumerate(found.texts.tolist()):
+        rows[text] = {name: value for name in NAMES if (value := found.columns[name][place]) is not None}
+    slow = [slow_spaced(text) for text in texts]
+    assert rows == [told and {name: told[name] for name in NAMES if name in told} for told in slow]
+
+
 def test_paths_and_keys_of_another_kind_have_no_tables() -> None:
     assert paths_as_keys(frozenset(["$.a[*]"])) is None
     assert paths_as_keys(frozenset(["$.a[#-1].b"])) is None
     assert paths_as_keys(frozenset(["$.a[#-1]", "$.a[0]"])) is None
     assert paths_as_keys(frozenset(f"$.a{n}" for n in range(600))) is None
     assert pairs_as_keys(frozenset(["日付"]), "") is None
+    assert pairs_as_keys(frozenset(["a:b"]), "", spaced=True) is None

@@ -13,6 +13,7 @@ Event = dict[str, Any]
 
 KEYS = ("rt", "src", "spt", "dst", "dpt", "act", "suser", "msg", "cs1")
 VALUE = st.text(st.sampled_from("ab =\\|\n\r.é1"), max_size=6)
+SPACED = VALUE | st.text(st.sampled_from("a =\\\t\u00a0\u3000日<"), max_size=6) | st.sampled_from(["a src=1", "a dst=", "x-y=1", "<13>a", "two words", " - "])
 
 
 def escaped(value: str) -> str:
@@ -40,7 +41,7 @@ def slow_cef(line: str) -> Event | None:
 
 
 @settings(max_examples=40)
-@given(st.lists(st.tuples(VALUE, VALUE, st.booleans()), min_size=1, max_size=8))
+@given(st.lists(st.tuples(SPACED, SPACED, st.booleans()), min_size=1, max_size=8))
 def test_values_end_where_the_next_key_stands(rows: list[tuple[str, str, bool]]) -> None:
     lines = []
     for user, message, is_escaped in rows:

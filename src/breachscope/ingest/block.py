@@ -112,9 +112,18 @@ class _Texts:
         demanded = [beginning(p.regex or "") if self.is_ascii else _plain_text(p.prefix) for p in patterns]
         return sort(self.data, self.starts[rows], self.ends[rows], demanded)
 
-    def is_sure(self, program: Program) -> bool:
-        """Whether a text that the program refuses is one that its expression does not match."""
-        return program.is_exact and self.is_ascii
+    @cached_property
+    def escaped(self) -> Mask:
+        """Which hold a backslash."""
+        if b"\\" not in self.data:
+            return np.zeros(len(self.starts), bool)
+        return self.strings.str.contains("\\", literal=True).to_numpy()
+
+    def are_sure(self, rows: Offsets, program: Program, fmt: Format) -> Mask:
+        """Which of some texts the expression does not match if its program, made for this format, refuses them."""
+        if not (program.is_exact and self.is_ascii):
+            return np.zeros(len(rows), bool)
+        return ~self.escaped[rows] if _left_out(fmt) else np.ones(len(rows), bool)
 
 
 def _read_keys_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, fates: _Fates) -> None:
@@ -141,8 +150,7 @@ def _keys_of(fmt: Format) -> tuple[Keys | None, list[Wanted]]:
     names = frozenset(name for w in wanted.values() for name in w.of or (w.name,))
     if fmt.is_json:
         return paths_as_keys(names), list(wanted.values())
-    keys = None if pattern.spaced else pairs_as_keys(names, pattern.separator, _left_out(fmt))
-    return keys, list(wanted.values())
+    return pairs_as_keys(names, pattern.separator, _left_out(fmt), spaced=pattern.spaced), list(wanted.values())
 
 
 def _wanted_source(name: str, alternatives: tuple[str, ...], fmt: Format) -> Wanted:
@@ -247,6 +255,8 @@ class _Match:
     runs: dict[str, npt.NDArray[np.uint32]]
     ready: frozenset[str]
     """Columns that are as the event table wants them."""
+    pairs: Offsets | None = None
+    """Where the pairs to be read begin and end in each text that is matched; None where these are whole texts, or there are none."""
 
     def without(self, is_out: Mask, *, are_sure: bool) -> _Match:
         """Without some of the matched texts, of which it is now sure that they do not match, or unsure."""
@@ -257,7 +267,7 @@ class _Match:
         runs = {name: run_of[~is_out] for name, run_of in self.runs.items()}
         others = np.sort(np.concatenate([self.others, out])) if are_sure else self.others
         unsure = self.unsure if are_sure else np.sort(np.concatenate([self.unsure, out]))
-        return _Match(self.texts[~is_out], others, unsure, columns, runs, self.ready)
+        return _Match(self.texts[~is_out], others, unsure, columns, runs, self.ready, None if self.pairs is None else self.pairs[~is_out])
 
     def frame(self, names: Collection[str]) -> pl.DataFrame:
         """Some columns, with a row for each text."""
@@ -266,7 +276,7 @@ class _Match:
 
 def _match(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern) -> _Match | None:
     """What a pattern catches in the texts of ``rows``; None where machine code cannot read it."""
-    if pattern.keys and pattern.spaced:
+    if pattern.spaced and "separator" in pattern.groups:
         return None
     found = _match_expression(texts, rows, fmt, pattern)
     if found is not None and pattern.keys:
@@ -280,7 +290,7 @@ def _match_expression(texts: _Texts, rows: Offsets, fmt: Format, pattern: Patter
     program = _program(pattern, fmt)
     if program is None:
         return None
-    found = _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, is_sure=texts.is_sure(program))
+    found = _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, texts.are_sure(rows, program, fmt))
     if pattern.contains and len(found.texts) and not demands(pattern.regex or "", pattern.contains):
         has = texts.numbered(rows[found.texts])["text"].str.contains(pattern.contains, literal=True).to_numpy()
         found = found.without(~has, are_sure=True)
@@ -345,10 +355,16 @@ def _with_request(columns: dict[str, pl.Series]) -> dict[str, pl.Series]:
 def _match_pairs(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, around: _Match) -> _Match | None:
     """The values of pairs, beside what the expression ``around`` them caught."""
     names = frozenset(key for of in pattern.keys.values() for key in of)
-    keys = pairs_as_keys(names, pattern.separator, _left_out(fmt))
+    keys = pairs_as_keys(names, pattern.separator, _left_out(fmt), spaced=pattern.spaced)
     if keys is None or any(JOINED in name for name in names) or not around.columns.keys().isdisjoint({"pairs", *pattern.keys}):
         return None
-    found = _caught(texts, rows[around.texts], keys, pattern.keys, pattern, fmt)
+    if around.pairs is None:
+        found = _caught(texts, rows[around.texts], keys, pattern.keys, pattern, fmt)
+    elif (around.pairs < 0).any():
+        return None
+    else:
+        parts = _Texts(texts.data, around.pairs[:, 0], around.pairs[:, 1], texts.is_ascii)
+        found = _caught(parts, np.arange(len(around.texts)), keys, pattern.keys, pattern, fmt)
     is_out = np.ones(len(around.texts), bool)
     is_out[found.texts] = False
     around = around.without(is_out, are_sure=False)
@@ -356,17 +372,17 @@ def _match_pairs(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern, ar
 
 
 def _caught(
-    texts: _Texts, rows: Offsets, reader: Program | Keys, sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format, *, is_sure: bool = False
+    texts: _Texts, rows: Offsets, reader: Program | Keys, sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format, are_sure: Mask | None = None
 ) -> _Match:  # fmt: skip
-    """Columns that groups or keys make; ``is_sure`` tells whether what is not matched surely does not match."""
+    """Columns that groups or keys make; ``are_sure`` tells which texts, if they are not matched, surely do not match."""
     wanted, ready = _wanted(sources, pattern, fmt, are_keys=isinstance(reader, Keys))
     caught = texts.caught(rows, reader, wanted)
     is_left = np.ones(len(rows), bool)
     is_left[caught.texts] = False
-    if not is_sure:
-        return _Match(caught.texts, np.zeros(0, np.int64), np.flatnonzero(is_left), caught.columns, caught.runs, ready)
-    is_left[caught.refused] = False
-    return _Match(caught.texts, np.flatnonzero(is_left), np.sort(caught.refused).astype(np.int64), caught.columns, caught.runs, ready)
+    are_others = is_left & are_sure if are_sure is not None else np.zeros(len(rows), bool)
+    are_others[caught.refused] = False
+    others, unsure = np.flatnonzero(are_others), np.flatnonzero(is_left & ~are_others)
+    return _Match(caught.texts, others, unsure, caught.columns, caught.runs, ready, caught.places.get("pairs"))
 
 
 def _left_out(fmt: Format) -> str:
@@ -395,6 +411,8 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
         text = Wanted(name, Kind.TOLD if are_keys else Kind.TEXT, of)
         if name in tested:
             wanted.append(text)
+        elif name == "pairs" and pattern.keys and not are_keys:
+            wanted.append(Wanted(name, Kind.PLACE, of))
         elif table is None or name.startswith("_"):
             continue
         elif name == "time":
@@ -440,7 +458,7 @@ def _read_envelopes_at_once(texts: _Texts, lines: Lines, fmt: Format, catalog: F
             is_left[rows[is_plain]] = False
             left = left[is_left[left]]
             fates.settle(rows[is_plain], rows[:0])
-        if not texts.is_sure(program):
+        if not texts.are_sure(left, program, fmt).all():
             break
 
 

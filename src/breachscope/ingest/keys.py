@@ -19,6 +19,8 @@ _MOST_NODES, _MOST_SLOTS = 512, 512
 _LAST = -1
 _STEP = re.compile(r"""\.(?:"([^"\\]+)"|([^."\[\]*]+))|\[(\d+|\#-1)\]""")
 _SPACES = b" \t\n\v\f\r"
+SPACED_KEY = re.compile(r"[A-Za-z0-9_.\[\]-]+")
+"""A key of pairs whose values hold spaces."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Keys:
     """Byte → whether it sets pairs apart."""
     without: int
     """A byte that no text of pairs may hold; -1 for none."""
+    are_spaced: bool
+    """Whether values of pairs hold spaces, know no quotes, and end where the next key stands."""
 
     @property
     def slot_count(self) -> int:
@@ -64,17 +68,21 @@ def paths_as_keys(paths: frozenset[str]) -> Keys | None:
 
 
 @lru_cache(maxsize=256)
-def pairs_as_keys(names: frozenset[str], separators: str, without: str = "") -> Keys | None:
+def pairs_as_keys(names: frozenset[str], separators: str, without: str = "", *, spaced: bool = False) -> Keys | None:
     """Tables for keys of pairs that are set apart by white space and ``separators``, in texts that hold no character ``without``.
 
-    None where these are more than machine code knows.
+    Where values are ``spaced``, the next key alone ends one. None where these are more than machine code knows.
     """
-    if not all(name.isascii() and "=" not in name for name in names) or not separators.isascii():
+    is_known = all(SPACED_KEY.fullmatch(name) if spaced else name.isascii() and "=" not in name for name in names)
+    if not is_known or not separators.isascii():
         return None
-    return _as_tables({name: [name] for name in sorted(names)}, are_paths=False, gaps=_SPACES + separators.encode(), without=ord(without) if without else -1)
+    gaps = _SPACES if spaced else _SPACES + separators.encode()
+    return _as_tables({n: [n] for n in sorted(names)}, are_paths=False, gaps=gaps, without=ord(without) if without else -1, are_spaced=spaced)
 
 
-def _as_tables(steps: Mapping[str, Collection[str | int]], *, are_paths: bool, gaps: bytes = b"", without: int = -1) -> Keys | None:
+def _as_tables(
+    steps: Mapping[str, Collection[str | int]], *, are_paths: bool, gaps: bytes = b"", without: int = -1, are_spaced: bool = False
+) -> Keys | None:  # fmt: skip
     nodes: dict[tuple[str | int, ...], int] = {(): 0}
     begins, lengths, children, siblings, slots = ([0], [0], [0], [0], [-1])
     names = b""
@@ -102,4 +110,4 @@ def _as_tables(steps: Mapping[str, Collection[str | int]], *, are_paths: bool, g
     places, sizes, firsts, nexts, held = (np.array(t, np.int32) for t in (begins, lengths, children, siblings, slots))
     is_gap = np.zeros(256, np.uint8)
     is_gap[list(gaps)] = 1
-    return Keys(are_paths, slot_of, np.frombuffer(names or b"\0", np.uint8), places, sizes, firsts, nexts, held, is_gap, without)
+    return Keys(are_paths, slot_of, np.frombuffer(names or b"\0", np.uint8), places, sizes, firsts, nexts, held, is_gap, without, are_spaced)

@@ -10,7 +10,7 @@
 #endif
 
 enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE };
-enum syntax { EXPRESSION, OBJECT, PAIRS };
+enum syntax { EXPRESSION, OBJECT, PAIRS, SPACED };
 
 typedef struct {
     const uint8_t *classes;  /* byte -> class */
@@ -463,6 +463,58 @@ static int match_pairs(const uint8_t *data, const uint8_t *at, const uint8_t *en
     return 1;
 }
 
+static int is_in_name(uint8_t byte) {
+    const uint8_t low = byte | 0x20;
+    return (low >= 'a' && low <= 'z') || (byte >= '0' && byte <= '9') || byte == '_' || byte == '.' || byte == '[' || byte == ']' || byte == '-';
+}
+
+/* Whether white space beyond ASCII may begin with this byte: U+0085 and U+00A0, U+1680, U+2000 to U+205F, U+3000 (UTF-8). */
+static int may_be_space(uint8_t byte) { return byte == 0xC2 || (byte >= 0xE1 && byte <= 0xE3); }
+
+/* Whether key=value pairs stand there, whose values go up to the white space before the next key, with none at either end. */
+static int match_spaced(const uint8_t *data, const uint8_t *at, const uint8_t *end, const keys_t *keys, int64_t *held, memory_t *memory) {
+    const uint8_t *gaps = keys->gaps, *gap = at; /* the white space before what stands at at */
+    int64_t n = 0, slot = -1;                    /* of the value that is not at its end, -1 where nobody wants it */
+    if (at < end && (*at == '<' || (keys->without >= 0 && memchr(at, (int)keys->without, (size_t)(end - at))))) return 0;
+    for (;;) {
+        while (at < end && gaps[*at]) at++;
+        const uint8_t *name = at;
+        const memo_t *memo = again(memory, n, 0, at, end, '=');
+        if (memo) at += memo->length;
+        else
+            while (at < end && is_in_name(*at)) at++;
+        const int is_key = at > name && at < end && *at == '=';
+        if (slot >= 0 && (is_key || name == end)) {
+            const uint8_t *begin = data + held[slot];
+            while (begin < gap && gaps[*begin]) begin++;
+            held[slot] = begin - data, held[slot + 1] = gap - data;
+            slot = -1;
+        }
+        if (name == end) return 1;
+        if (is_key) {
+            const int32_t node = memo ? memo->node : noted(keys, memory, n, 0, name, at - name);
+            n++, at++;
+            if (node >= 0) {
+                if (is_repeated(memory, node)) return 0;
+                slot = keys->slots[node];
+                held[slot] = at - data;
+            }
+        }
+        for (;; at++) {
+            for (; end - at >= 8; at += 8) {
+                const uint64_t word = word_at(at), found = (word | ((word - ONES * 0x21) & ~word)) & HIGHS;
+                if (found) {
+                    at += first_byte(found);
+                    break;
+                }
+            }
+            if (at == end || gaps[*at]) break;
+            if (may_be_space(*at)) return 0;
+        }
+        gap = at;
+    }
+}
+
 /* Arrow's string view: length, then the text itself or its first four bytes, the buffer and the offset. What begins beyond the
  * data is in the arena, buffer 1. */
 static void write_view(uint64_t *view, const uint8_t *data, int64_t size, const uint8_t *arena, int64_t begin, int64_t length) {
@@ -591,7 +643,8 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         memory.text = text + 1;
         if (!(syntax == EXPRESSION ? match_first(data, at, end, reader, program_count, slot_count, held, shortcuts)
               : syntax == OBJECT   ? match_object(data, size, at, end, keys, held, &memory)
-                                   : match_pairs(data, at, end, keys, held, &memory)))
+              : syntax == PAIRS    ? match_pairs(data, at, end, keys, held, &memory)
+                                   : match_spaced(data, at, end, keys, held, &memory)))
             continue;
         int is_read = 1;
         for (int64_t c = 0; c < column_count; c++) {

@@ -26,7 +26,7 @@ from breachscope.ingest.views import Offsets, as_series, view_of
 
 _LIBRARY = Path(__file__).with_name("libnative.bin")
 _NULL_VIEWS = np.array([view_of(text.encode()) for text in NULL_TEXTS])
-_EXPRESSION, _OBJECT, _PAIRS = range(3)
+_EXPRESSION, _OBJECT, _PAIRS, _SPACED = range(4)
 """``enum syntax`` in ``native.c``."""
 _WHOLE = one_pass("^(?P<text>.*)$")
 _NUMBERS = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
@@ -310,7 +310,7 @@ def catch(
         arena = np.empty(len(data), np.uint8)
         tables = (reader.names, reader.begins, reader.lengths, reader.children, reader.siblings, reader.slots, reader.gaps)
         described = _Keys(*(t.ctypes.data for t in (*tables, arena)), reader.without, 0)
-        syntax = _OBJECT if reader.are_paths else _PAIRS
+        syntax = _OBJECT if reader.are_paths else _SPACED if reader.are_spaced else _PAIRS
     matched = _library().breachscope_catch(
         data,
         ctypes.c_int64(len(data)),

@@ -70,7 +70,7 @@ class Program:
     is_ascii: bool
     """Whether the expression has classes of which only ASCII is known here."""
     is_exact: bool
-    """Whether a text of ASCII that is refused is one that the expression does not match."""
+    """Whether a text of ASCII that is refused, and holds nothing it must do without, is one that the expression does not match."""
 
     @property
     def slot_count(self) -> int:
@@ -433,7 +433,7 @@ class _Automaton:
         moves: list[list[_Move | None]] = []
         ends: list[tuple[int, ...] | None] = []
         todo: list[tuple[int, ...]] = [(self.first,)]
-        is_exact = not self.without
+        is_exact = True
         while todo:
             ways: list[tuple[dict[int, None], tuple[int, ...]] | None] = [None] * len(members)
             end = None

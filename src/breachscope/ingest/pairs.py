@@ -9,13 +9,13 @@ import polars as pl
 
 from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.formats import joined_parts
+from breachscope.ingest.keys import SPACED_KEY
 from breachscope.ingest.views import without_texts
 
 _MARK = "\x1f"
 """Set where a value ends."""
 _PRIORITY = r"^<[0-9]{1,3}>"
 """What syslog puts before all else (RFC 3164 section 4.1.1) is no part of the first key."""
-_SPACED_KEY = r"[A-Za-z0-9_.\[\]-]+"
 _CODE = re.compile(r"0?x[0-9A-Fa-f]{2}")
 OPEN_QUOTE = "a quote is not closed, or stands inside a value"
 TWICE = "key stands twice"
@@ -56,7 +56,7 @@ def _spaced_values(texts: pl.Series, names: Sequence[str], separators: pl.Series
     An empty separator is a tab, or what rsyslog writes for one.
     """
     if separators is None:
-        gap, value = r"\s", rf"(.*?)(?:\s+{_SPACED_KEY}=|\s*$)"
+        gap, value = r"\s", rf"(.*?)(?:\s+{SPACED_KEY.pattern}=|\s*$)"
     else:
         gap, value = _MARK, f"([^{_MARK}]*)"
         is_relayed = (separators == "") & texts.str.contains("#011", literal=True) & ~texts.str.contains("\t", literal=True)
