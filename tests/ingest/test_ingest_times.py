@@ -77,6 +77,17 @@ def test_both_ways_read_the_same_of_a_year(texts: list[str | None], forms: tuple
     assert read_times(column, TimeForm(forms), zone, years).to_dicts() == parse_times(column, TimeForm(forms), zone, years).to_dicts()
 
 
+@pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
+@given(
+    st.sampled_from(["2026-03-02T10:15:", "2026-02-30T10:15:", "2026-03-29 02:30:", "1969-12-31T23:59:"]),
+    st.lists(st.tuples(st.sampled_from(["04", "59", "60", "0", "x4", "04.5", "04.", "4:04"]), st.sampled_from(["", "Z", "+09:00", " "])), min_size=2, max_size=6),
+    st.sampled_from([("iso8601",), ("epoch_s", "iso8601"), ("iso8601", "%Y-%m-%d %H:%M:%S")]),
+)  # fmt: skip
+def test_both_ways_read_the_same_within_a_minute(minute: str, rests: list[tuple[str, str]], forms: tuple[str, ...]) -> None:
+    column, zone = pl.Series("time", [f"{minute}{second}{rest}" for second, rest in rests]), Zone("Europe/Berlin", is_given=True)
+    assert read_times(column, TimeForm(forms), zone).to_dicts() == parse_times(column, TimeForm(forms), zone).to_dicts()
+
+
 def test_digits_of_another_script_are_no_time_and_stop_nothing() -> None:
     texts = ["\0" * 17 + "05", "2026-03-02T10:15:04.３", "２026-03-02T10:15:04", "177241413５", "2026-03-02T10:15:04+0９00"]
     for forms in (f for f in FORMS if "japanese" not in f):
