@@ -80,7 +80,7 @@ def test_both_ways_read_the_same_of_a_year(texts: list[str | None], forms: tuple
 @pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
 @given(
     st.sampled_from(["2026-03-02T10:15:", "2026-02-30T10:15:", "2026-03-29 02:30:", "1969-12-31T23:59:"]),
-    st.lists(st.tuples(st.sampled_from(["04", "59", "60", "0", "x4", "04.5", "04.", "4:04"]), st.sampled_from(["", "Z", "+09:00", " "])), min_size=2, max_size=6),
+    st.lists(st.tuples(st.sampled_from(["04", "59", "60", "0", "x4", "04.5", "04.", "4:04"]), st.sampled_from(["", "Z", "+09:00"])), min_size=2, max_size=6),
     st.sampled_from([("iso8601",), ("epoch_s", "iso8601"), ("iso8601", "%Y-%m-%d %H:%M:%S")]),
 )  # fmt: skip
 def test_both_ways_read_the_same_within_a_minute(minute: str, rests: list[tuple[str, str]], forms: tuple[str, ...]) -> None:

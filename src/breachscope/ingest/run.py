@@ -791,7 +791,8 @@ class _Outputs:
             self._span = [t for name in sorted(self._writers) if name.startswith("events/") for t in span_of(self.case, name)]
         for table in EVENT_TABLES:
             self._drop_stale(f"events/{table}/{self.source}.parquet")
-        self._drop_stale(f"rejects/{self.source}.parquet")
+        for folder in ("rejects", "index"):
+            self._drop_stale(f"{folder}/{self.source}.parquet")
         self.files = {name: sha256_file(self.case.path / name) for name in sorted(self._writers)}
         if self._span:
             self.first_ts, self.last_ts = min(self._span).isoformat(), max(self._span).isoformat()
@@ -817,7 +818,8 @@ class _Outputs:
 
     def write_index(self, index: Sequence[tuple[int, int]]) -> None:
         lines, offsets = [n for n, _ in index], [o for _, o in index]
-        self._add(f"index/{self.source}.parquet", pa.table({"line": lines, "offset": offsets}, schema=_INDEX_SCHEMA))
+        if lines:  # an archive may hold very many empty files
+            self._add(f"index/{self.source}.parquet", pa.table({"line": lines, "offset": offsets}, schema=_INDEX_SCHEMA))
 
     def _add(self, name: str, rows: pa.Table) -> None:
         waiting = self._waiting.setdefault(name, [])
