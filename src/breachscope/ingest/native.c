@@ -8,6 +8,11 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#if defined(__GLIBC__) && defined(__x86_64__) && !defined(__clang__)
+#define WIDE __attribute__((target_clones("default", "avx2"))) /* the loader takes the one that the processor knows */
+#else
+#define WIDE
+#endif
 
 enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE };
 enum syntax { EXPRESSION, OBJECT, PAIRS, SPACED };
@@ -958,7 +963,7 @@ int64_t breachscope_days(const uint8_t *data, const int64_t *starts, const int64
 }
 
 /* How often a byte occurs, how many bytes are 0, and whether any is beyond ASCII. */
-void breachscope_survey(const uint8_t *data, int64_t size, int byte, int64_t *found) {
+WIDE void breachscope_survey(const uint8_t *data, int64_t size, int byte, int64_t *found) {
     int64_t count = 0, nuls = 0;
     uint8_t bits = 0;
     while (size > 0) {
