@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from tests.ingest.evtx_writer import CHUNK_BYTES, evtx
 
 from breachscope.case import Case, Source
-from breachscope.ingest import IngestOptions, ingest
+from breachscope.ingest import IngestOptions, ingest, table_rows, windows_events
 from breachscope.ingest.trace import read_raw_line
 from breachscope.ingest.windows_events import XML_EVENTS
 from breachscope.ingest.xml_records import XmlRecords
@@ -202,6 +203,105 @@ def test_any_text_comes_through_xml_whatever_pieces_it_is_read_in(names: list[st
     data = document.encode()
     lines = b"".join(XmlRecords(XML_EVENTS).lines(data[n : n + size] for n in range(0, len(data), size))).decode().split("\n")
     assert [json.loads(line)["Event"]["EventData"]["TargetUserName"] or "" for line in lines[:-1]] == names
+
+
+ODD_VALUES = st.one_of(
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "-",
+            "a\r\n\tb",
+            "&amp;lt;",
+            "&lt;&quot;&apos;&gt;",
+            "&#65;",
+            "&x;",
+            "]]>",
+            "\x01",
+            "\ufffe",
+            "\ue0000\ue000",
+            'say "x" \\ %s',
+            "<b/>",
+            "<!-- -->",
+        ]
+    ),
+    st.text("a'\"<>&;%\\\n\r\t\x7f\u3042", max_size=5),
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(ODD_VALUES, ODD_VALUES, ODD_VALUES), min_size=2, max_size=5), st.sampled_from("'\""))
+def test_records_like_one_before_are_read_as_the_parser_reads_them(values: list[tuple[str, str, str]], quote: str) -> None:
+    usual = XMLS[0].replace("'", quote)
+    records = [
+        usual.replace(">dc1.example.com<", f">{host}<").replace("54849625", guid).replace("<EventData>", f"<EventData><Data>{free}</Data>\n <Data>2</Data>")
+        for host, guid, free in [("h", "1", "x"), *values]
+    ]
+    lines = b"".join(XmlRecords(XML_EVENTS).lines(iter(["\n".join(records).encode()]))).decode().splitlines()
+    if len(lines) == len(records):  # others are cut elsewhere, which is tested above
+        told = [XML_EVENTS.read(record.encode()) for record in records]
+        assert [line for line, known in zip(lines, told, strict=True) if known is not None] == [known for known in told if known is not None]
+
+
+def event_data_line_by_line(message: str, event: str) -> tuple[dict[str, str], str | None]:
+    """As :func:`_event_data`, one line after the other."""
+    data: dict[str, str] = {}
+    heading = ""
+    seen: set[tuple[str, str]] = set()
+    for line in re.split(r"\r\n|\r|\n", message):
+        is_indented = line.startswith("\t")
+        if not is_indented and (begun := re.fullmatch(r"([^\t:]+):[\t ]*", line)):
+            heading = windows_events._NAMES.get(begun[1], begun[1])
+            key, value = (heading, ""), None
+        elif labelled := re.fullmatch(r"\t?([^\t:]+):\t+(.*)|\t([^\t:]+): *", line):
+            label = (labelled[1] or labelled[3]).strip()
+            heading = heading if is_indented else ""
+            key, value = (heading, windows_events._NAMES.get(label, label)), (labelled[2] or "").strip()
+        else:
+            continue
+        if key in seen:
+            return data, f"{key[1] or key[0]!r}"
+        seen.add(key)
+        if value is None:
+            continue
+        party = windows_events._PARTIES.get(heading)
+        name = windows_events._field("Target" if party == "Subject" and event in windows_events._ENDED else party, key[1])
+        if name is not None:
+            if name in data:
+                return data, repr(key[1])
+            data[name] = value
+    return data, None
+
+
+MESSAGE_LINES = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "\t", "\t\t", " "]),
+        st.sampled_from(["Subject", "New Logon", "サブジェクト", "Account Name", "アカウント名", "Source Port", "Status", "Error Code", "x", ""]),
+        st.sampled_from(["", ":", ": ", ":\t", ":\t\t", ": \t", ":\t \t"]),
+        st.sampled_from(["", "u1", " a:\tb ", "\u3000", "\x0b", "\x85"]),
+        st.sampled_from(["\n", "\r\n", "\r", "\n\n"]),
+    ),
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.lists(MESSAGE_LINES, max_size=8).map("".join), min_size=1, max_size=30), st.sampled_from(["4624", "4634"]))
+def test_messages_are_read_as_line_by_line(messages: list[str], event: str) -> None:
+    for message in messages:
+        assert windows_events._event_data(message, event) == event_data_line_by_line(message, event)
+
+
+@settings(max_examples=40)
+@given(st.binary(max_size=40).map(lambda b: bytes(b'"\n\r,a'[x % 5] for x in b)), st.integers(1, 45))
+def test_rows_end_at_line_ends_outside_quotes(text: bytes, most: int) -> None:
+    rows, begin, is_quoted = [], 0, False
+    for at, byte in enumerate(text, 1):
+        is_quoted ^= byte == ord('"')
+        if byte == ord("\n") and (not is_quoted or at - begin > most):
+            rows.append(text[begin:at])
+            begin, is_quoted = at, False
+    assert table_rows._whole_rows(text, most) == (rows, text[begin:])
 
 
 def damaged(at: int, byte: int = 0x77, content: bytes = evtx(XMLS, per_chunk=5)) -> bytes:

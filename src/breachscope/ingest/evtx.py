@@ -24,6 +24,7 @@ MAGIC = b"ElfFile\0"
 _CHUNK_MAGIC, _RECORD_MAGIC = b"ElfChnk\0", b"**\0\0"
 _FILE_HEADER_BYTES, _CHUNK_BYTES = 4096, 1 << 16
 _HEADER_BYTES = 512
+_UNUSED = bytes(_CHUNK_BYTES)
 _TABLES_AT = 128
 """Where the chunk's header tells which names and templates its records share."""
 _LEAST_RECORD_BYTES = 28
@@ -98,7 +99,7 @@ class EvtxRecords:
 
     def _chunk(self, chunk: bytes, offset: int, size: int = _CHUNK_BYTES) -> Iterator[bytes]:
         """The records of one chunk, of which ``size`` bytes are there."""
-        if not chunk.strip(b"\0"):
+        if chunk == _UNUSED:
             return  # set aside for later
         is_headed = chunk.startswith(_CHUNK_MAGIC) and zlib.crc32(chunk[_TABLES_AT:_HEADER_BYTES], zlib.crc32(chunk[:120])) == _word(chunk, 124)
         free = min(max(_word(chunk, 48), _HEADER_BYTES), _CHUNK_BYTES) if is_headed else _CHUNK_BYTES

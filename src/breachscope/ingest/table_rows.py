@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
 
 from breachscope.ingest.encoding import first_fit
 from breachscope.ingest.xml_records import as_line
 
+_QUOTE, _LINE_END = b'"\n'
 _HELD_BYTES = 1 << 20
 """No row is as long: of what is, the beginning is given out before its end is known."""
 
@@ -41,6 +45,13 @@ def rows_as_lines(pieces: Iterator[bytes], begin: int, separator: str, line_of: 
 
 def _whole_rows(text: bytes, most: int) -> tuple[list[bytes], bytes]:
     """Whole rows of a table, and the beginning of one that goes on: a line end counts outside quotes alone, or behind ``most`` bytes."""
+    data = np.frombuffer(text, np.uint8)
+    line_ends = np.flatnonzero(data == _LINE_END)
+    is_outside = np.searchsorted(np.flatnonzero(data == _QUOTE), line_ends) % 2 == 0
+    row_begins = np.concatenate([[0], line_ends[is_outside] + 1])
+    if np.diff(row_begins, append=len(text)).max() <= most:
+        places = row_begins.tolist()
+        return [text[begin:end] for begin, end in pairwise(places)], text[places[-1] :]
     rows: list[bytes] = []
     begin = at = quotes = 0
     while (end := text.find(b"\n", at) + 1) > 0:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from xml.etree import ElementTree
 
 from breachscope.ingest.documents import as_lines
@@ -63,6 +64,7 @@ XML_EVENTS = XmlKind(
     r"</?Events(?:\s[^<>]*)?>|Record [0-9]+(?=\s)",  # the root element, and what evtx_dump numbers records with
     _HELD_BYTES,
     _event,
+    "Name",
 )
 """The Event elements of an XML document, or of a file that has one after the other."""
 _COLUMNS: Mapping[str, str] = {
@@ -153,8 +155,10 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "4776": ("TargetUserName", "Status"),
 }
 """What the message of each of these events must name: where it does not, it is not understood, or nothing of use was left of it."""
-_HEADING = re.compile(r"([^\t:]+):[\t ]*")
-_LABELLED = re.compile(r"\t?([^\t:]+):\t+(.*)|\t([^\t:]+): *")
+_TOLD = re.compile(r"\n(?:([^\t:\n]++):[\t ]*+(?=\n)|(\t?[^\t:\n]++):(?:\t++([^\n]*+)| *+(?=\n)))")
+"""A line of a message that is a heading, or a label with its value."""
+_USUAL_LENGTH = 1 << 14
+"""Of longer messages nothing is kept for the next: they may all be different."""
 _WRITTEN_TIME = re.compile(
     r"(?P<a>\d{1,4})(?P<gap>[/.-])(?P<b>\d{1,2})(?P=gap)(?P<c>\d{1,4}),?\s+(?P<before>午前|午後)?\s*"
     r"(?P<h>\d{1,2}):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?)\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
@@ -169,6 +173,7 @@ class CsvRecords:
 
     def __init__(self, head: bytes) -> None:
         self._columns, self._separator, self._begin = _header(head) or ((), ",", 0)
+        self._named = self._columns if "Message" in self._columns else (*self._columns, "Message")  # Event Viewer writes no name above it
         self._is_month_first: bool | None = None
         self._dated(head)
 
@@ -199,9 +204,8 @@ class CsvRecords:
         return rows_as_lines(pieces, self._begin, self._separator, self._line)
 
     def _line(self, cells: Sequence[str]) -> bytes:
-        columns = self._columns if "Message" in self._columns else (*self._columns, "Message")  # Event Viewer writes no name above it
         record: dict[str, object] = {}
-        for column, cell in zip(columns, cells, strict=False):
+        for column, cell in zip(self._named, cells, strict=False):
             if cell:
                 record.setdefault(column, cell)
         record["TimeCreated"] = self._time(str(record.get("TimeCreated", "")))
@@ -322,37 +326,46 @@ def _event_data(message: str, event: str) -> tuple[dict[str, str], str | None]:
 
     A value may hold line ends that somebody chose, and behind them what looks like a line of the message: that is told twice.
     """
-    data: dict[str, str] = {}
+    lines = message.replace("\r\n", "\n").replace("\r", "\n")
+    found = _TOLD.findall(f"\n{lines}\n")
+    if not found:
+        return {}, None
+    headings, labels, values = zip(*found, strict=True)
+    places, twice = (_places if len(message) <= _USUAL_LENGTH else _places.__wrapped__)(event, headings, labels)
+    return {name: values[n].strip() for name, n in places}, twice
+
+
+@lru_cache(maxsize=256)
+def _places(event: str, headings: tuple[str, ...], labels: tuple[str, ...]) -> tuple[list[tuple[str, int]], str | None]:
+    """Which fields of the event's data a message tells, in which of its lines, and what it tells twice, if anything; each line is a heading or a label.
+
+    The messages of an event differ in their values alone, as long as nobody meddles.
+    """
+    places: dict[str, int] = {}
     heading = ""
     seen: set[tuple[str, str]] = set()
-    value: str | None
-    for line in re.split(r"\r\n|\r|\n", message):
-        is_indented = line.startswith("\t")
-        if not line.strip():
-            continue
-        if not is_indented and (begun := _HEADING.fullmatch(line)):
-            heading = _NAMES.get(begun[1], begun[1])
-            key, value = (heading, ""), None
-        elif labelled := _LABELLED.fullmatch(line):
-            label = (labelled[1] or labelled[3]).strip()
-            heading = heading if is_indented else ""
-            key, value = (heading, _NAMES.get(label, label)), (labelled[2] or "").strip()
+    for n, (begun, labelled) in enumerate(zip(headings, labels, strict=True)):
+        if begun:
+            heading = _NAMES.get(begun, begun)
+            key = (heading, "")
         else:
-            continue
+            label = labelled.strip()
+            heading = heading if labelled.startswith("\t") else ""
+            key = (heading, _NAMES.get(label, label))
         if key in seen:
-            return data, f"{key[1] or key[0]!r}"
+            return list(places.items()), f"{key[1] or key[0]!r}"
         seen.add(key)
-        if value is None:
+        if begun:
             continue
         party = _PARTIES.get(heading)
         if party == "Subject" and event in _ENDED:
             party = "Target"
         name = _field(party, key[1])
         if name is not None:
-            if name in data:
-                return data, repr(key[1])
-            data[name] = value
-    return data, None
+            if name in places:
+                return list(places.items()), repr(key[1])
+            places[name] = n
+    return list(places.items()), None
 
 
 def _field(party: str | None, label: str) -> str | None:
