@@ -21,7 +21,7 @@ def rows_as_lines(pieces: Iterator[bytes], begin: int, separator: str, line_of: 
 
     def line(row: bytes) -> bytes:
         text = first_fit(row)[0].strip("\r\n")
-        if not text.strip():
+        if not text or text.isspace():
             return b"\n"
         try:
             cells = next(csv.reader([text], delimiter=separator, strict=True))

@@ -155,8 +155,8 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "4776": ("TargetUserName", "Status"),
 }
 """What the message of each of these events must name: where it does not, it is not understood, or nothing of use was left of it."""
-_TOLD = re.compile(r"\n(?:([^\t:\n]++):[\t ]*+(?=\n)|(\t?[^\t:\n]++):(?:\t++([^\n]*+)| *+(?=\n)))")
-"""A line of a message that is a heading, or a label with its value."""
+_TOLD = re.compile(r"\n(\t?[^\t:\n]++)(?:(:[\t ]*+)(?=\n)|:\t++([^\n]*+))")
+"""A line of a message that is a label with its value, or a label with none, or a heading: these two with what stands behind."""
 _USUAL_LENGTH = 1 << 14
 """Of longer messages nothing is kept for the next: they may all be different."""
 _WRITTEN_TIME = re.compile(
@@ -330,13 +330,13 @@ def _event_data(message: str, event: str) -> tuple[dict[str, str], str | None]:
     found = _TOLD.findall(f"\n{lines}\n")
     if not found:
         return {}, None
-    headings, labels, values = zip(*found, strict=True)
-    places, twice = (_places if len(message) <= _USUAL_LENGTH else _places.__wrapped__)(event, headings, labels)
+    labels, ends, values = zip(*found, strict=True)
+    places, twice = (_places if len(message) <= _USUAL_LENGTH else _places.__wrapped__)(event, labels, ends)
     return {name: values[n].strip() for name, n in places}, twice
 
 
 @lru_cache(maxsize=256)
-def _places(event: str, headings: tuple[str, ...], labels: tuple[str, ...]) -> tuple[list[tuple[str, int]], str | None]:
+def _places(event: str, labels: tuple[str, ...], ends: tuple[str, ...]) -> tuple[list[tuple[str, int]], str | None]:
     """Which fields of the event's data a message tells, in which of its lines, and what it tells twice, if anything; each line is a heading or a label.
 
     The messages of an event differ in their values alone, as long as nobody meddles.
@@ -344,18 +344,22 @@ def _places(event: str, headings: tuple[str, ...], labels: tuple[str, ...]) -> t
     places: dict[str, int] = {}
     heading = ""
     seen: set[tuple[str, str]] = set()
-    for n, (begun, labelled) in enumerate(zip(headings, labels, strict=True)):
-        if begun:
-            heading = _NAMES.get(begun, begun)
+    for n, (written, end) in enumerate(zip(labels, ends, strict=True)):
+        is_indented = written.startswith("\t")
+        is_heading = bool(end) and not is_indented
+        if is_indented and end.startswith(": ") and "\t" in end:
+            continue
+        if is_heading:
+            heading = _NAMES.get(written, written)
             key = (heading, "")
         else:
-            label = labelled.strip()
-            heading = heading if labelled.startswith("\t") else ""
+            label = written.strip()
+            heading = heading if is_indented else ""
             key = (heading, _NAMES.get(label, label))
         if key in seen:
             return list(places.items()), f"{key[1] or key[0]!r}"
         seen.add(key)
-        if begun:
+        if is_heading:
             continue
         party = _PARTIES.get(heading)
         if party == "Subject" and event in _ENDED:
