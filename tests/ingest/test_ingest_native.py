@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from breachscope.ingest import load_formats
 from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.native import Caught, Kind, Wanted, catch, days_begin, find_lines, is_built, survey
-from breachscope.ingest.onepass import one_pass
+from breachscope.ingest.onepass import one_pass, refuting
 
 needs_machine_code = pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
 
@@ -73,6 +73,35 @@ def test_what_matches_is_what_re_finds(regex: str, texts: list[str], is_whole: b
             assert {g: s.to_list()[of_text[number]] for g, s in found.columns.items()} == wanted.groupdict()
         elif text.isascii() and (program := one_pass(regex)) is not None and program.is_exact:
             assert wanted is None  # what stands beyond ASCII may be left to the slower way
+
+
+@needs_machine_code
+@settings(max_examples=40)
+@given(regexes(), regexes(), st.lists(TEXTS | st.sampled_from(["A", "ab B", "\u212a", "a\u017f", "KS"]), min_size=1, max_size=8))
+def test_letters_of_both_cases_match_as_re_has_them(first: str, rest: str, texts: list[str]) -> None:
+    first, rest = (re.sub(r"\(\?P<\w+>", "(?:", part) for part in (first, rest))
+    regex = f"^{first}(?P<g>(?i){rest}[k-s]?)$"
+    found = caught(regex, texts)
+    if found is None:
+        return
+    wanted = [re.match(f"^{first}(?P<g>(?i:{rest}[k-s]?))$", text) if text.isascii() else None for text in texts]
+    assert found.texts.tolist() == [n for n, match in enumerate(wanted) if match]
+    assert found.columns["g"].to_list() == [match["g"] for match in wanted if match]
+
+
+@needs_machine_code
+@settings(max_examples=40)
+@given(regexes(), regexes(), st.lists(TEXTS, min_size=1, max_size=8), st.booleans())
+def test_what_is_refuted_is_what_re_refuses(first: str, rest: str, texts: list[str], is_whole: bool) -> None:
+    regex = _numbered(re.sub(r"P<\w+>", "P<#>", rf"^{first}\b{rest}")) + "$" * is_whole
+    program = refuting(regex, "\\")
+    if program is None:
+        return
+    ends = np.cumsum([len(text.encode()) for text in texts], dtype=np.int64)
+    found = catch("".join(texts).encode(), np.concatenate([[0], ends[:-1]]), ends, program, [])
+    for text in set(texts) - {texts[n] for n in found.texts}:
+        if text.isascii() and "\\" not in text and program.is_exact:
+            assert not re.match(regex, text)
 
 
 FIELDS = st.lists(st.sampled_from(["", "", "a", "ab", "0123456789", "é", "a b", '"a,b"', '""', '"', "-" * 20, '"a""b"']), min_size=1, max_size=40)

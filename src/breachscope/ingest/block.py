@@ -21,7 +21,7 @@ from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.lines import Lines
 from breachscope.ingest.matching import fits_pattern
 from breachscope.ingest.native import Caught, Kind, Wanted, catch, is_built, sort, texts_at
-from breachscope.ingest.onepass import Program, beginning, demands, one_pass
+from breachscope.ingest.onepass import Program, beginning, demands, one_pass, refuting
 from breachscope.ingest.pairs import told
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.times import read_times
@@ -222,11 +222,23 @@ def _read_at_once(
     Returns the rows that the pattern does not match, and those of which that is not known.
     """
     caught = _match(texts, rows, fmt, pattern)
+    if caught is None and envelopes is None:
+        return _refuted(texts, rows, fmt, pattern)
     if caught is None or (envelopes is not None and "time" in caught.columns):
         return rows[:0], rows
     around = None if envelopes is None else envelopes[pl.Series(rows[caught.texts])]
     _as_events(caught, lines, fmt, pattern, context, reading, around)
     return rows[caught.others], rows[caught.unsure]
+
+
+def _refuted(texts: _Texts, rows: Offsets, fmt: Format, pattern: Pattern) -> tuple[Offsets, Offsets]:
+    """The rows that a pattern surely does not match, though machine code cannot read what it does match, and the others."""
+    program = refuting(pattern.regex or "", _left_out(fmt))
+    if program is None:
+        return rows[:0], rows
+    is_out = texts.are_sure(rows, program, fmt)
+    is_out[texts.caught(rows, program, []).texts] = False
+    return rows[is_out], rows[~is_out]
 
 
 def _as_events(

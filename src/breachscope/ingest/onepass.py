@@ -30,10 +30,12 @@ _MOST_PARTS = 16
 """So many characters and groups tell most messages apart, and more would take longer to make tables of."""
 _ROW_BITS = 20
 _LARGEST_TABLE, _MOST_ACTIONS = 1 << 18, 1 << 11
+_LARGEST_REFUTING = 1 << 15
+"""To make a larger one takes longer than it saves."""
 NO_STEP = 0xFFFFFFFF
 _ASCII = frozenset(range(0x80))
 _NO_NEWLINE = _ASCII - {0x0A}
-_TAIL = frozenset(range(0x80, 0xC0))
+_BEYOND, _TAIL = frozenset(range(0x80, 0x100)), frozenset(range(0x80, 0xC0))
 _WIDE = ((range(0xC2, 0xE0), 1), (range(0xE0, 0xF0), 2), (range(0xF0, 0xF5), 3))
 """First bytes of UTF-8 characters beyond ASCII, and how many follow (RFC 3629 section 4). The text was checked to be UTF-8 before."""
 _DIGITS, _SPACES = frozenset(b"0123456789"), frozenset(b" \t\n\v\f\r")
@@ -99,14 +101,32 @@ def one_pass(regex: str, without: str = "", groups: tuple[str, ...] = ()) -> Pro
     >>> one_pass("^(?P<a>[^ ]+) x$").groups, one_pass("^(?P<a>.*)(?P<b>.*)$"), one_pass("(?i)^a")
     (('a',), None, None)
     """
+    return _program(regex, without, groups, is_rough=False)
+
+
+def _program(regex: str, without: str, groups: tuple[str, ...], *, is_rough: bool) -> Program | None:
     if not regex.startswith("^"):
         return None
     is_whole = regex.endswith("$") and not regex.endswith(r"\$")
     try:
-        parser = _Parser(regex[1 : -1 if is_whole else None])
-        return _Automaton(parser.whole(), is_whole, frozenset(without.encode()), groups, is_ascii=parser.is_ascii).program()
+        parser = _Parser(regex[1 : -1 if is_whole else None], is_rough=is_rough)
+        tree = parser.whole()
+        excluded = frozenset(without.encode()) | (_BEYOND if parser.is_narrow else frozenset())
+        return _Automaton(tree, is_whole, excluded, groups, is_ascii=parser.is_ascii).program(_LARGEST_REFUTING if is_rough else _LARGEST_TABLE)
     except _NotOnePassError:
         return None
+
+
+@lru_cache(maxsize=1024)
+def refuting(regex: str, without: str = "") -> Program | None:
+    r"""A program without groups that what it refuses, and is ASCII and holds nothing of ``without``, the expression surely refuses, too.
+
+    Of what it matches nothing is known: it takes no notice of where words begin and end.
+
+    >>> [program and program.groups for program in (refuting(r"^(?P<a>.*)\b(?P<b>.*)$"), refuting("a"))]
+    [(), None]
+    """
+    return _program(regex, without, (), is_rough=True)
 
 
 def has_options(regex: str) -> bool:
@@ -202,10 +222,16 @@ _Node = _Set | _Sequence | _Choice | _Repeat | _Group
 class _Parser:
     """Reads the part of the syntax that log formats use."""
 
-    def __init__(self, regex: str) -> None:
+    def __init__(self, regex: str, *, is_rough: bool = False) -> None:
         self.regex = regex
+        self.is_rough = is_rough
+        """Whether groups and the edges of words are taken for nothing."""
         self.at = 0
         self.is_ascii = False
+        self.is_folded = False
+        """Whether letters stand for both cases from here on."""
+        self.is_narrow = False
+        """Whether nothing beyond ASCII may be in the text, as it might be another case of a letter: of K and S there are such."""
 
     def whole(self) -> _Node:
         tree = self._choice()
@@ -254,6 +280,11 @@ class _Parser:
         return _Repeat(part, least, most, is_lazy)
 
     def _part(self) -> _Node:
+        if self._skip("(?i)"):
+            self.is_folded = self.is_narrow = self.is_ascii = True
+            return _Sequence(())
+        if self.is_rough and self._skip(r"\b"):
+            return _Sequence(())
         if self._skip("("):
             return self._group()
         if self._skip("["):
@@ -266,7 +297,8 @@ class _Parser:
             return _Set(_NO_NEWLINE, is_wide=True)
         if character in "^$*+?{":
             raise _NotOnePassError
-        return _literal(character)
+        literal = _literal(character)
+        return _Set(self._cases(literal.ascii)) if isinstance(literal, _Set) else literal
 
     def _group(self) -> _Node:
         named = re.compile(r"\?P<(\w+)>").match(self.regex, self.at)
@@ -274,10 +306,12 @@ class _Parser:
             self.at = named.end()
         elif not self._skip("?:"):
             raise _NotOnePassError
+        was_folded = self.is_folded
         part = self._choice()
+        self.is_folded = was_folded
         if not self._skip(")"):
             raise _NotOnePassError
-        return _Group(named[1], part) if named else part
+        return _Group(named[1], part) if named and not self.is_rough else part
 
     def _escape(self) -> _Node:
         character = self.regex[self.at : self.at + 1]
@@ -307,7 +341,11 @@ class _Parser:
                 low = frozenset(range(begin, high + 1))
             held |= low
         self.at += 1
-        return _Set(_ASCII - held, is_wide=not is_perl) if is_negated else _Set(frozenset(held))
+        members = self._cases(frozenset(held))
+        return _Set(_ASCII - members, is_wide=not is_perl) if is_negated else _Set(members)
+
+    def _cases(self, held: frozenset[int]) -> frozenset[int]:
+        return held | frozenset(bytes(held).swapcase()) if self.is_folded else held
 
     def _member(self) -> frozenset[int]:
         character = self.regex[self.at : self.at + 1]
@@ -415,7 +453,7 @@ class _Automaton:
 
     def _character(self, node: _Set, then: int) -> int:
         ascii_ = self._add(_Step(read=node.ascii - self.without, then=then))
-        if not node.is_wide:
+        if not node.is_wide or self.without >= _BEYOND:
             # A part of a character beyond ASCII stands in a literal by itself; it is no byte to do without.
             return ascii_
         ways = [ascii_]
@@ -426,7 +464,7 @@ class _Automaton:
             ways.append(self._add(_Step(read=frozenset(leads), then=tail)))
         return self._add(_Step(ways=ways))
 
-    def program(self) -> Program:
+    def program(self, largest: int = _LARGEST_TABLE) -> Program:
         """The tables; a state is a set of steps that the same bytes lead to with the same places noted, the preferred first."""
         classes, members, classes_of = self._byte_classes()
         state_of: dict[tuple[int, ...], int] = {(self.first,): 0}
@@ -462,7 +500,7 @@ class _Automaton:
                     state_of[following] = len(state_of)
                     todo.append(following)
                 row.append((state_of[following], way[1]))
-            if len(state_of) * len(members) > _LARGEST_TABLE:
+            if len(state_of) * len(members) > largest:
                 raise _NotOnePassError
             # Who goes on beyond an end and fails may have ended there.
             is_exact &= self.is_whole or end is None or not any(row)
