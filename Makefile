@@ -59,6 +59,7 @@ $(VENV)/.made:
 $(VENV)/.runtime: $(VENV)/.made requirements.lock pyproject.toml hatch_build.py src/breachscope/ingest/native.c
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q src # as pip does with all but what it only links to
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
