@@ -682,7 +682,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
                 break;
             case RUN:
                 if (!matched || end - begin != run_end[c] - run_begin[c] || (begin < 0) != (run_begin[c] < 0) ||
-                    (begin >= 0 && memcmp(from, run_begin[c] < size ? data + run_begin[c] : arena + (run_begin[c] - size), (size_t)(end - begin)))) {
+                    (begin >= 0 && end > begin && memcmp(from, run_begin[c] < size ? data + run_begin[c] : arena + (run_begin[c] - size), (size_t)(end - begin)))) {
                     run_begin[c] = begin, run_end[c] = end;
                     set_valid(column, column->count, begin >= 0);
                     write_view(column->views + 2 * column->count, data, size, arena, begin < 0 ? 0 : begin, end - begin);
