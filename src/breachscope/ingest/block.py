@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from breachscope.ingest.columns import split_request, unescape
+from breachscope.ingest.columns import split_request, unescape_rows
 from breachscope.ingest.engine import MOST_REPEATS, is_eventless, leave, read_lines, read_pattern, read_patterns, table_fields, take
-from breachscope.ingest.events import ESCAPED, HIGHEST, POLARS_TYPES, VERBATIM, Part, to_events
+from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, WITHOUT_ESCAPES, Part, to_events
 from breachscope.ingest.formats import JOINED, Format, FormatCatalog, Pattern, joined_parts
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.lines import Lines
@@ -35,6 +35,7 @@ _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8
 _REPEATED = cast("Program", one_pass(r"^message repeated (?P<times>[0-9]+) times?: \[ (?P<inner>.*)$"))
 _PATTERNS_AT_A_TIME = 64
 _LEAST_ALIKE, _MOST_ALIKE = 2, 4
+"""Patterns that are tried in one go; ``native.c`` has room for as many."""
 _SPACES = b" \t\v\f\r\n"
 """Lines that begin so may be blank."""
 
@@ -342,14 +343,9 @@ def _programs_alike(fmt: Format) -> tuple[list[Program], tuple[str, ...]]:
 
 def _without_escapes(caught: Caught, fmt: Format) -> dict[str, pl.Series]:
     """The columns caught, with their escapes undone in the texts that have some."""
-    columns = dict(caught.columns)
     rows = pl.Series(caught.escaped)
-    for name, texts in caught.columns.items():
-        if len(rows) and texts.dtype == pl.String and name not in caught.runs and (name not in VERBATIM or name in ESCAPED):
-            written = texts[rows]
-            readable = unescape(written, fmt.escapes)
-            columns[name] = texts if readable is written else texts.scatter(rows, readable)
-    return columns
+    escaped = [s for s in caught.columns.values() if s.dtype == pl.String and s.name not in WITHOUT_ESCAPES] if len(rows) else []
+    return caught.columns | {s.name: unescape_rows(s, rows, fmt.escapes) for s in escaped}
 
 
 def _with_request(columns: dict[str, pl.Series]) -> dict[str, pl.Series]:

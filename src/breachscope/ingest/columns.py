@@ -126,6 +126,13 @@ def unescape(texts: pl.Series, escapes: str = SERVERS_ESCAPES) -> pl.Series:
     return texts.clone().scatter(escaped.arg_true(), kept)
 
 
+def unescape_rows(texts: pl.Series, rows: pl.Series, escapes: str) -> pl.Series:
+    """The texts with the escapes undone in some rows: those that have any."""
+    written = texts[rows]
+    readable = unescape(written, escapes)
+    return texts if readable is written else texts.clone().scatter(rows, readable)
+
+
 def _unescaped_bytes(
     data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], escapes: str
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:  # fmt: skip

@@ -236,8 +236,7 @@ def _read_inner_lines(envelopes: pl.DataFrame, catalog: FormatCatalog, context: 
     stamps = envelopes.select("line", *STAMP) if "ts" in envelopes.columns else None
     inner = _inner_lines(envelopes.select("line", "text"), stamps, catalog, context)
     inner.unread = _read_inner_syslog(inner.unread, stamps, catalog, context, inner)
-    reading.events += [(table, format_id, _with_host(rows, envelopes)) for table, format_id, rows in inner.events]
-    reading.skipped += inner.skipped
+    _add_inner(inner, envelopes, reading)
     reading.rejected += [*inner.rejected, inner.unread.select("line", pl.lit("no format reads the line inside").alias("reason"))]
 
 
@@ -326,6 +325,12 @@ def read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Cont
     leave(ready[left["row"]], left["text"], catalog, context, reading)
 
 
+def _add_inner(inner: Reading, envelopes: pl.DataFrame, reading: Reading) -> None:
+    """Add what lines inside envelopes became, but for those that were not read."""
+    reading.events += [(table, format_id, _with_host(rows, envelopes)) for table, format_id, rows in inner.events]
+    reading.skipped += inner.skipped
+
+
 def _with_host(rows: pl.DataFrame, envelopes: pl.DataFrame) -> pl.DataFrame:
     """Events with the host that their envelopes name, where they name none themselves."""
     if "host" not in envelopes.columns:
@@ -340,8 +345,7 @@ def leave(envelopes: pl.DataFrame, texts: pl.Series, catalog: FormatCatalog, con
     if is_object.any():
         lines = pl.DataFrame([envelopes["line"], texts.alias("text")]).filter(is_object)
         inner = _inner_lines(lines, envelopes.select("line", *STAMP), catalog, context)
-        reading.events += [(table, format_id, _with_host(rows, envelopes)) for table, format_id, rows in inner.events]
-        reading.skipped += inner.skipped
+        _add_inner(inner, envelopes, reading)
         envelopes = envelopes.filter(~is_object | envelopes["line"].is_in(inner.rejects()["line"].implode()))
     unread = envelopes.select("line", "program")
     is_claimed = unread["program"].is_in(sorted(catalog.programs))

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.clients import with_clients
-from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request, unescape
+from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request, unescape_rows
 from breachscope.ingest.formats import FieldRule, Format, Pattern
 from breachscope.ingest.native import cut, is_built
 from breachscope.ingest.reading import Context, Reading
@@ -33,7 +33,8 @@ STAMP = ("ts", "ts_offset_min", "ts_quality")
 """Columns that a time becomes."""
 VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *STAMP)
 """Columns in which ``-`` and the empty text mean themselves."""
-ESCAPED = ("path", "query", "request", "uri", "message")
+WITHOUT_ESCAPES = ("time", "text", *STAMP)
+"""Columns that are read as they are written."""
 HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 
 
@@ -105,11 +106,13 @@ def _values(
         if rule.origin in frame.columns and name not in frame.columns:
             frame = frame.with_columns(pl.col(rule.origin).alias(name))
     written = [c for c, t in frame.schema.items() if t == pl.String and c not in VERBATIM]
+    escaped = [c for c, t in frame.schema.items() if t == pl.String and c not in WITHOUT_ESCAPES]
     frame = frame.with_columns([without_texts(frame[c], NULL_TEXTS) for c in written])
     if "service" in table and "service" not in frame.columns and "program" in frame.columns:
         frame = frame.with_columns(pl.col("program").alias("service"))
     if fmt.escapes and "text" in frame.columns:
-        frame = _unescaped(frame, [c for c in frame.columns if c in written or c in ESCAPED], fmt.escapes)
+        rows = frame["text"].str.contains("\\", literal=True).arg_true()
+        frame = frame.with_columns([unescape_rows(frame[c], rows, fmt.escapes) for c in escaped]) if len(rows) else frame
     for whole, split in (("request", split_request), ("uri", split_uri)):
         if whole in frame.columns:
             frame = _with_parts(frame, split(frame[whole]))
@@ -134,16 +137,6 @@ def _with_own_times(frame: pl.DataFrame, form: TimeForm, context: Context) -> pl
     own = with_times(frame.drop(STAMP), form, context)
     is_told = without_texts(frame["time"], NULL_TEXTS).is_not_null()
     return own.with_columns([own[c].zip_with(is_told, frame[c]) for c in STAMP])
-
-
-def _unescaped(frame: pl.DataFrame, columns: Sequence[str], escapes: str) -> pl.DataFrame:
-    """Undo the escapes of ``columns`` in the lines that have any."""
-    rows = frame["text"].str.contains("\\", literal=True).arg_true()
-    if not len(rows):
-        return frame
-    escaped = [frame[c][rows] for c in columns]
-    readable = unescape(pl.concat(escaped), escapes)
-    return frame.with_columns([frame[c].scatter(rows, readable[n * len(rows) : (n + 1) * len(rows)]) for n, c in enumerate(columns)])
 
 
 def _with_parts(frame: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -220,20 +220,33 @@ class TimesRead(NamedTuple):
 UNREAD, LOCAL, ZONED = range(3)
 
 
+class _Views(NamedTuple):
+    """Texts as machine code takes them."""
+
+    array: pa.Array
+    data: list[pa.Buffer]
+    arguments: tuple[object, ...]
+    """Views, buffers and count."""
+
+    @classmethod
+    def of(cls, texts: pl.Series) -> Self:
+        array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
+        _, views, *data = array.buffers()
+        addresses = (ctypes.c_void_p * len(data))(*(b.address for b in data))
+        return cls(array, data, (ctypes.c_void_p(views.address + 16 * array.offset), addresses, ctypes.c_int64(len(array))))
+
+
 def read_times(texts: pl.Series, forms: Sequence[WrittenTime], earliest: int, latest: int) -> TimesRead:
     """Read texts as the first of the forms that they are written in, from ``earliest`` to before ``latest`` (µs). There must be machine code.
 
     What is unread may be a time all the same: written in an unusual way, or of another year.
     """
-    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
-    _, views, *data = array.buffers()
+    array, _, arguments = _Views.of(texts)
     count = len(array)
     read = TimesRead(np.empty(count, np.int64), np.empty(count, np.int32), np.empty(count, np.uint8))
     kinds = ("iso8601", "epoch", "strptime")
     _library().breachscope_times(
-        ctypes.c_void_p(views.address + 16 * array.offset),
-        (ctypes.c_void_p * len(data))(*(b.address for b in data)),
-        ctypes.c_int64(count),
+        *arguments,
         (_Form * len(forms))(*(_Form(kinds.index(f.kind), f.pattern.encode(), ord(f.must or "\0"), f.per_unit, f.most, f.year) for f in forms)),
         ctypes.c_int64(len(forms)),
         ctypes.c_int64(earliest),
@@ -247,15 +260,12 @@ def read_times(texts: pl.Series, forms: Sequence[WrittenTime], earliest: int, la
 
 def cut(texts: pl.Series, mark: str) -> tuple[pl.Series, pl.Series]:
     """What stands before the first ``mark``, a character of ASCII, and what stands behind it, null where there is none. There must be machine code."""
-    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
-    _, views, *data = array.buffers()
+    array, data, arguments = _Views.of(texts)
     count = len(array)
     before, after = np.empty((count, 2), np.uint64), np.empty((count, 2), np.uint64)
     behind = np.zeros(count // 8 + 1, np.uint8)
     _library().breachscope_cut(
-        ctypes.c_void_p(views.address + 16 * array.offset),
-        (ctypes.c_void_p * len(data))(*(b.address for b in data)),
-        ctypes.c_int64(count),
+        *arguments,
         ord(mark),
         *(ctypes.c_void_p(a.ctypes.data) for a in (before, after, behind)),
     )

@@ -343,8 +343,9 @@ class _Ingest:
         source = _without_copies(self.case, source, self.manifest)
         source.check_lines()
         self._complain(source)
+        fault = self._fault_of_lines(source)
         for note in source.notes:
-            if note != self._fault_of_lines(source):  # which is complained of already
+            if note != fault:  # which is complained of already
                 self.progress.warn(f"{source.path}: {note}")
         self.manifest = self.manifest.with_source(source)
         self.result.added.append(source)

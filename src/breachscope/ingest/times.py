@@ -19,7 +19,7 @@ _SPAN = tuple(int(day.timestamp()) * 1_000_000 for day in (EARLIEST, LATEST))
 
 def read_times(texts: pl.Series, form: TimeForm, zone: Zone, years: npt.NDArray[np.int32] | None = None) -> pl.DataFrame:
     """As :func:`breachscope.timestamps.parse_times`."""
-    forms = () if not is_built() or not len(texts) else _forms(form) if years is None else _yearless(form, int(years[0])) if (years == years[0]).all() else ()
+    forms = _forms(form, years) if is_built() else ()
     if not forms:
         return parse_times(texts, form, zone, years)
     read = read_by_machine(texts, forms, *_SPAN)
@@ -48,9 +48,15 @@ def _local(micros: pl.Series, zone: Zone, quality: str) -> pl.DataFrame:
     return localised(micros.cast(pl.Datetime("us")).alias("local").to_frame(), zone, quality)
 
 
+def _forms(form: TimeForm, years: npt.NDArray[np.int32] | None) -> tuple[WrittenTime, ...]:
+    """The first forms, as far as machine code knows them, which knows one year for all; what is written in a later one it leaves unread."""
+    if years is None:
+        return _dated_forms(form)
+    return _yearless_form(form, int(years[0])) if len(years) and (years == years[0]).all() else ()
+
+
 @cache
-def _forms(form: TimeForm) -> tuple[WrittenTime, ...]:
-    """The first forms, as far as machine code knows them; what is written in a later one it leaves unread."""
+def _dated_forms(form: TimeForm) -> tuple[WrittenTime, ...]:
     known: list[WrittenTime] = []
     for written in form.formats:
         if written == "iso8601":
@@ -65,7 +71,7 @@ def _forms(form: TimeForm) -> tuple[WrittenTime, ...]:
 
 
 @cache
-def _yearless(form: TimeForm, year: int) -> tuple[WrittenTime, ...]:
+def _yearless_form(form: TimeForm, year: int) -> tuple[WrittenTime, ...]:
     """The first form, if it is one of local times without a year."""
     written = form.formats[0]
     is_known = _FIELDS.fullmatch(written) and {"%b", "%d", "%H"} <= (fields := _fields(written)) and not fields & {"%Y", "%z"}
