@@ -1,72 +1,39 @@
 """Ingest: inputs in, event tables, rejects, line index and manifest out.
 
-One file at a time, its blocks read by several threads and written in order, so that the bytes written depend on the
-inputs and options alone. The manifest is the commit: files of a source that it does not name count for nothing and are
-removed or overwritten by the next run.
-
-A line is read by its file's format or, where that one refuses it, by the first other format that reads it: what becomes
-of a line does not depend on its neighbours.
+One input at a time, its blocks written in order, so that the bytes written depend on the inputs and options alone. The
+manifest is the commit: files of a source that it does not name count for nothing and are removed or overwritten by the
+next run.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
-import threading
 import time
-from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-
-import numpy as np
-import polars as pl
-import pyarrow as pa
 
 from breachscope import __version__
-from breachscope.case import MANIFEST, SOURCES, Case, Manifest, ParquetFile, Source, sha256_file
+from breachscope.case import MANIFEST, SOURCES, Case, Manifest, Source, sha256_file
 from breachscope.errors import BreachscopeError, InputError
-from breachscope.ingest.archives import Archive, archive_kind, open_archive
-from breachscope.ingest.block import read_block
-from breachscope.ingest.clients import Forwarders
-from breachscope.ingest.compression import compression_of, most_content
-from breachscope.ingest.encoding import EUC_JP_TOLD
-from breachscope.ingest.engine import read_lines
-from breachscope.ingest.folds import set_second_passes, span_of
-from breachscope.ingest.formats import Format, FormatCatalog, load_formats
-from breachscope.ingest.guess import sniff
-from breachscope.ingest.headers import Headers
+from breachscope.ingest.archives import Archive, open_archive
+from breachscope.ingest.compression import most_content
+from breachscope.ingest.formats import FormatCatalog, load_formats
 from breachscope.ingest.inputs import Input, find_inputs
-from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.log_format import idle_log_formats, with_log_formats
-from breachscope.ingest.mapping import guess_format
-from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
-from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, content_digests, find_bytes
-from breachscope.ingest.views import as_series
+from breachscope.ingest.source_reader import LATEST_ZONE, Plan, SourceReader, fault_of_lines
+from breachscope.ingest.source_writer import SourceWriter
+from breachscope.ingest.sources import BLOCK_BYTES, content_digests
 from breachscope.progress import Progress
-from breachscope.schema import EVENT_TABLES, REJECTS, REPEATING_FORMATS
-from breachscope.timestamps import YearTimeline, Zone, has_yearless_times, infer_years
+from breachscope.timestamps import Zone
 
-_SAMPLE_LINES = 1000
-LATEST_ZONE = timezone(timedelta(hours=14))
-"""Where a day begins first: a log of today is not taken for one of last year, wherever it was written."""
-_ROWS_IN_A_GROUP = 1 << 16
 _COMMIT_SECONDS = 1.0
 _COMMIT_SHARE = 0.05
 """Of the time, at most, that is spent on writing the manifest again and again: it grows with every input."""
-_LOW_CONFIDENCE = 0.5
-_LEAST_BINARY_BYTES = 512
-"""Less is listed line by line in rejects, whatever it is."""
-_MOST_NUL_RUNS = 1_000
-_INDEX_SCHEMA = pa.schema([("line", pa.int64()), ("offset", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -100,18 +67,6 @@ class IngestResult:
     added: list[Source] = field(default_factory=list)
     unchanged: list[Source] = field(default_factory=list)
     errors: list[BreachscopeError] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One input to be read, under the id that it has or gets; no event of it is later than ``reference``."""
-
-    input: Input
-    id: int
-    reference: date
-    settings: SourceSettings
-    share: float
-    """Bytes that it stands for among those of all inputs, of an archive's as many as are its part."""
 
 
 def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, progress: Progress) -> IngestResult:
@@ -168,16 +123,6 @@ def _record(case: Case, options: IngestOptions, sources: SourcesFile, result: In
             "inputs": [s.path for s in result.added],
         }
         case.record("ingest", [MANIFEST], parameters)
-
-
-def fault_of_lines(rejected: int, events: int, skipped: Collection[str], asked: str | None) -> str | None:
-    """What is to be told of an input of which not one line could be read, in the format ``asked`` for or any; None of others."""
-    if not rejected or events or not set(skipped) <= {"blank", "comment"}:
-        return None
-    told = "its only line could not be read" if rejected == 1 else f"not one of its {rejected:,} lines could be read"
-    if asked:
-        return f"{told} as {asked}, the format asked for; leave that out to have the format found"
-    return f"{told}; 'breachscope formats new SAMPLE' drafts a format for --formats DIR, --log-format takes a web server's own string"
 
 
 @dataclass(frozen=True)
@@ -322,16 +267,19 @@ class _Ingest:
     def _add(
         self, given: Input, digest: str | None, most_bytes: int | None, share: float, members: int | None = None, problem: str | None = None
     ) -> Source | None:  # fmt: skip
-        """Read one input, unless it is known. Returns its source; None where an error was told instead."""
-        plan, known = self._planned(given, digest, share)
+        """Read one input, unless it is known. Returns its source; None where an error was told instead.
+
+        ``share`` is the bytes that it stands for among those of all inputs, of an archive's as many as are its part.
+        """
+        plan, known = self._planned(given, digest)
         if known is not None:
             self._pass_over(given.name, share)
             self.manifest = self.manifest.with_source(known)
             self._keep(known)
             return known
-        reader = SourceReader(plan, self.catalog, self.options, self.progress, most_bytes)
+        reader = SourceReader(plan, self.catalog, most_bytes, block_bytes=self.options.block_bytes, threads=self.options.threads)
         try:
-            source = reader.read(self.case) if problem is None else _unread(plan, problem)
+            source = self._read(reader, share) if problem is None else _unread(plan, problem)
         except InputError as error:
             if members is None:
                 self.result.errors.append(error)
@@ -357,7 +305,23 @@ class _Ingest:
             self._commit_from = written + max(_COMMIT_SECONDS, (written - begun) / _COMMIT_SHARE)
         return source
 
-    def _planned(self, given: Input, digest: str | None, share: float) -> tuple[Plan, Source | None]:
+    def _read(self, reader: SourceReader, share: float) -> Source:
+        """Read an input to the end and write what it holds into the case; the returned source is not yet in the manifest."""
+        given, mtime = reader.plan.input, _mtime(reader.plan.input.file)
+        self.progress.start(given.name, given.member.size if given.member else _size(given.file), share)
+        try:
+            with SourceWriter(self.case, reader.plan.id, reader.settings) as writer:
+                before = 0
+                for result in reader.read():
+                    writer.write(result)
+                    self.progress.advance(reader.stream.position - before, result.counts.lines)
+                    before = reader.stream.position
+                writer.write_index(reader.stream.index)
+        finally:
+            self.progress.finish()
+        return _read_source(reader, writer, mtime)
+
+    def _planned(self, given: Input, digest: str | None) -> tuple[Plan, Source | None]:
         """How to read an input, and its source where it need not be read."""
         place = given.place
         self.seen.append(given.unpacked_path)
@@ -376,7 +340,7 @@ class _Ingest:
         reference = self.settings.reference(same)
         if known:
             self._claimed.add(known.id)
-        plan = Plan(given, known.id if known else self._next_id, reference, self.settings.of(given.unpacked_path), share)
+        plan = Plan(given, known.id if known else self._next_id, reference, self.settings.of(given.unpacked_path))
         self._next_id += known is None
         if same and same.reading == self.settings.digest(given.unpacked_path, reference):
             return plan, replace(same, path=place, name=given.name)
@@ -409,6 +373,44 @@ def _displaced_beginning(given: Input, displaced: Sequence[Source]) -> Source | 
     except InputError:
         return None  # told when it is read
     return next((s for s in candidates if found.get(s.content_size) == s.content_sha256), None)
+
+
+def _read_source(reader: SourceReader, writer: SourceWriter, mtime: str) -> Source:
+    """What the manifest says of an input that was read and written."""
+    given, stream, totals, settings = reader.plan.input, reader.stream, reader.totals, reader.settings
+    return Source(
+        id=reader.plan.id,
+        path=given.place,
+        name=given.name,
+        sha256=stream.stored_digest,
+        content_sha256=stream.content_digest,
+        content_size=stream.content_size,
+        size=stream.size,
+        mtime=mtime,
+        compression=stream.compression,
+        encoding=stream.encoding,
+        newline=stream.records or {b"\n": "LF", b"\r": "CR"}[stream.newline],
+        formats=dict(sorted(totals.formats.items())),
+        confidence=round(reader.confidence, 4),
+        tz=reader.zone.name,
+        tz_assumed=totals.zoneless and not reader.zone.is_given,
+        year_assumption=reader.years.assumption if reader.years else None,
+        reference_date=reader.plan.reference.isoformat(),
+        first_ts=writer.first_ts,
+        last_ts=writer.last_ts,
+        lines=totals.lines,
+        event_lines=totals.formats.total(),
+        skipped=dict(sorted(totals.skipped.items())),
+        rejected=totals.rejected,
+        events={t: n for t, n in sorted(writer.rows.items()) if n},
+        files=writer.files,
+        problem=reader.problem,
+        notes=reader.notes(writer.last_ts),
+        # At the beginning they are what copy-and-truncate rotation leaves: the lines stand in the rotated copy.
+        nul_runs=tuple(r for r in reader.nul_runs if r[0] > 1),
+        skew=settings.skew,
+        trusted_proxies=tuple(map(str, settings.trusted_proxies)),
+    )
 
 
 def _unread(plan: Plan, problem: str) -> Source:
@@ -450,389 +452,3 @@ def _without_copies(case: Case, source: Source, manifest: Manifest) -> Source:
     note = f"has the same content as {original.path}; counted once"
     skipped = {f"copy of source {original.id}": source.lines}
     return replace(source, duplicate_of=original.id, event_lines=0, rejected=0, skipped=skipped, events={}, formats={}, files={}, notes=(note,))
-
-
-@dataclass
-class BlockResult:
-    """One block, read."""
-
-    lines: int = 0
-    events: Mapping[str, pa.Table] = field(default_factory=dict)
-    formats: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
-    rejects: pa.Table = field(default_factory=REJECTS.arrow.empty_table)
-    strays: int = 0
-    zoneless: bool = False
-    forwarders: Forwarders = field(default_factory=Forwarders)
-    nul_runs: Sequence[tuple[int, int]] = ()
-
-    def count(self, other: BlockResult) -> None:
-        """Add what another block counts; its rows stay with it."""
-        self.lines += other.lines
-        self.formats += other.formats
-        self.skipped += other.skipped
-        self.strays += other.strays
-        self.zoneless |= other.zoneless
-        self.forwarders.absorb(other.forwarders)
-
-
-class SourceReader:
-    """Reads one input to the end and writes what it holds."""
-
-    def __init__(self, plan: Plan, catalog: FormatCatalog, options: IngestOptions, progress: Progress, most_bytes: int | None) -> None:
-        self.plan, self.catalog, self.options, self.progress = plan, catalog, options, progress
-        self.settings = plan.settings
-        self.zone = plan.settings.tz
-        only = catalog[plan.settings.format] if plan.settings.format else None
-        self.fmt = catalog["syslog"] if only and only.kind == "syslog" else only
-        self.stream = Stream(plan.input, block_bytes=options.block_bytes, most_bytes=most_bytes)
-        self.confidence = 0.0
-        self.guess: str | None = None
-        """What is to be told of a format that was guessed."""
-        self.years: YearTimeline | None = None
-        self.unreadable: str | None = None
-        self.nul_runs: list[tuple[int, int, int]] = []
-        self.headers = Headers()
-        self._years_lock = threading.Lock()
-        self._years_sought = False
-
-    def read(self, case: Case) -> Source:
-        """Read everything and write it into the case; the returned source is not yet in the manifest."""
-        member, mtime = self.plan.input.member, _mtime(self.plan.input.file)
-        self.progress.start(self.plan.input.name, member.size if member else _size(self.plan.input.file), self.plan.share)
-        try:
-            with _Outputs(case, self.plan.id, self.settings) as outputs:
-                totals = self._read_blocks(outputs)
-        finally:
-            self.progress.finish()
-        return Source(
-            id=self.plan.id,
-            path=self.plan.input.place,
-            name=self.plan.input.name,
-            sha256=self.stream.stored_digest,
-            content_sha256=self.stream.content_digest,
-            content_size=self.stream.content_size,
-            size=self.stream.size,
-            mtime=mtime,
-            compression=self.stream.compression,
-            encoding=self.stream.encoding,
-            newline=self.stream.records or {b"\n": "LF", b"\r": "CR"}[self.stream.newline],
-            formats=dict(sorted(totals.formats.items())),
-            confidence=round(self.confidence, 4),
-            tz=self.zone.name,
-            tz_assumed=totals.zoneless and not self.zone.is_given,
-            year_assumption=self.years.assumption if self.years else None,
-            reference_date=self.plan.reference.isoformat(),
-            first_ts=outputs.first_ts,
-            last_ts=outputs.last_ts,
-            lines=totals.lines,
-            event_lines=totals.formats.total(),
-            skipped=dict(sorted(totals.skipped.items())),
-            rejected=outputs.rejected,
-            events={t: n for t, n in sorted(outputs.rows.items()) if n},
-            files=outputs.files,
-            problem=self.problem(totals.lines),
-            notes=self.notes(totals, outputs.rejected, outputs.last_ts),
-            # At the beginning they are what copy-and-truncate rotation leaves: the lines stand in the rotated copy.
-            nul_runs=tuple(r for r in self.nul_runs if r[0] > 1),
-            skew=self.settings.skew,
-            trusted_proxies=tuple(map(str, self.settings.trusted_proxies)),
-        )
-
-    def read_beginning(self, most_lines: int) -> Iterator[BlockResult]:
-        """What becomes of the first lines, block by block; nothing is written. Raises InputError when the input cannot be opened."""
-        for block in self.stream.blocks():
-            if block.first_line == 1:
-                self._lock_on(block)
-            if self.unreadable:
-                return
-            ends = find_bytes(block.data, self.stream.newline[0])
-            left = most_lines + 1 - block.first_line
-            beginning = replace(block, data=block.data[: int(ends[left - 1]) + 1], seen=None) if len(ends) > left else block
-            if self.fmt is not None:
-                self.headers = self.headers.with_those_of(beginning.data, block.first_line, self.fmt)
-            result = self._read_block(beginning, self.headers)
-            self._note_nuls(result.nul_runs)
-            yield result
-            if len(ends) >= left:
-                return
-
-    def _read_blocks(self, outputs: _Outputs) -> BlockResult:
-        totals = BlockResult()
-        before = 0
-        for result in self._results():
-            outputs.write(result)
-            totals.count(result)
-            self._note_nuls(result.nul_runs)
-            self.progress.advance(self.stream.position - before, result.lines)
-            before = self.stream.position
-        outputs.write_index(self.stream.index)
-        return totals
-
-    def _note_nuls(self, runs: Sequence[tuple[int, int]]) -> None:
-        """Keep where NUL bytes stand; runs of neighbouring lines are one, line 1 stands alone, and the last of very many holds the rest."""
-        for line, count in runs:
-            first, last, before = self.nul_runs[-1] if self.nul_runs else (0, -1, 0)
-            if line <= last + (first > 1) or len(self.nul_runs) == _MOST_NUL_RUNS:
-                self.nul_runs[-1] = (first, line, before + count)
-            else:
-                self.nul_runs.append((line, line, count))
-
-    def _results(self) -> Iterator[BlockResult]:
-        threads = self.options.threads or os.cpu_count() or 1
-        pending: deque[Future[BlockResult]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
-            for number, block in enumerate(self.stream.blocks()):
-                if number == 0:
-                    self._lock_on(block)
-                if self.unreadable:
-                    continue
-                if self.fmt is not None:
-                    self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt)
-                pending.append(pool.submit(self._read_block, block, self.headers))
-                while len(pending) > threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-
-    def _lock_on(self, block: Block) -> None:
-        """Choose the format from the first block."""
-        lines = split_lines(block, self.stream.encoding, self.stream.newline)
-        sample = lines.take(np.arange(0, len(lines), max(len(lines) // _SAMPLE_LINES, 1))[:_SAMPLE_LINES])
-        chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else (), block.data)
-        if self.fmt is None and self.confidence < 1 and (guessed := guess_format(lines.frame, block.data, self.confidence)):
-            chosen, self.confidence, self.guess = guessed
-        self.fmt = self.fmt or chosen
-        inner, archive = compression_of(block.data), archive_kind(block.data)
-        if archive:
-            self.unreadable = f"is a {archive} archive; nothing was read from it: unpack it and give what it holds"
-        elif chosen is None and inner != "none":
-            self.unreadable = f"holds a further {inner} stream; nothing was read from it: decompress it once and give the result"
-        elif chosen is None and _looks_binary(block.data):
-            self.unreadable = "is not a text log but binary data; nothing was read from it"
-
-    def _context_for(self, fmt: Format, lines: Lines, headers: Headers, left: pl.DataFrame | None = None) -> Context:
-        """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
-        if not (fmt.lacks_year and (self._years_sought or has_yearless_times((lines.frame if left is None else left)["text"]))):
-            return Context(self.plan.id, self.zone, headers=headers, trusted_proxies=self.settings.trusted_proxies)
-        with self._years_lock:
-            if not self._years_sought:
-                scan = Stream(self.plan.input, is_hashed=False, block_bytes=self.options.block_bytes, most_bytes=self.stream.most_bytes)
-                chunks = (split_lines(b, scan.encoding, scan.newline).of_new_days() for b in scan.blocks() if b.overlong_bytes is None)
-                self.years = infer_years(chunks, reference=self.plan.reference, year=self.settings.year, file_name=Path(self.plan.input.place).name)
-                if scan.file_id != self.stream.file_id:
-                    raise InputError("was replaced by another file while it was read, as rotation does; ingest again", path=self.plan.input.place)
-                self._years_sought = True
-        return Context(self.plan.id, self.zone, self.years, headers, self.settings.trusted_proxies)
-
-    def _read_block(self, block: Block, headers: Headers) -> BlockResult:
-        if block.overlong_bytes is not None:
-            reason = f"line longer than this program reads ({block.overlong_bytes:,} bytes); its beginning is kept"
-            row = {"source": self.plan.id, "line": block.first_line, "reason": reason, "raw": block.data[:KEPT_OF_LONG_LINE], "raw_bytes": block.overlong_bytes}
-            return BlockResult(1, {}, Counter(), Counter(), pa.Table.from_pylist([row], schema=REJECTS.arrow))
-        lines = split_lines(block, self.stream.encoding, self.stream.newline)
-        reading = self._read_as_formats(lines, headers) if block.fault is None else Reading()
-        if block.fault is not None:
-            reading.reject(lines.frame["line"], block.fault)
-        reading.events = [(table, format_id, self._dated(rows, reading)) for table, format_id, rows in reading.events]
-        frames: dict[str, list[pl.DataFrame]] = {}
-        formats: Counter[str] = Counter()
-        for table, format_id, rows in reading.events:
-            if len(rows):
-                frames.setdefault(table, []).append(rows)
-                formats[format_id] += len(rows)
-        events = {t: _to_arrow(_in_line_order(f)) for t, f in frames.items()}
-        zoneless = any(bool(rows["ts_quality"].is_in(["assumed_tz", "inferred_year"]).any()) for _, _, rows in reading.events)
-        forwarders = Forwarders()
-        for rows in frames.get("web", ()):
-            forwarders.absorb(Forwarders.of(rows, self.settings.trusted_proxies))
-        return BlockResult(len(lines), events, formats, reading.skipped, self._rejects(reading, lines), lines.strays, zoneless, forwarders, lines.nul_runs())
-
-    def _dated(self, rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-        """Events by a clock that is right, where the user says how far the source's is off; those whose year nothing tells are rejected."""
-        is_undated = rows["ts_quality"] == "none"
-        if is_undated.any():
-            reading.reject(rows["line"].filter(is_undated), "its time has no year, and none can be found")
-            rows = rows.filter(~is_undated)
-        return rows.with_columns(pl.col("ts") - timedelta(seconds=self.settings.skew)) if self.settings.skew else rows
-
-    def _read_as_formats(self, lines: Lines, headers: Headers) -> Reading:
-        """Read with the file's format; what it refuses is tried with the others, for logs are mixed and change mid-file."""
-        if self.fmt is None:
-            reading = read_lines(lines.frame, None, self.catalog, Context(self.plan.id))
-        else:
-            reading = read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
-        left = reading.refused(lines)
-        for fmt, _ in self.catalog.likely(left["text"]) if self.settings.format is None else ():
-            if not len(left):
-                break
-            if fmt is not self.fmt and not fmt.needs_header:
-                reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, Headers(), left)))
-                left = reading.refused(lines)
-        reading.skip_continued(self.fmt)
-        return reading
-
-    def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
-        rejected = reading.rejects()
-        if not len(rejected):
-            return REJECTS.arrow.empty_table()
-        raw, sizes = lines.raw(rejected["line"].to_numpy(), KEPT_OF_LONG_LINE)
-        return pa.table(
-            {
-                "source": pa.repeat(pa.scalar(self.plan.id, pa.int32()), len(raw)),
-                "line": rejected["line"].to_arrow(),
-                "reason": rejected["reason"].to_arrow().cast(pa.string()),
-                "raw": raw,
-                "raw_bytes": sizes,
-            },
-            schema=REJECTS.arrow,
-        )
-
-    def problem(self, lines: int) -> str | None:
-        """What keeps the input from being read, or from being read further than ``lines``."""
-        if self.unreadable:
-            return self.unreadable
-        if self.stream.problem and not lines:
-            return f"{self.stream.problem}; nothing could be read"
-        return self.stream.problem
-
-    def notes(self, totals: BlockResult, rejected: int, last_ts: str | None) -> tuple[str, ...]:
-        """What is to be known of an input that was read with this result, its last event at ``last_ts``."""
-        notes = []
-        if not totals.lines and not self.problem(0):
-            notes.append("is empty")
-        if self.stream.looks_euc_jp and not self.unreadable:
-            notes.append(EUC_JP_TOLD)
-        elif totals.strays:
-            told = "neither UTF-8 nor CP932; they were read as Latin-1" if self.stream.encoding == "cp932" else "not UTF-8; they were read as CP932 or Latin-1"
-            notes.append(f"{totals.strays:,} lines are {told}")
-        asked = self.settings.format
-        if fault := fault_of_lines(rejected, totals.formats.total(), totals.skipped, asked):
-            notes.append(fault)
-        elif self.confidence < _LOW_CONFIDENCE and rejected:
-            which = f"the format asked for ({asked})" if asked else f"the best format found ({self.fmt.id if self.fmt else 'none'})"
-            lost = "1 rejected line is" if rejected == 1 else f"{rejected:,} rejected lines are"
-            notes.append(f"only {self.confidence:.0%} of its sampled lines are in {which}; {lost} {'not' if asked else 'in no other either'}")
-        if self.guess:
-            notes.append(self.guess)
-        if self.nul_runs:
-            nuls = sum(count for _, _, count in self.nul_runs)
-            notes.append(f"holds {nuls:,} NUL bytes, first in line {self.nul_runs[0][0]:,}: what was written there is not in this file")
-        if totals.zoneless and not self.zone.is_given:
-            notes.append("writes no time zone: UTC was assumed; give --tz (for Japan: --tz Asia/Tokyo)")
-        if last_ts and datetime.fromisoformat(last_ts).date() > self.plan.reference + timedelta(days=1):
-            notes.append(f"its last time, {last_ts}, is later than the day it was read: the clock was ahead, or the zone or the year is another")
-        notes += totals.forwarders.notes(are_trusted=bool(self.settings.trusted_proxies))
-        if self.settings.skew:
-            way = "ahead" if self.settings.skew > 0 else "behind"
-            notes.append(f"its clock was {abs(self.settings.skew):,.6g} s {way}, as sources.toml has it: its times are set right by that")
-        if totals.formats and set(totals.formats) <= REPEATING_FORMATS:
-            notes.append("tells of requests that an access log holds with their status: they are counted only where no access log is given")
-        if self.stream.records is not None:
-            notes.append(f"is {'an' if self.stream.records[0] in 'EX' else 'a'} {self.stream.records}: each of its records counts as a line")
-        notes += self.stream.remarks
-        if self.stream.lacks_final_newline and not self.problem(totals.lines):
-            notes.append("ends inside a line: it was cut there, or was still being written")
-        return tuple(notes)
-
-
-def _looks_binary(data: bytes) -> bool:
-    head = data.lstrip(b"\0")[: 64 << 10]  # a log that was truncated while open begins with NULs
-    control = sum(head.count(c) for c in range(32) if c not in (9, 10, 13, 27))
-    return len(head) >= _LEAST_BINARY_BYTES and control > 0.05 * len(head)
-
-
-def _in_line_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    rows = pl.concat(frames) if len(frames) > 1 else frames[0]
-    return rows if rows["event_id"].is_sorted() else rows.sort("event_id")
-
-
-def _to_arrow(rows: pl.DataFrame) -> pa.Table:
-    """Rows as Arrow without copying their text: Polars keeps it in views, which Parquet takes as they are."""
-    return rows.to_arrow(compat_level=pl.CompatLevel.newest())
-
-
-def _varied(name: str) -> list[str]:
-    """Columns of a file in which most rows have a text of their own."""
-    folder, table, *_ = name.split("/")
-    return [c.name for c in EVENT_TABLES[table].columns if c.is_varied] if folder == "events" else []
-
-
-class _Outputs:
-    """The files of one source: event tables, rejects and line index, each replaced as a whole at the end."""
-
-    def __init__(self, case: Case, source: int, settings: SourceSettings) -> None:
-        self.case, self.source, self.settings = case, source, settings
-        self.rows: Counter[str] = Counter()
-        self.rejected = 0
-        self.files: dict[str, str] = {}
-        self.first_ts: str | None = None
-        self.last_ts: str | None = None
-        self._span: list[datetime] = []
-        self._ambiguous: set[str] = set()
-        """Event files with times that a clock showed twice."""
-        self._stack = ExitStack()
-        self._writers: dict[str, ParquetFile] = {}
-        self._waiting: dict[str, list[pa.Table]] = {}
-
-    def __enter__(self) -> Self:
-        self._stack.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with self._stack:
-            if error is not None:
-                raise error  # inside, so that every file stays as it was
-            for name in sorted(self._waiting):
-                self._flush(name)
-            for writer in self._writers.values():
-                writer.flush()  # before any of the files takes the place of an older one
-        if self._ambiguous:
-            set_second_passes(self.case, sorted(self._ambiguous), self.settings.tz, self.settings.skew)
-            self._span = [t for name in sorted(self._writers) if name.startswith("events/") for t in span_of(self.case, name)]
-        for table in EVENT_TABLES:
-            self._drop_stale(f"events/{table}/{self.source}.parquet")
-        for folder in ("rejects", "index"):
-            self._drop_stale(f"{folder}/{self.source}.parquet")
-        self.files = {name: sha256_file(self.case.path / name) for name in sorted(self._writers)}
-        if self._span:
-            self.first_ts, self.last_ts = min(self._span).isoformat(), max(self._span).isoformat()
-
-    def _drop_stale(self, name: str) -> None:
-        """Remove what an earlier reading of this source left in a table that it no longer feeds."""
-        if name not in self._writers:
-            self.case.remove(name)
-
-    def write(self, result: BlockResult) -> None:
-        for table, rows in sorted(result.events.items()):
-            self.rows[table] += len(rows)
-            times = as_series("ts", rows["ts"].combine_chunks())
-            self._span += [t for t in (times.min(), times.max()) if isinstance(t, datetime)]
-            self._span = [min(self._span), max(self._span)] if self._span else []
-            name = f"events/{table}/{self.source}.parquet"
-            if (as_series("ts_quality", rows["ts_quality"].combine_chunks()) == "ambiguous").any():
-                self._ambiguous.add(name)
-            self._add(name, rows)
-        if len(result.rejects):
-            self.rejected += len(result.rejects)
-            self._add(f"rejects/{self.source}.parquet", result.rejects)
-
-    def write_index(self, index: Sequence[tuple[int, int]]) -> None:
-        lines, offsets = [n for n, _ in index], [o for _, o in index]
-        if lines:  # an archive may hold very many empty files
-            self._add(f"index/{self.source}.parquet", pa.table({"line": lines, "offset": offsets}, schema=_INDEX_SCHEMA))
-
-    def _add(self, name: str, rows: pa.Table) -> None:
-        waiting = self._waiting.setdefault(name, [])
-        waiting.append(rows)
-        if sum(map(len, waiting)) >= _ROWS_IN_A_GROUP:
-            self._flush(name)
-
-    def _flush(self, name: str) -> None:
-        waiting = self._waiting[name]
-        if not waiting:
-            return
-        if name not in self._writers:
-            self._writers[name] = self._stack.enter_context(self.case.open_parquet(name, waiting[0].schema, _varied(name)))
-        self._writers[name].write(pa.concat_tables(waiting), row_group_size=1 << 20)
-        waiting.clear()

@@ -22,9 +22,8 @@ from breachscope.ingest.formats import Format, FormatCatalog, Sample
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.inputs import Input
 from breachscope.ingest.reading import UNREAD, Context, Reading
-from breachscope.ingest.run import LATEST_ZONE, BlockResult, IngestOptions, Plan, SourceReader, fault_of_lines
 from breachscope.ingest.settings import SourceSettings
-from breachscope.progress import Silent
+from breachscope.ingest.source_reader import LATEST_ZONE, Plan, SourceReader, fault_of_lines
 from breachscope.timestamps import Zone
 
 BOOKKEEPING = ("event_id", "source", "line", "format")
@@ -135,16 +134,15 @@ def _spooled(chunks: Iterator[bytes]) -> Iterator[Path]:
 
 def _try_input(given: Input, catalog: FormatCatalog, zone: Zone, most_bytes: int) -> Trial:
     """Read the first lines of an input as an ingest would. Raises InputError when it cannot be opened."""
-    plan = Plan(given, 1, datetime.now(LATEST_ZONE).date(), SourceSettings(zone), 0.0)
-    reader = SourceReader(plan, catalog, IngestOptions(), Silent(), most_bytes)
-    totals = BlockResult()
+    plan = Plan(given, 1, datetime.now(LATEST_ZONE).date(), SourceSettings(zone))
+    reader = SourceReader(plan, catalog, most_bytes)
     rejected: Counter[str] = Counter()
     events: list[dict[str, Any]] = []
     for result in reader.read_beginning(_TRIAL_LINES):
-        totals.count(result)
         rejected.update(result.rejects["reason"].to_pylist())
         events += [_filled(row, BOOKKEEPING[:2]) for rows in result.events.values() for row in _rows(rows.slice(0, _SHOWN_EVENTS))]
-    fault = fault_of_lines(rejected.total(), totals.formats.total(), totals.skipped, None)
+    totals = reader.totals
+    fault = fault_of_lines(totals.rejected, totals.formats.total(), totals.skipped, None)
     return Trial(
         format=reader.fmt.id if reader.fmt else None,
         confidence=reader.confidence,
@@ -154,8 +152,8 @@ def _try_input(given: Input, catalog: FormatCatalog, zone: Zone, most_bytes: int
         skipped=totals.skipped,
         rejected=rejected,
         events=tuple(sorted(events, key=lambda e: int(e["line"]))[:_SHOWN_EVENTS]),
-        problem=reader.problem(totals.lines) or fault,
-        notes=tuple(note for note in reader.notes(totals, rejected.total(), None) if note != fault),
+        problem=reader.problem or fault,
+        notes=tuple(note for note in reader.notes(None) if note != fault),
     )
 
 
