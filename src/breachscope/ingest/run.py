@@ -23,11 +23,12 @@ from breachscope.ingest.archives import Archive, open_archive
 from breachscope.ingest.compression import most_content
 from breachscope.ingest.formats import FormatCatalog, load_formats
 from breachscope.ingest.inputs import Input, find_inputs
+from breachscope.ingest.known_sources import KnownSources
 from breachscope.ingest.log_format import idle_log_formats, with_log_formats
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
 from breachscope.ingest.source_reader import LATEST_ZONE, Plan, SourceReader, fault_of_lines
 from breachscope.ingest.source_writer import SourceWriter
-from breachscope.ingest.sources import BLOCK_BYTES, content_digests
+from breachscope.ingest.sources import BLOCK_BYTES
 from breachscope.progress import Progress
 from breachscope.timestamps import Zone
 
@@ -174,33 +175,25 @@ def _spool_stdin(case: Case) -> Path:
 
 
 class _Ingest:
-    """The inputs of one ingest, in turn. Which are known, have grown, were renamed or are new is decided by content, never by name or time alone."""
+    """The inputs of one ingest, in turn."""
 
     def __init__(self, case: Case, catalog: FormatCatalog, options: IngestOptions, progress: Progress, settings: _Settings, manifest: Manifest) -> None:
         self.case, self.catalog, self.options, self.progress, self.settings, self.manifest = case, catalog, options, progress, settings, manifest
         self.result = IngestResult()
         self.seen: list[str] = []
         """Where each input stands, for the globs of ``sources.toml``."""
-        self._sizes = {s.size for s in manifest.sources}
-        self._displaced: list[Source] | None = None
-        self._claimed: set[int] = set()
+        self._known = KnownSources(manifest.sources)
         self._next_id = manifest.next_id
         self._commit_from = time.monotonic() + _COMMIT_SECONDS
-        self._at_path: dict[str, list[Source]] = {}
-        """Inputs of earlier ingests by where they stand; the members of an archive, by where that stands, too."""
-        for source in manifest.sources:
-            for place in {source.path, str(source.file)}:
-                self._at_path.setdefault(place, []).append(source)
 
     def add(self, path: Path) -> None:
         """Read a file, or all members of an archive, unless they are known."""
         most_bytes = None
         try:
-            at_path = [s for s in self._at_path.get(str(path), ()) if s.file == path]
             size = path.stat().st_size
-            digest = sha256_file(path) if at_path or size in self._sizes else None
-            members = [s for s in at_path if s.sha256 == digest and s.members is not None]
-            if members and len(members) == members[0].members and all(map(self._is_current, members)):
+            digest = self._known.digest_of(path, size)
+            members = self._known.members_of(path, digest)
+            if members and all(map(self._is_current, members)):
                 self.seen += [s.unpacked_path for s in members]
                 for member in members:
                     self._keep(member)
@@ -298,7 +291,7 @@ class _Ingest:
         self.manifest = self.manifest.with_source(source)
         self.result.added.append(source)
         if reader.stream.was_truncated:
-            self._displaced_now().append(source)  # what it held stands in its rotated copy, whose turn may come
+            self._known.add_displaced(source)  # what it held stands in its rotated copy, whose turn may come
         if (begun := time.monotonic()) > self._commit_from:
             self.case.write_manifest(self.manifest)
             written = time.monotonic()
@@ -323,56 +316,14 @@ class _Ingest:
 
     def _planned(self, given: Input, digest: str | None) -> tuple[Plan, Source | None]:
         """How to read an input, and its source where it need not be read."""
-        place = given.place
         self.seen.append(given.unpacked_path)
-        at_path = [s for s in self._at_path.get(place, ()) if s.path == place and s.id not in self._claimed]
-        same = next((s for s in at_path if s.sha256 == digest), None)
-        grown = None
-        if same is None and given.member is None:
-            size = given.file.stat().st_size
-            grown = next((s for s in at_path if s.size < size and s.members is None and sha256_file(given.file, s.size) == s.sha256), None)
-        if not (same or grown):
-            free = [s for s in self._displaced_now() if s.id not in self._claimed]
-            member = given.member.name if given.member else None
-            same = next((s for s in free if s.sha256 == digest and s.member == member), None)
-            grown = None if same else _displaced_beginning(given, free)
-        known = same or grown
-        reference = self.settings.reference(same)
-        if known:
-            self._claimed.add(known.id)
+        known, is_same = self._known.claim(given, digest)
+        reference = self.settings.reference(known if is_same else None)
         plan = Plan(given, known.id if known else self._next_id, reference, self.settings.of(given.unpacked_path))
         self._next_id += known is None
-        if same and same.reading == self.settings.digest(given.unpacked_path, reference):
-            return plan, replace(same, path=place, name=given.name)
+        if known and is_same and known.reading == self.settings.digest(given.unpacked_path, reference):
+            return plan, replace(known, path=given.place, name=given.name)
         return plan, None
-
-    def _displaced_now(self) -> list[Source]:
-        """Sources whose content no longer stands where it was read before this ingest."""
-        if self._displaced is None:
-            self._displaced = [s for s in self.manifest.sources if s not in self.result.added and _was_displaced(s)]
-        return self._displaced
-
-
-def _was_displaced(source: Source) -> bool:
-    """Whether a source's content no longer stands where it was read: its file was rotated, renamed, replaced or removed."""
-    try:
-        size = source.file.stat().st_size
-        is_there = size >= source.size if source.members is None else size == source.size
-        return not is_there or sha256_file(source.file, source.size) != source.sha256
-    except OSError:
-        return True
-
-
-def _displaced_beginning(given: Input, displaced: Sequence[Source]) -> Source | None:
-    """The source whose content this input begins with: the same log after rotation, grown or compressed in between."""
-    candidates = [s for s in displaced if s.content_size > 0 and s.duplicate_of is None]
-    if not candidates:
-        return None
-    try:
-        found = content_digests(given, {s.content_size for s in candidates})
-    except InputError:
-        return None  # told when it is read
-    return next((s for s in candidates if found.get(s.content_size) == s.content_sha256), None)
 
 
 def _read_source(reader: SourceReader, writer: SourceWriter, mtime: str) -> Source:
