@@ -2,7 +2,8 @@
 
 Rust's regex engine reads "one-pass" expressions (no choice is ever open at a character) several times faster than
 others, as fast as a CSV tokenizer; the first pattern of each format is written that way. Of a pattern that begins with
-plain text, only the lines that begin so are tried.
+plain text, only the lines that begin so are tried. Of whole blocks, machine code does the same beforehand with what it can
+tell (:mod:`breachscope.ingest.native_matching`).
 """
 
 from __future__ import annotations
