@@ -5,6 +5,7 @@ Where an expectation is not met it is another tool's habit, and the test says wh
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -149,7 +150,7 @@ POSTGRES = [
 
 @pytest.mark.parametrize("log", POSTGRES)
 def test_postgresql_entries_are_those_of_a_plain_search(log: str) -> None:
-    """Filebeat joins the further lines of a statement to the first; here each of them is skipped as such and the first line stands alone."""
+    """As Filebeat does it, further lines of a statement are joined to the first; here without the tab that the server set before each."""
     name = f"filebeat/postgresql/log/{log}"
     source, events, rejected = read(name)
     further = 0
@@ -161,7 +162,9 @@ def test_postgresql_entries_are_those_of_a_plain_search(log: str) -> None:
             further += bool(line.strip())
             continue
         user, store, level, text = entry.groups()
-        statement = re.fullmatch(r"(?:duration: [\d.]+ ms  )?(?:statement|execute \w+): (.*)", text)
+        for line in itertools.takewhile(lambda line: line[:1] in ("\t", " "), lines[number:]):
+            text = text.rstrip("\r") + "\n" + line.removeprefix("\t").rstrip("\r")
+        statement = re.fullmatch(r"(?:duration: [\d.]+ ms  )?(?:statement|execute \w+): (.*)", text, re.DOTALL)
         login = re.match(r"connection authorized: user=(\w+)", text)
         if level == "STATEMENT" or statement:
             ours = events[number]

@@ -200,7 +200,7 @@ _DATA_ACCESS = (
     Column("object", TEXT, "key, table or item", ocsf="resources.name", ecs="file.path", is_varied=True),
     Column("statement", TEXT, "SQL text", ocsf="query_info.query_string", is_varied=True),
     Column("row_count", INT64, "rows returned", "rows"),
-    Column("completeness", TEXT, "what the row stands for", values=("item", "container", "throttled")),
+    Column("completeness", TEXT, "what the row stands for; cut: perhaps of the statement only the beginning", values=("item", "container", "throttled", "cut")),
 )
 
 REPEATING_FORMATS = frozenset({"apache_error", "apache_ssl_request", "nginx_error"})

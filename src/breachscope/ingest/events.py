@@ -170,6 +170,8 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         text = joined_texts(text)
     if rule and rule.doubled:
         text = text.str.replace_all(rule.doubled * 2, rule.doubled, literal=True)
+    if rule and rule.indent and len(rows := text.str.contains("\n", literal=True).fill_null(value=False).arg_true()):
+        text = text.scatter(rows, text[rows].str.replace_all(f"\n{rule.indent}", "\n", literal=True))
     if rule and (rule.cut or rule.find):
         text = _edited(text, rule)
     dtype = POLARS_TYPES[table[name].type]

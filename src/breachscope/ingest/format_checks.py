@@ -39,6 +39,7 @@ _FIELD_KEYS: Mapping[str, str] = {
     "plus": "true or false",
     "doubled": "text",
     "joined": "true or false",
+    "indent": "text",
     "hex": "true or false",
 }
 _TIME_KEYS: Mapping[str, str] = {"formats": _TEXTS, "zone": "text"}

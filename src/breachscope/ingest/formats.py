@@ -11,7 +11,9 @@ Grammar of ``formats/<id>.toml``::
     programs = ["sshd"]    # kind syslog: whose messages these are; "*" for any program's. Of kinds regex and keyvalue: whose messages are
                            # such lines, too
     comment = "#"          # lines that begin so are skipped
-    continues = '^\t'       # in a file of this format, a line that holds this expression and that no format reads continues others: it is skipped
+    continues = '^\t'       # in a file of this format, a line that holds this expression continues those above: with the first of them it is one text,
+                           # for the patterns of kind regex, where "." is no line end; what none reads as one is read line by line, and of the
+                           # lines that no format reads those that hold the expression are skipped
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
     keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path"), or a list of alternatives, or "date+time"
                                                 # ("$.date+$.time"), values joined by a space; keys of a [[pattern]] come on top, its require instead
@@ -50,6 +52,7 @@ Grammar of ``formats/<id>.toml``::
     lower = true
     plus = true                                 # "+" stands for a space
     doubled = '"'                               # two of these stand for one
+    indent = "\t"                               # the log writes this before each further line of a text
     hex = true                                  # what stands behind a quote, or else hexadecimal digits of UTF-8, as auditd writes names
     joined = true                               # an array of texts, as a repeated header is in JSON, stands for them with commas between
     origin = "rule"                             # taken from the text of this column where no group gives it
@@ -118,6 +121,8 @@ class FieldRule:
     """A character that stands twice for once."""
     joined: bool = False
     """Whether a JSON array of texts stands for these, with commas between."""
+    indent: str | None = None
+    """What stands before each further line of a text."""
     hex: bool = False
     """Whether a text is what stands behind a quote, or else hexadecimal digits of UTF-8."""
 
@@ -277,6 +282,16 @@ class Format:
     def is_envelope(self) -> bool:
         """Whether its lines hold messages for other formats to read."""
         return self.kind == "envelope" or "message" in (column for column, _ in self.names)
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether several lines may be one text."""
+        return self.continues is not None and self.kind == "regex"
+
+    @property
+    def continuation(self) -> str:
+        """The kind under which lines that continue others are skipped."""
+        return f"{self.id}: continues the line above"
 
     @property
     def lacks_year(self) -> bool:

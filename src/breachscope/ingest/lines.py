@@ -38,6 +38,10 @@ class Lines:
     """The text where not all bytes are UTF-8."""
     strays: int = 0
     """Lines that are not in the stream's encoding."""
+    row_of: Offsets | None = None
+    """The place of each line among those of the block; None where these are all of them."""
+    is_open: bool = False
+    """Whether lines may be lost, or cannot be read, that continue the last one."""
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -56,12 +60,32 @@ class Lines:
         else:
             array = _as_arrow(self.data, self.starts)
             text = as_series("text", array if len(rows) == len(self) else array.take(pa.array(rows)))
+        return pl.DataFrame([self.numbers(rows), self._bare(text)])
+
+    def only(self, rows: Offsets) -> Lines:
+        """Some lines, by 0-based row, as if there were no others."""
+        decoded = self.take(rows)["text"] if self.ends is None else None if self.decoded is None else self.decoded[rows]
+        starts, ends = np.append(self.starts[rows], self.starts[-1]), None if self.ends is None else self.ends[rows]
+        return replace(self, starts=starts, ends=ends, decoded=decoded, row_of=rows)
+
+    def joined(self, first: Offsets, last: Offsets) -> pl.DataFrame:
+        """Lines from one row to another, each as one text with a newline between; columns as in :attr:`frame`, with the number of the first line."""
+        if self.decoded is None:
+            text = as_series("text", _slices(self.data, self.starts[first], self.starts[last + 1]).cast(pa.large_string()))
+        else:
+            text = pl.Series([self.decoded[begin : end + 1].str.join("")[0] for begin, end in zip(first.tolist(), last.tolist(), strict=True)], dtype=pl.String)
+        if b"\r\n" in self.data:
+            text = text.str.replace_all(r"\r+\n", "\n")
+        return pl.DataFrame([self.numbers(first), self._bare(text)])
+
+    def _bare(self, text: pl.Series) -> pl.Series:
+        """Texts without what is no part of them at either end."""
         text = text.str.strip_chars_end("\r\n")
         if self.seen.nuls:
             text = text.str.strip_chars_start("\0").str.strip_chars_end("\r\0")
         if self._has_mark:
             text = text.str.strip_prefix(_BOM)
-        return pl.DataFrame([self.numbers(rows), text.alias("text")])
+        return text.alias("text")
 
     @property
     def _has_mark(self) -> bool:
@@ -70,7 +94,7 @@ class Lines:
 
     def numbers(self, rows: Offsets) -> pl.Series:
         """1-based numbers of the lines in these rows."""
-        return pl.Series("line", self.first_line + rows, dtype=pl.Int64)
+        return pl.Series("line", self.first_line + (rows if self.row_of is None else self.row_of[rows]), dtype=pl.Int64)
 
     @property
     def places(self) -> tuple[Offsets, Offsets] | None:
@@ -103,9 +127,7 @@ class Lines:
         if self.encoding.startswith("utf-16"):  # what is held is UTF-8
             raw = [self.data[begin:end].decode().encode(self.encoding) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
             return pa.array([r[:most] for r in raw], pa.binary()), np.array([len(r) for r in raw], np.int64)
-        places = np.stack([begins, np.minimum(ends, begins + most)], axis=1).ravel()
-        with_gaps = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(places) - 1, [None, pa.py_buffer(places), pa.py_buffer(self.data)])
-        return with_gaps.take(pa.array(np.arange(0, len(places), 2))).cast(pa.binary()), ends - begins
+        return _slices(self.data, begins, np.minimum(ends, begins + most)).cast(pa.binary()), ends - begins
 
 
 def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
@@ -113,7 +135,7 @@ def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     data = block.data
     seen = block.seen or survey(data, newline)
     starts, ends = find_lines(data, newline, seen.newlines + (not data.endswith(newline))) if is_built() else (_line_starts(data, newline), None)
-    lines = Lines(data, seen, starts, block.first_line, newline, encoding, ends)
+    lines = Lines(data, seen, starts, block.first_line, newline, encoding, ends, is_open=block.is_open)
     if seen.is_ascii:
         return lines
     try:
@@ -132,6 +154,13 @@ def _line_starts(data: bytes, newline: bytes) -> Offsets:
     starts[1 : len(ends) + 1] = ends + 1
     starts[-1] = len(data)
     return starts
+
+
+def _slices(data: bytes, begins: Offsets, ends: Offsets) -> pa.LargeBinaryArray:
+    """Parts of ``data`` in rising order, copied."""
+    places = np.stack([begins, ends], axis=1).ravel()
+    with_gaps = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(places) - 1, [None, pa.py_buffer(places), pa.py_buffer(data)])
+    return with_gaps.take(pa.array(np.arange(0, len(places), 2)))
 
 
 def _as_arrow(data: bytes, starts: Offsets) -> pa.LargeStringArray:

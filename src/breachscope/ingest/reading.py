@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from breachscope.ingest.clients import Network
@@ -79,9 +80,10 @@ class Reading:
         if fmt is None or fmt.continues is None or not len(self.unread):
             return
         is_continued = self.unread["text"].str.contains(fmt.continues)
-        if is_continued.any():
-            self.skipped[f"{fmt.id}: continues the line above"] += int(is_continued.sum())
-            self.unread = self.unread.filter(~is_continued)
+        lines = self.unread["line"].filter(is_continued).sort().to_numpy()
+        headless = int((lines == np.arange(1, len(lines) + 1)).sum())
+        self.skipped += Counter({fmt.continuation: len(lines) - headless, f"{fmt.id}: continues a line that is not in this file": headless})
+        self.unread = self.unread.filter(~is_continued)
 
     def rejects(self) -> pl.DataFrame:
         """(line, reason) of every line that no format read, by line."""

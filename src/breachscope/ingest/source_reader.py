@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,11 @@ import pyarrow as pa
 
 from breachscope.errors import InputError
 from breachscope.ingest.archives import archive_kind
-from breachscope.ingest.block import read_block
 from breachscope.ingest.clients import Forwarders
 from breachscope.ingest.compression import compression_of
 from breachscope.ingest.encoding import EUC_JP_TOLD
 from breachscope.ingest.engine import read_lines
+from breachscope.ingest.entries import blocks_of_entries, read_entries
 from breachscope.ingest.formats import Format, FormatCatalog
 from breachscope.ingest.guess import sniff
 from breachscope.ingest.headers import Headers
@@ -137,9 +138,7 @@ class SourceReader:
         """What becomes of all lines, block by block. Raises InputError when the input cannot be opened, or is replaced meanwhile."""
         pending: deque[Future[BlockResult]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
-            for number, block in enumerate(self.stream.blocks()):
-                if number == 0:
-                    self._lock_on(block)
+            for block in self._blocks():
                 if self.unreadable:
                     continue
                 if self.fmt is not None:
@@ -179,6 +178,13 @@ class SourceReader:
             else:
                 self.nul_runs.append((line, line, count))
         return result
+
+    def _blocks(self) -> Iterator[Block]:
+        """The blocks of the input, cut between entries of the format that the first of them is in."""
+        blocks = self.stream.blocks()
+        for first in blocks:
+            self._lock_on(first)
+            yield from blocks_of_entries(chain([first], blocks), self.fmt, self.stream.encoding, self.stream.newline)
 
     def _lock_on(self, block: Block) -> None:
         """Choose the format from the first block."""
@@ -248,7 +254,7 @@ class SourceReader:
         if self.fmt is None:
             reading = read_lines(lines.frame, None, self.catalog, Context(self.plan.id))
         else:
-            reading = read_block(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
+            reading = read_entries(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
         left = reading.refused(lines)
         for fmt, _ in self.catalog.likely(left["text"]) if self.settings.format is None else ():
             if not len(left):

@@ -51,6 +51,8 @@ class Block:
     """What the data are made of, where that was looked at already."""
     fault: str | None = None
     """Why it is one line that must not be read: perhaps only a part of it is there."""
+    is_open: bool = False
+    """Whether lines may be lost, or cannot be read, that continue its last one."""
 
 
 def find_bytes(data: bytes, *wanted: int) -> npt.NDArray[np.int64]:
