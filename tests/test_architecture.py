@@ -1,4 +1,4 @@
-"""Data flows one way: cli → pipeline, trace, query → report → scope → detect → ingest → {case, schema, timestamps, errors, progress, toml_file, hostile}."""
+"""Data flows one way: cli → pipeline, trace, query → report → scope → detect → ingest → {case, custody, manifest, schema, …}."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "breachscope"
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"case", "schema", "timestamps", "errors", "progress", "toml_file", "hostile"}),
+    frozenset({"case", "custody", "manifest", "schema", "timestamps", "errors", "progress", "toml_file", "hostile"}),
     frozenset({"ingest"}),
     frozenset({"detect"}),
     frozenset({"scope"}),

@@ -17,8 +17,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from breachscope.case import CUSTODY, MANIFEST, Case, Finding, Manifest, Source
+from breachscope.case import CUSTODY, MANIFEST, Case, Difference
 from breachscope.errors import CaseError
+from breachscope.manifest import Manifest, Source
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def source(path: Path, number: int = 1, **other: Any) -> Source:
     )  # fmt: skip
 
 
-def told(findings: list[Finding]) -> list[tuple[str, str, str]]:
+def told(findings: list[Difference]) -> list[tuple[str, str, str]]:
     return [(f.what, Path(f.path).name, f.detail) for f in findings]
 
 
@@ -293,7 +294,7 @@ def test_a_whole_last_record_that_lost_its_newline_is_kept(recorded: Case) -> No
 def test_recorded_outputs_are_the_latest(recorded: Case) -> None:
     recorded.write_bytes("result1.json", b"new")
     recorded.record("again", ["result1.json"], {})
-    assert recorded.recorded_outputs()["result1.json"] == hashlib.sha256(b"new").hexdigest()
+    assert recorded.custody.outputs()["result1.json"] == hashlib.sha256(b"new").hexdigest()
     assert recorded.verify() == []
 
 

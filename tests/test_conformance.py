@@ -19,8 +19,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 from breachscope.schema import EVENT_TABLES
 

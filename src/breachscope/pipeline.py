@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from breachscope import __version__
-from breachscope.case import MANIFEST, Case, Source, sha256_file
+from breachscope.case import MANIFEST, Case, sha256_file
+from breachscope.manifest import Source
 from breachscope.progress import Progress
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from breachscope.case import Case, Manifest, Source
+from breachscope.case import Case
+from breachscope.manifest import Manifest, Source
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.ingest.modsecurity import SerialRecords
 from breachscope.ingest.mysql_audit import AUDIT_RECORDS
 from breachscope.ingest.mysql_slow import SlowRecords
 from breachscope.ingest.trace import read_raw_line
 from breachscope.ingest.xml_records import XmlRecords
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 
 

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.test_ingest_run import events, new_case, only, read, rejects
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.ingest.audit_tables import AuditRecords
+from breachscope.manifest import Source
 
 
 def written(rows: Sequence[Mapping[str, object]], **how: Any) -> str:

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.reading import slow_address
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.ingest.clients import with_clients
 from breachscope.ingest.columns import canonical_addresses, parse_address
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:1::/48"))

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 
 Rows = list[tuple[datetime, int, str]]

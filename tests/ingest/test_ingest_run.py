@@ -25,9 +25,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.reading import SHOP_FORMATS
 
-from breachscope.case import CUSTODY, Case, Source
+from breachscope.case import CUSTODY, Case
 from breachscope.errors import BreachscopeError, CaseError, UsageError
 from breachscope.ingest import IngestOptions, IngestResult, ingest, load_formats, read_raw_line
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES
 

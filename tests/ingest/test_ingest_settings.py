@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from breachscope.case import CUSTODY, Case, Source
+from breachscope.case import CUSTODY, Case
 from breachscope.errors import ContentErrors, UsageError
 from breachscope.ingest import IngestOptions, IngestResult, ingest
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 
 LINE = '192.0.2.9 - - [02/Mar/2026:10:15:04 +0900] "GET /o/1 HTTP/1.1" 200 512'

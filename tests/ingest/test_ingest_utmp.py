@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.ingest.trace import read_raw_line
 from breachscope.ingest.utmp import UtmpRecords
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 
 LOGIN, USER, DEAD, BOOT, RUN_LVL = 6, 7, 8, 2, 1

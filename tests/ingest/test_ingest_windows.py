@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.evtx_writer import CHUNK_BYTES, evtx
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest, table_rows, windows_events
 from breachscope.ingest.trace import read_raw_line
 from breachscope.ingest.windows_events import XML_EVENTS
 from breachscope.ingest.xml_records import XmlRecords
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 
 NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"

@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from breachscope.case import Case, Manifest, Source
+from breachscope.case import Case
+from breachscope.manifest import Manifest, Source
 from breachscope.schema import EVENT_TABLES, EVIDENCE, EXPOSURES, FINDINGS, PEOPLE
 
 START = datetime(2026, 8, 28, 15, 0, tzinfo=UTC)

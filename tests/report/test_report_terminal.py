@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.errors import CaseError
 from breachscope.hostile import width
+from breachscope.manifest import Source
 from breachscope.report import Language, summarize, write_html
 
 CaseWriter = Callable[..., Case]

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from breachscope.case import Case, Manifest, Source
+from breachscope.case import Case
+from breachscope.manifest import Manifest, Source
 from breachscope.progress import Silent
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, EVIDENCE, REJECTS
 from breachscope.scope import compute_scope, load_datamap

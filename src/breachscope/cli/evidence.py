@@ -49,16 +49,16 @@ def verify(case_path: Path, as_json: bool) -> None:
     from breachscope.case import Case
 
     case = Case.open(case_path)
-    findings = case.verify()
+    differences = case.verify()
     if as_json:
-        print_json([{"what": f.what, "path": f.path, "detail": f.detail} for f in findings])
-    for finding in findings:
-        click.echo(visible(f"{finding.what}: {finding.path}: {finding.detail}"), err=as_json)
-    if findings:
+        print_json([{"what": d.what, "path": d.path, "detail": d.detail} for d in differences])
+    for difference in differences:
+        click.echo(visible(f"{difference.what}: {difference.path}: {difference.detail}"), err=as_json)
+    if differences:
         sys.exit(FAILED)
     if not as_json:
         click.echo(f"nothing differs: {len(case.sources())} inputs, every result and the custody chain are as recorded")
-        count, head = case.custody_head()
+        count, head = case.custody.head()
         click.echo(f"the chain ends with record {count}, {head}; note this hash outside the case: without it a chain cut at its end cannot be told")
 
 

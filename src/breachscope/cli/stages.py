@@ -28,8 +28,9 @@ from breachscope.hostile import visible
 from breachscope.progress import Progress
 
 if TYPE_CHECKING:
-    from breachscope.case import Case, Source
+    from breachscope.case import Case
     from breachscope.ingest import IngestOptions, IngestResult
+    from breachscope.manifest import Source
 
 
 @click.command()
@@ -196,7 +197,7 @@ def _ingest(case_path: Path, logs: Sequence[str], options: IngestOptions, progre
 
 def _tell_sources(result: IngestResult) -> None:
     """A line for each input that was read, one for all of them, and one for those known."""
-    from breachscope.case import distinct_names
+    from breachscope.manifest import distinct_names
 
     names = distinct_names(result.added)
     for source in result.added:

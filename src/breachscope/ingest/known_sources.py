@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from breachscope.case import Source, sha256_file
+from breachscope.case import sha256_file
 from breachscope.errors import InputError
 from breachscope.ingest.inputs import Input
 from breachscope.ingest.sources import content_digests
+from breachscope.manifest import Source
 
 
 class KnownSources:

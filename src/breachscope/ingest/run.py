@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from breachscope import __version__
-from breachscope.case import MANIFEST, SOURCES, Case, Manifest, Source, sha256_file
+from breachscope.case import MANIFEST, SOURCES, Case, sha256_file
 from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.archives import Archive, open_archive
 from breachscope.ingest.compression import most_content
@@ -29,6 +29,7 @@ from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_netwo
 from breachscope.ingest.source_reader import LATEST_ZONE, Plan, SourceReader, fault_of_lines
 from breachscope.ingest.source_writer import SourceWriter
 from breachscope.ingest.sources import BLOCK_BYTES
+from breachscope.manifest import Manifest, Source
 from breachscope.progress import Progress
 from breachscope.timestamps import Zone
 
@@ -113,7 +114,7 @@ def ingest(case: Case, paths: Sequence[str | Path], options: IngestOptions, prog
 def _record(case: Case, options: IngestOptions, sources: SourcesFile, result: IngestResult) -> None:
     """Leave a custody record of a manifest that none names: also one that a killed run left, or a renamed input changed."""
     used = {str(sources.path.absolute()): sha256_file(sources.path)} if sources.path else {}
-    if case.recorded_outputs().get(MANIFEST) != sha256_file(case.path / MANIFEST) or case.last_settings() != used:
+    if case.custody.outputs().get(MANIFEST) != sha256_file(case.path / MANIFEST) or case.custody.last_settings() != used:
         parameters = {
             "tz": options.tz,
             "year": options.year,

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
 
-from breachscope.case import Case, Source, sha256_file
+from breachscope.case import Case, sha256_file
 from breachscope.errors import CaseError, UsageError
 from breachscope.ingest.archives import find_member
 from breachscope.ingest.encoding import Encoding, decode_line
 from breachscope.ingest.inputs import Input
 from breachscope.ingest.sources import Stream, read_lines_at
+from breachscope.manifest import Source
 from breachscope.schema import locate_event
 
 _HASHED_BYTES = 256 << 20

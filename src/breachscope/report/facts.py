@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from breachscope.case import Source
+from breachscope.manifest import Source
 from breachscope.report.words import Language
 from breachscope.schema import LEVELS
 

@@ -19,9 +19,10 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import polars as pl
 
 from breachscope import __version__
-from breachscope.case import Case, Source, distinct_names, sha256_file
+from breachscope.case import Case, sha256_file
 from breachscope.errors import CaseError
 from breachscope.hostile import clipped, masked
+from breachscope.manifest import Source, distinct_names
 from breachscope.report.facts import (
     STAGES,
     Actor,

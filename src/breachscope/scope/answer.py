@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.errors import CaseError
+from breachscope.manifest import Source
 from breachscope.progress import Progress
 from breachscope.schema import EXPOSURES, PEOPLE
 from breachscope.scope.clocks import ClockOffset, compare_clocks

@@ -24,7 +24,8 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
+from breachscope.manifest import Source
 from breachscope.schema import EVENT_TABLES
 from breachscope.scope.customers import Integers
 from breachscope.scope.database import Database, parquet_files_sql
