@@ -1,8 +1,9 @@
 """Detectors over the events of a case: findings, incidents, and the events that belong to them."""
 
 from breachscope.detect.allow import AllowList
+from breachscope.detect.attribution import Actor
 from breachscope.detect.catalog import Catalog, Detector, load_catalog, load_folder
-from breachscope.detect.incidents import Actor, Incident, LinkOptions
+from breachscope.detect.incidents import Incident, LinkOptions
 from breachscope.detect.run import OUTPUTS, Detection, DetectorRun, run_detectors
 from breachscope.detect.settings import DetectOptions, Settings, merge_parameters, read_settings
 from breachscope.detect.workshop import DetectorRow, LogTest, check_detector, find_detector, list_detectors, new_detector, show_detector
