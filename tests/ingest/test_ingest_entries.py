@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachscope.case import Case, Source
+from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.ingest.entries import MOST_ENTRY_BYTES
 from breachscope.ingest.trace import read_raw_line
+from breachscope.manifest import Source
 from breachscope.progress import Silent
 
 STAMP = "2026-03-02 10:15:04.120 JST"
