@@ -21,6 +21,7 @@ needs_machine_code = pytest.mark.skipif(not is_built(), reason="the package was 
 
 ATOMS = ("a", "b", " ", "-", "é", "日", r"\.", "[ab]", "[^a ]", '[^"\\\\]', "[0-9]", "[!-~]", "[-a-z]", r"\d", r"\S", ".")
 TEXTS = st.text(alphabet=list('ab -é日."\\3\u3000\t\x7f'), max_size=12) | st.text(alphabet=list("ab-~! "), max_size=40)
+BEHIND = st.sampled_from(["", "a" * 64, "-" * 31])
 
 
 def regexes() -> st.SearchStrategy[str]:
@@ -45,12 +46,13 @@ def _numbered(regex: str) -> str:
     return re.sub("#", lambda _: f"g{next(numbers)}", regex)
 
 
-def caught(regex: str, texts: list[str], wanted: list[Wanted] | None = None, without: str = "") -> Caught | None:
+def caught(regex: str, texts: list[str], wanted: list[Wanted] | None = None, without: str = "", behind: str = "") -> Caught | None:
+    """What is caught in texts; where more stands ``behind`` them, machine code may look at many of their bytes in one go."""
     program = one_pass(regex, without)
     if program is None:
         return None
     held = [text.encode() for text in texts]
-    data = b"".join(held)
+    data = b"".join(held) + behind.encode()
     ends = np.cumsum([len(text) for text in held], dtype=np.int64)
     starts = ends - np.array([len(text) for text in held], np.int64)
     return catch(data, starts, ends, program, [Wanted(g, Kind.TEXT) for g in program.groups] if wanted is None else wanted)
@@ -58,10 +60,10 @@ def caught(regex: str, texts: list[str], wanted: list[Wanted] | None = None, wit
 
 @needs_machine_code
 @settings(max_examples=200)
-@given(regexes(), st.lists(TEXTS, min_size=1, max_size=8), st.booleans())
-def test_what_matches_is_what_re_finds(regex: str, texts: list[str], is_whole: bool) -> None:
+@given(regexes(), st.lists(TEXTS, min_size=1, max_size=8), st.booleans(), BEHIND)
+def test_what_matches_is_what_re_finds(regex: str, texts: list[str], is_whole: bool, behind: str) -> None:
     regex = f"^{regex}$" if is_whole else f"^{regex}"
-    found = caught(regex, texts)
+    found = caught(regex, texts, behind=behind)
     if found is None:
         return
     compiled = re.compile(regex)
@@ -111,15 +113,65 @@ FIELDS = st.lists(st.sampled_from(["", "", "a", "ab", "0123456789", "é", "a b",
 @settings(max_examples=100)
 @given(
     st.lists(FIELDS.map(",".join), min_size=1, max_size=6), st.sampled_from(["[^,]*", "[!-+./-~]*", '(?:[^",]*|(?:"[^"]*")+)', '(?:"[^"]*"|[^",]*)', "[^,]+"]),
-    st.lists(st.integers(0, 12), min_size=1, max_size=3), st.booleans(),
+    st.lists(st.integers(0, 12), min_size=1, max_size=3), st.booleans(), BEHIND,
 )  # fmt: skip
-def test_fields_that_nobody_wants_are_passed_over_as_re_does(texts: list[str], field: str, gaps: list[int], is_whole: bool) -> None:
+def test_fields_that_nobody_wants_are_passed_over_as_re_does(texts: list[str], field: str, gaps: list[int], is_whole: bool, behind: str) -> None:
     regex = "^" + "".join(f"(?:{field},){{{gap}}}(?P<g{n}>[^,]*)," for n, gap in enumerate(gaps)) + (f"{field}$" if is_whole else "")
-    found = caught(regex, texts)
+    same_as_re(regex, texts, behind)
+
+
+def same_as_re(regex: str, texts: list[str], behind: str) -> None:
+    """Check an expression that has tables and that is not stopped by what stands beyond ASCII."""
+    found = caught(regex, texts, behind=behind)
     assert found is not None
     wanted = [re.match(regex, text) for text in texts]
     assert found.texts.tolist() == [n for n, match in enumerate(wanted) if match]
     assert [dict(zip(found.columns, row, strict=True)) for row in zip(*found.columns.values(), strict=True)] == [m.groupdict() for m in wanted if m]
+
+
+@needs_machine_code
+@settings(max_examples=100)
+@given(
+    st.lists(st.text(alphabet=list('aZ09-_.,:"é日\x7f\x01 '), max_size=70), min_size=1, max_size=6),
+    st.sampled_from(["[!-~]", "[^,]", "[0-9a-z:.]", '[^ "]', "[A-Za-z_-]"]), BEHIND,
+)  # fmt: skip
+def test_bytes_of_one_kind_are_passed_over_as_re_does(texts: list[str], kind: str, behind: str) -> None:
+    same_as_re(f"^(?P<a>{kind}*)", texts, behind)
+
+
+@needs_machine_code
+@pytest.mark.parametrize(
+    ("regex", "text"),
+    [
+        ("^(?P<a>[0-9a-z]+)(?P<b>;)?", "0123456789abcdefghijklmnopqrstuvwxyz;;"),
+        ('^(?:(?:[^",]*|(?:"[^"]*")+),){9}(?P<a>[^,]*)', "a,bcd,,,,efghij,,,klmnop,,,qrst"),
+        ("^<20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}(?P<a>Z?)", "<2026-11-22 12:34ZZZ"),
+    ],
+)
+def test_what_stands_behind_a_text_is_no_part_of_it(regex: str, text: str) -> None:
+    for length in range(len(text) + 1):
+        same_as_re(regex, [text[:length]], text[length:] + "z" * 64)
+
+
+MOMENTS = st.from_regex(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{4})", fullmatch=True)
+DAMAGE = st.tuples(st.integers(0, 60), st.sampled_from(["", "x", "é", "9", "-", ":", "\x80"]))
+
+
+@needs_machine_code
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(MOMENTS, MOMENTS, st.none() | DAMAGE), min_size=1, max_size=6),
+    st.sampled_from([",[0-9a-f]{40}", "", "[A-Z]{4}", "(?P<z>[^;]*);"]),
+    BEHIND,
+)
+def test_bytes_that_must_be_there_are_passed_over_as_re_does(written: list[tuple[str, str, tuple[int, str] | None]], rest: str, behind: str) -> None:
+    moment = "20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{4})"
+    ends = {",[0-9a-f]{40}": "," + "0123456789abcdef" * 2 + "01234567", "": "", "[A-Z]{4}": "GMTX", "(?P<z>[^;]*);": "any text 日本;"}
+    texts = [f"<{first}> {second}{ends[rest]}" for first, second, _ in written]
+    for n, (_, _, damage) in enumerate(written):
+        if damage:  # one character left out, and another in its place
+            texts[n] = texts[n][: damage[0]] + damage[1] + texts[n][damage[0] + 1 :]
+    same_as_re(f"^<(?P<a>{moment})> {moment}{rest}$", texts, behind)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,11 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
+#define AVX2 __attribute__((target("avx2,popcnt")))
+#endif
 #if defined(__GLIBC__) && defined(__x86_64__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("default", "avx2"))) /* the loader takes the one that the processor knows */
 #else
@@ -16,15 +21,27 @@
 
 enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE };
 enum syntax { EXPRESSION, OBJECT, PAIRS, SPACED };
+enum ahead { STEP, STAY, CHAIN, LEAP };
+#define WORD 32 /* bytes that are looked at in one go */
+
+/* What follows a step, if many bytes can be passed in one go: a stay in one state, a chain of fields that nobody wants, or a leap
+ * over bytes that must all be there. */
+typedef struct {
+    int32_t kind;                    /* enum ahead */
+    int32_t first;                   /* of a chain: the link of its field; of a leap: the row behind it */
+    int32_t count;                   /* of a chain: separators that may be passed; of a leap: bytes */
+    int32_t separator;               /* of a chain */
+    uint8_t leaves[16];              /* bytes of ASCII that end a stay or a chain: bit h of the l-th one is for byte 16 h + l */
+    uint8_t lows[WORD], highs[WORD]; /* of a leap: between which each byte must be; any byte where it is over */
+} ahead_t;
 
 typedef struct {
     const uint8_t *classes;  /* byte -> class */
     const uint32_t *steps;   /* row + class -> row of the next state | action << ROW_BITS, or NO_STEP */
     const int16_t *final;    /* state -> action at the end of the text, -1 where it must not end */
     const int16_t *slots;    /* action * slot_width + n -> slot that is set to the place, -1 behind the last */
-    const uint64_t *exits;   /* action * EXITS + n -> a byte that ends the stay, eight times; 0 where nothing is known. The last one: all below do */
-    const int32_t *chains;   /* action * 2 -> first link of the fields that follow its state, and how many they are; the first exit sets them apart */
-    const uint32_t *links;   /* 2 * link -> row behind the separator, and behind another byte of that field */
+    const ahead_t *aheads;   /* action -> what follows it */
+    const uint32_t *links;   /* 2 * link -> row at the begin of a field, and behind another byte of that field */
     int64_t class_count;
     int64_t slot_width;
     int64_t is_whole;
@@ -60,7 +77,6 @@ typedef struct {
     int64_t count;    /* out: runs, or marked addresses */
 } column_t;
 
-#define EXITS 5
 #define MOST_SLOTS 512
 #define MOST_PROGRAMS 4
 #define MOST_NODES 512
@@ -89,8 +105,88 @@ static uint64_t word_at(const uint8_t *at) {
 /* Which byte of a word, in the order of memory, holds the lowest of some bits. */
 static int64_t first_byte(uint64_t bits) { return __builtin_ctzll(bits) >> 3; }
 
-/* How many bytes of a word have their high bit set, where all others are zero. */
-static int64_t count_highs(uint64_t highs) { return (int64_t)((highs >> 7) * ONES >> 56); }
+/* Whether a byte ends a stay or a chain, as those beyond ASCII always do. */
+static int is_leaving(const ahead_t *ahead, uint8_t byte) { return byte >= 0x80 || (ahead->leaves[byte & 15] >> (byte >> 4) & 1); }
+
+/* The first byte from at on that ends the stay, or end. */
+static const uint8_t *stay(const ahead_t *ahead, const uint8_t *at, const uint8_t *end) {
+    while (at < end && !is_leaving(ahead, *at)) at++;
+    return at;
+}
+
+/* Go through fields, up to the separator that must not be passed or a byte that ends the chain; passed becomes how many separators were. */
+static const uint8_t *pass_fields(const ahead_t *ahead, const uint8_t *at, const uint8_t *end, int32_t *passed) {
+    for (; at < end && !is_leaving(ahead, *at); at++)
+        if (*at == ahead->separator && (*passed)++ == ahead->count) {
+            (*passed)--;
+            break;
+        }
+    return at;
+}
+
+/* Whether there are the bytes that a leap goes over. */
+static int can_leap(const ahead_t *ahead, const uint8_t *at, const uint8_t *end) {
+    if (end - at < ahead->count) return 0;
+    for (int32_t n = 0; n < ahead->count; n++)
+        if (at[n] < ahead->lows[n] || at[n] > ahead->highs[n]) return 0;
+    return 1;
+}
+
+#ifdef AVX2
+/* The same, a word at a time, as long as the word is known to be within the data: up to last. */
+AVX2 static inline __m256i word_of(const uint8_t *at) { return _mm256_loadu_si256((const __m256i *)at); }
+
+/* Which bytes of a word end a stay or a chain, as bits: their halves are looked up, as there are but 16 of each. */
+AVX2 static inline uint32_t leaving(const ahead_t *ahead, __m256i word) {
+    const __m256i bits = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m256i sets = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)ahead->leaves));
+    const __m256i high = _mm256_shuffle_epi8(bits, _mm256_and_si256(_mm256_srli_epi16(word, 4), _mm256_set1_epi8(15)));
+    const __m256i stays = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(sets, word), high), _mm256_setzero_si256());
+    return ~(uint32_t)_mm256_movemask_epi8(stays) | (uint32_t)_mm256_movemask_epi8(word);
+}
+
+AVX2 static inline const uint8_t *stay_wide(const ahead_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last) {
+    for (; at < end && at <= last; at += WORD) {
+        const uint32_t stops = leaving(ahead, word_of(at));
+        if (stops) {
+            at += __builtin_ctz(stops);
+            return at < end ? at : end;
+        }
+    }
+    return at < end ? stay(ahead, at, end) : end;
+}
+
+AVX2 static inline const uint8_t *pass_fields_wide(const ahead_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last, int32_t *passed) {
+    for (; at < end && at <= last; at += WORD) {
+        const __m256i word = word_of(at);
+        uint32_t stops = leaving(ahead, word);
+        uint32_t separators = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(word, _mm256_set1_epi8((char)ahead->separator)));
+        if (end - at < WORD) stops |= ~0u << (end - at);
+        if (stops) separators &= (stops & -stops) - 1;
+        const int32_t count = __builtin_popcount(separators);
+        if (*passed + count > ahead->count) {
+            for (; *passed < ahead->count; (*passed)++) separators &= separators - 1;
+            return at + __builtin_ctz(separators);
+        }
+        *passed += count;
+        if (stops) return at + __builtin_ctz(stops);
+    }
+    return at < end ? pass_fields(ahead, at, end, passed) : end;
+}
+
+AVX2 static inline int can_leap_wide(const ahead_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last) {
+    if (at > last) return can_leap(ahead, at, end);
+    const __m256i word = word_of(at), low = _mm256_max_epu8(word, word_of(ahead->lows)), high = _mm256_min_epu8(word, word_of(ahead->highs));
+    const __m256i fits = _mm256_and_si256(_mm256_cmpeq_epi8(word, low), _mm256_cmpeq_epi8(word, high));
+    return end - at >= ahead->count && _mm256_movemask_epi8(fits) == -1;
+}
+#else
+#define HAS_AVX2 0
+#define AVX2
+#define stay_wide(ahead, at, end, last) stay(ahead, at, end)
+#define pass_fields_wide(ahead, at, end, last, passed) pass_fields(ahead, at, end, passed)
+#define can_leap_wide(ahead, at, end, last) can_leap(ahead, at, end)
+#endif
 
 /* How the automaton went through a group that neighbours share, such as the time: from the same step the same bytes lead to
  * the same row, so they need not be gone through again. */
@@ -102,78 +198,82 @@ typedef struct {
     uint32_t row;         /* the row behind its last byte */
 } shortcut_t;
 
+/* Texts, and where the last word of them begins; NULL where there is none. */
+typedef struct {
+    const uint8_t *data;
+    const uint8_t *last;
+} texts_t;
+
+static texts_t texts_of(const uint8_t *data, int64_t size) { return (texts_t){data, size < WORD ? NULL : data + size - WORD}; }
+
 /* Whether the text matches; held becomes where its groups begin and end, and stays for those that take no part. */
-static int match(const uint8_t *data, const uint8_t *at, const uint8_t *end, const program_t *program, int64_t *held,
-                 shortcut_t *shortcut) {
+static inline __attribute__((always_inline)) int match_in(const texts_t *texts, const uint8_t *at, const uint8_t *end, const program_t *program,
+                                                          int64_t *held, shortcut_t *shortcut, const int is_wide) {
+    const uint8_t *data = texts->data;
     uint32_t row = 0, entered = 0;
     const uint8_t *entry = NULL; /* where the group of the shortcut began, while nothing else was noted */
     while (at < end) {
         const uint32_t step = program->steps[row + program->classes[*at]];
-        if (step > ROWS) {
-            if (step == NO_STEP) break;
-            const uint32_t action = step >> ROW_BITS;
-            const int16_t *slot = program->slots + action * program->slot_width;
-            if (*slot >= 0) {
-                int is_entry = 0;
-                for (; *slot >= 0; slot++) {
-                    held[*slot] = at - data;
-                    is_entry |= *slot == shortcut->slot;
-                }
-                if (is_entry) {
-                    const int64_t more = shortcut->length - 1;
-                    if (more > 0 && step == shortcut->step && end - at > more && !memcmp(at, shortcut->begin, (size_t)more + 1)) {
-                        row = shortcut->row;
-                        at += more + 1;
-                        continue;
-                    }
-                    entry = at, entered = step;
-                } else if (entry) {
-                    if (held[shortcut->slot + 1] == at - data) {
-                        shortcut->begin = entry, shortcut->length = at - entry, shortcut->step = entered, shortcut->row = row;
-                    }
-                    entry = NULL;
-                }
+        if (step <= ROWS) {
+            row = step;
+            at++;
+            continue;
+        }
+        if (step == NO_STEP) break;
+        const uint32_t action = step >> ROW_BITS;
+        const int16_t *slot = program->slots + action * program->slot_width;
+        if (*slot >= 0) {
+            int is_entry = 0;
+            for (; *slot >= 0; slot++) {
+                held[*slot] = at - data;
+                is_entry |= *slot == shortcut->slot;
             }
-            const uint64_t *exits = program->exits + action * EXITS;
-            if (exits[0]) {
-                const int32_t *chain = program->chains + 2 * action;
-                if (chain[1]) {
-                    /* Fields that nobody wants, eight bytes at a time: what counts is how many separators there are. */
-                    int64_t passed = 0;
-                    for (; end - at > 8; at += 8) {
-                        const uint64_t word = word_at(at + 1), other = word ^ exits[0];
-                        uint64_t stops = word | ((word - exits[EXITS - 1]) & ~word);
-                        for (int n = 1; n < EXITS - 1; n++) stops |= ((word ^ exits[n]) - ONES) & ~(word ^ exits[n]);
-                        const int64_t count = count_highs(~(((other & ~HIGHS) + ~HIGHS) | other) & HIGHS);
-                        if (stops & HIGHS || passed + count > chain[1]) break;
-                        passed += count;
-                    }
-                    if (passed) {
-                        row = program->links[2 * (chain[0] + passed - 1) + (*at != (uint8_t)exits[0])];
-                        at++;
-                        continue;
-                    }
+            if (is_entry) {
+                const int64_t more = shortcut->length - 1;
+                if (more > 0 && step == shortcut->step && end - at > more && !memcmp(at, shortcut->begin, (size_t)more + 1)) {
+                    row = shortcut->row;
+                    at += more + 1;
+                    continue;
                 }
-                /* Eight bytes at a time while none of them leaves the state: a zero byte borrows from its high bit. */
-                for (; end - at > 8; at += 8) {
-                    const uint64_t word = word_at(at + 1);
-                    uint64_t leaves = word | ((word - exits[EXITS - 1]) & ~word);
-                    for (int n = 0; n < EXITS - 1; n++) leaves |= ((word ^ exits[n]) - ONES) & ~(word ^ exits[n]);
-                    if (leaves & HIGHS) {
-                        at += first_byte(leaves & HIGHS); /* borrows go upwards, so the lowest one is true */
-                        break;
-                    }
+                entry = at, entered = step;
+            } else if (entry) {
+                if (held[shortcut->slot + 1] == at - data) {
+                    shortcut->begin = entry, shortcut->length = at - entry, shortcut->step = entered, shortcut->row = row;
                 }
+                entry = NULL;
             }
         }
         row = step & ROWS;
         at++;
+        const ahead_t *ahead = program->aheads + action;
+        if (ahead->kind == STAY) {
+            at = is_wide ? stay_wide(ahead, at, end, texts->last) : stay(ahead, at, end);
+        } else if (ahead->kind == CHAIN) {
+            const uint8_t *begun = at;
+            int32_t passed = 0;
+            at = is_wide ? pass_fields_wide(ahead, at, end, texts->last, &passed) : pass_fields(ahead, at, end, &passed);
+            if (at > begun) row = program->links[2 * (ahead->first + passed) + (at[-1] != ahead->separator)];
+        } else if (ahead->kind == LEAP && (is_wide ? can_leap_wide(ahead, at, end, texts->last) : can_leap(ahead, at, end))) {
+            row = (uint32_t)ahead->first, at += ahead->count;
+        }
     }
     const int16_t done = program->final[row / program->class_count];
     if (done < 0 || (at < end && (program->is_whole || (program->is_ascii && *at >= 0x80)))) return 0;
     for (const int16_t *slot = program->slots + done * program->slot_width; *slot >= 0; slot++) held[*slot] = at - data;
     return 1;
 }
+
+typedef int match_t(const texts_t *, const uint8_t *, const uint8_t *, const program_t *, int64_t *, shortcut_t *);
+
+static int match(const texts_t *texts, const uint8_t *at, const uint8_t *end, const program_t *program, int64_t *held, shortcut_t *shortcut) {
+    return match_in(texts, at, end, program, held, shortcut, 0);
+}
+
+AVX2 static int match_wide(const texts_t *texts, const uint8_t *at, const uint8_t *end, const program_t *program, int64_t *held, shortcut_t *shortcut) {
+    return match_in(texts, at, end, program, held, shortcut, 1);
+}
+
+static match_t *match_best(void) { return HAS_AVX2 ? match_wide : match; }
 
 /* What keys of the text before led to: writers keep their order, so the n-th key is mostly the same again. */
 typedef struct {
@@ -615,11 +715,11 @@ static int is_ascii(const uint8_t *at, const uint8_t *end) {
 }
 
 /* Match the first of some programs that does, as long as those before it surely do not. */
-static int match_first(const uint8_t *data, const uint8_t *at, const uint8_t *end, const program_t *programs, int64_t program_count, int64_t slot_count,
-                       int64_t *held, shortcut_t *shortcuts) {
+static int match_first(match_t *match_one, const texts_t *texts, const uint8_t *at, const uint8_t *end, const program_t *programs,
+                       int64_t program_count, int64_t slot_count, int64_t *held, shortcut_t *shortcuts) {
     for (int64_t p = 0; p < program_count; p++) {
         for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
-        if (match(data, at, end, programs + p, held, shortcuts + p)) return 1;
+        if (match_one(texts, at, end, programs + p, held, shortcuts + p)) return 1;
         if (p + 1 < program_count && !(programs[p].is_exact && is_ascii(at, end))) return 0;
     }
     return 0;
@@ -637,6 +737,8 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
     shortcut_t shortcuts[MOST_PROGRAMS];
     memory_t memory = {0};
     taken_t taken[MOST_COLUMNS];
+    const texts_t whole = texts_of(data, size);
+    match_t *match_one = match_best();
     if (column_count > MOST_COLUMNS || program_count > MOST_PROGRAMS) return -1;
     for (int64_t p = 0; p < MOST_PROGRAMS; p++) shortcuts[p] = (shortcut_t){-1, NULL, 0, 0, 0};
     for (int64_t c = 0; c < column_count; c++)
@@ -646,7 +748,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         if (syntax != EXPRESSION)
             for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
         memory.text = text + 1;
-        if (!(syntax == EXPRESSION ? match_first(data, at, end, reader, program_count, slot_count, held, shortcuts)
+        if (!(syntax == EXPRESSION ? match_first(match_one, &whole, at, end, reader, program_count, slot_count, held, shortcuts)
               : syntax == OBJECT   ? match_object(data, size, at, end, keys, held, &memory)
               : syntax == PAIRS    ? match_pairs(data, at, end, keys, held, &memory)
                                    : match_spaced(data, at, end, keys, held, &memory)))
@@ -921,10 +1023,12 @@ void breachscope_times(const uint64_t *views, const uint8_t *const *buffers, int
 }
 
 /* Which of up to 64 programs match each text, as bits. */
-void breachscope_sort(const uint8_t *data, const int64_t *starts, const int64_t *ends, int64_t count,
+void breachscope_sort(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
                       const program_t *programs, int64_t program_count, uint64_t *matched) {
     int64_t held[MOST_SLOTS];
     shortcut_t shortcut = {-1, NULL, 0, 0, 0};
+    const texts_t texts = texts_of(data, size);
+    match_t *match_one = match_best();
     /* Most programs cannot even begin with most bytes. */
     uint64_t may_match[256] = {0}, matches_none = 0;
     for (int64_t n = 0; n < program_count; n++) {
@@ -938,7 +1042,7 @@ void breachscope_sort(const uint8_t *data, const int64_t *starts, const int64_t 
         matched[text] = 0;
         for (uint64_t left = at < end ? may_match[*at] : matches_none; left; left &= left - 1) {
             const int n = __builtin_ctzll(left);
-            if (match(data, at, end, programs + n, held, &shortcut)) matched[text] |= UINT64_C(1) << n;
+            if (match_one(&texts, at, end, programs + n, held, &shortcut)) matched[text] |= UINT64_C(1) << n;
         }
     }
 }

@@ -81,7 +81,7 @@ class Caught:
 
 class _Program(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "slots", "exits", "chains", "links")),
+        *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "slots", "aheads", "links")),
         *((name, ctypes.c_int64) for name in ("class_count", "slot_width", "is_whole", "is_ascii", "is_exact")),
     )
 
@@ -182,7 +182,7 @@ class _Output:
 
 
 def _described(program: Program) -> _Program:
-    tables = (program.classes, program.steps, program.final, program.slots, program.exits, program.chains, program.links)
+    tables = (program.classes, program.steps, program.final, program.slots, program.aheads, program.links)
     sizes = (len(program.steps) // len(program.final), program.slots.shape[1])
     return _Program(*(t.ctypes.data for t in tables), *sizes, program.is_whole, program.is_ascii, program.is_exact)
 
@@ -290,6 +290,7 @@ def sort(data: bytes, starts: Offsets, ends: Offsets, programs: Sequence[Program
     matched = np.empty(len(starts), np.uint64)
     _library().breachscope_sort(
         data,
+        ctypes.c_int64(len(data)),
         *(ctypes.c_void_p(a.ctypes.data) for a in (begins, closes)),
         ctypes.c_int64(len(starts)),
         (_Program * len(programs))(*map(_described, programs)),

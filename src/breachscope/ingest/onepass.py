@@ -10,9 +10,10 @@ and so is every text that a table refuses.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,10 @@ import numpy.typing as npt
 _MOST_STEPS = 12_000
 _MOST_GROUPS = 127
 """``native.c`` has room for the places of as many."""
-_MOST_EXITS = 4
-"""Single bytes; beside them, all below a certain one may end a stay."""
-_BEYOND_ASCII = 0x80
-"""Ends every stay."""
-_LEAST_LINKS = 4
-"""Fewer fields that nobody wants are not worth a chain."""
+_LEAST_STAYING, _LEAST_LINKS, _LEAST_LEAP = 8, 4, 4
+"""It takes longer to look ahead where fewer bytes stay in a state, for fewer fields that nobody wants, and for fewer bytes that must be there."""
+_AT_ONCE = 32
+"""So many bytes ``native.c`` looks at in one go."""
 _MOST_PARTS = 16
 """So many characters and groups tell most messages apart, and more would take longer to make tables of."""
 _ROW_BITS = 20
@@ -33,6 +32,12 @@ _LARGEST_TABLE, _MOST_ACTIONS = 1 << 18, 1 << 11
 _LARGEST_REFUTING = 1 << 15
 """To make a larger one takes longer than it saves."""
 NO_STEP = 0xFFFFFFFF
+_STAY, _CHAIN, _LEAP = range(1, 4)
+"""``enum ahead`` in ``native.c``."""
+_AHEAD = np.dtype(
+    [(name, np.int32) for name in ("kind", "first", "count", "separator")]
+    + [("leaves", np.uint8, 16), ("lows", np.uint8, _AT_ONCE), ("highs", np.uint8, _AT_ONCE)]
+)
 _ASCII = frozenset(range(0x80))
 _NO_NEWLINE = _ASCII - {0x0A}
 _BEYOND, _TAIL = frozenset(range(0x80, 0x100)), frozenset(range(0x80, 0xC0))
@@ -61,12 +66,10 @@ class Program:
     """State → the action where the text ends in it; -1 where it must not."""
     slots: npt.NDArray[np.int16]
     """Action → slots that are set to the place of the byte, filled up with -1. Group ``n`` begins at slot 2n and ends at 2n + 1."""
-    exits: npt.NDArray[np.uint64]
-    """Action → bytes that end the stay in its state, each eight times; so do all below the last one, and all beyond ASCII. 0 where others do, too."""
-    chains: npt.NDArray[np.int32]
-    """Action → (first link, number of links) of the fields behind the state it leads to, which nobody wants and its first exit sets apart."""
+    aheads: npt.NDArray[np.void]
+    """Action → what follows it, where many bytes can be passed in one go: ``ahead_t`` in ``native.c``."""
     links: npt.NDArray[np.uint32]
-    """Link → the row behind its separator, and the one behind any other byte of its field."""
+    """Field of a chain → the row where it begins, and the one behind any of its bytes."""
     is_whole: bool
     """Whether the expression must reach the end of the text; else it goes as far as it can."""
     is_ascii: bool
@@ -544,12 +547,23 @@ class _Automaton:
 
 
 @dataclass(frozen=True)
-class _Stay:
-    """What ends the stay in a state: single bytes, filled up to as many as there is room for, and all below the last one."""
+class _Ahead:
+    """What follows in a state, where many bytes can be passed in one go. The names are those of ``ahead_t`` in ``native.c``."""
 
-    exits: tuple[int, ...]
-    chain: tuple[int, int] = (0, 0)
-    """The links of the fields that follow, set apart by the first exit."""
+    kind: int
+    first: int = 0
+    count: int = 0
+    separator: int = 0
+    leaves: frozenset[int] = frozenset()
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    def entry(self, class_count: int) -> tuple[int | list[int], ...]:
+        leaves = [sum(1 << high for high in range(8) if 16 * high + low in self.leaves) for low in range(16)]
+        lows, highs = ([r[n] for r in self.ranges] + [rest] * (_AT_ONCE - len(self.ranges)) for n, rest in ((0, 0), (1, 0xFF)))
+        return self.kind, self.first * (class_count if self.kind == _LEAP else 1), self.count, self.separator, leaves, lows, highs
+
+
+_NOTHING = _Ahead(0)
 
 
 def _tabled(
@@ -557,8 +571,11 @@ def _tabled(
     is_whole: bool, is_ascii: bool, is_exact: bool,
 ) -> Program:  # fmt: skip
     """The tables of an automaton: state → class → (next state, slots to set), and state → slots to set at the end."""
-    stays, links = _chained([_exits(state, row, members) for state, row in enumerate(moves)], classes, moves)
-    actions: dict[tuple[tuple[int, ...], _Stay | None], int] = {((), None): 0}
+    stays = {state: leaving for state, row in enumerate(moves) if (leaving := _leaving(state, row, members)) is not None}
+    chains, links = _chains(stays, classes, moves)
+    aheads = {state: _Ahead(_STAY, leaves=leaving) for state, leaving in stays.items()} | chains
+    aheads |= _leaps(moves, members, aheads.keys())
+    actions: dict[tuple[tuple[int, ...], _Ahead], int] = {((), _NOTHING): 0}
     steps = []
     for state, row in enumerate(moves):
         for move in row:
@@ -566,9 +583,9 @@ def _tabled(
                 steps.append(NO_STEP)
                 continue
             # Who stays is on the way through its texts already.
-            action = (move[1], stays[move[0]] if move[0] != state else None)
+            action = (move[1], aheads.get(move[0], _NOTHING) if move[0] != state else _NOTHING)
             steps.append(move[0] * len(members) | actions.setdefault(action, len(actions)) << _ROW_BITS)
-    final = [-1 if end is None else actions.setdefault((end, None), len(actions)) for end in ends]
+    final = [-1 if end is None else actions.setdefault((end, _NOTHING), len(actions)) for end in ends]
     if len(actions) > _MOST_ACTIONS:
         raise _NotOnePassError
     width = max(len(slots) for slots, _ in actions) + 1
@@ -578,8 +595,7 @@ def _tabled(
         np.array(steps, np.uint32),
         np.array(final, np.int16),
         np.array([[*slots, *[-1] * (width - len(slots))] for slots, _ in actions], np.int16),
-        np.array([list(map(_in_every_byte, stay.exits)) if stay else [0] * (_MOST_EXITS + 1) for _, stay in actions], np.uint64),
-        np.array([stay.chain if stay else (0, 0) for _, stay in actions], np.int32),
+        np.array([ahead.entry(len(members)) for _, ahead in actions], _AHEAD),
         np.array(links, np.uint32).reshape(-1, 2) * len(members),
         is_whole,
         is_ascii,
@@ -587,47 +603,39 @@ def _tabled(
     )
 
 
-def _in_every_byte(byte: int) -> int:
-    return int.from_bytes(bytes([byte]) * 8)
+def _leaving(state: int, row: list[_Move | None], members: list[list[int]]) -> frozenset[int] | None:
+    """The bytes of ASCII that leave a state; None where few others stay in it."""
+    staying = _ASCII.intersection(*[[byte for move, bytes_ in zip(row, members, strict=True) if move == (state, ()) for byte in bytes_]])
+    return _ASCII - staying if len(staying) >= _LEAST_STAYING else None
 
 
-def _exits(state: int, row: list[_Move | None], members: list[list[int]]) -> tuple[int, ...] | None:
-    """The exits of a state; None where there are more than a few."""
-    stay = (state, ())
-    if stay not in row:
-        return None
-    leaving = sorted(byte for move, bytes_ in zip(row, members, strict=True) if move != stay for byte in bytes_ if byte < _BEYOND_ASCII)
-    below = next((place for place, byte in enumerate(leaving) if place != byte), len(leaving)) if len(leaving) > _MOST_EXITS else 0
-    single = leaving[below:]
-    return (*single, *[_BEYOND_ASCII] * (_MOST_EXITS - len(single)), below) if len(single) <= _MOST_EXITS and below < _BEYOND_ASCII else None
-
-
-def _chained(exits: list[tuple[int, ...] | None], classes: list[int], moves: list[list[_Move | None]]) -> tuple[list[_Stay | None], list[tuple[int, int]]]:
-    """The stay in each state; and the links of chains: the state behind a separator, and the one behind another byte of that field."""
+def _chains(stays: dict[int, frozenset[int]], classes: list[int], moves: list[list[_Move | None]]) -> tuple[dict[int, _Ahead], list[tuple[int, int]]]:
+    """State → the chain of the fields that follow it; and their links: the state where a field begins, and the one behind any of its bytes."""
     following: dict[tuple[int, int], tuple[int, int]] = {}
-    for state, leaving in enumerate(exits):
-        for byte in dict.fromkeys(leaving[:_MOST_EXITS]) if leaving else ():
-            if byte < _BEYOND_ASCII and (field := _next_field(state, classes[byte], exits, moves)):
+    for state, leaving in stays.items():
+        for byte in sorted(leaving):
+            if field := _next_field(state, classes[byte], stays, moves):
                 following[byte, state] = field
-    stays = [_Stay(leaving) if leaving else None for leaving in exits]
+    chains: dict[int, _Ahead] = {}
     links: list[tuple[int, int]] = []
     behind = {(byte, field[1]) for (byte, _), field in following.items()}
     for byte, first in sorted(following.keys() - behind):  # where chains begin
-        chain: dict[int, tuple[int, int]] = {}
-        state = first
-        while (byte, state) in following and state not in chain:
-            chain[state] = following[byte, state]
-            state = chain[state][1]
-        if len(chain) < _LEAST_LINKS:
+        fields = [(first, first)]
+        seen = {first}
+        while (field := following.get((byte, fields[-1][1]))) and field[1] not in seen:
+            fields.append(field)
+            seen.add(field[1])
+        if len(fields) <= _LEAST_LINKS:
             continue
-        links += chain.values()
-        for left, state in zip(range(len(chain), 0, -1), chain, strict=True):
-            leaving = exits[state] or ()
-            stays[state] = _Stay((byte, *(b for b in leaving[:_MOST_EXITS] if b != byte), *leaving[_MOST_EXITS:]), (len(links) - left, left))
-    return stays, links
+        for n, field in enumerate(fields[:-1]):
+            # The last separator is not passed, for what follows it may be a leap.
+            ahead = _Ahead(_CHAIN, len(links) + n, len(fields) - 2 - n, byte, stays[field[1]] - {byte})
+            chains |= dict.fromkeys(field, ahead)
+        links += fields
+    return chains, links
 
 
-def _next_field(state: int, separator: int, exits: list[tuple[int, ...] | None], moves: list[list[_Move | None]]) -> tuple[int, int] | None:
+def _next_field(state: int, separator: int, stays: dict[int, frozenset[int]], moves: list[list[_Move | None]]) -> tuple[int, int] | None:
     """The states behind a separator, and behind another byte of that field, where nothing but that is to be known of the field."""
     move = moves[state][separator]
     if move is None or move[1] or move[0] == state:
@@ -635,5 +643,27 @@ def _next_field(state: int, separator: int, exits: list[tuple[int, ...] | None],
     begun = moves[move[0]]
     within = {begun[number] for number, stay in enumerate(moves[state]) if stay == (state, ())}
     inner = within.pop()
-    is_alike = not within and inner is not None and not inner[1] and exits[inner[0]] == exits[state] and begun[separator] == moves[inner[0]][separator]
+    is_alike = not within and inner is not None and not inner[1] and stays.get(inner[0]) == stays[state] and begun[separator] == moves[inner[0]][separator]
     return (move[0], inner[0]) if inner is not None and is_alike else None
+
+
+def _leaps(moves: list[list[_Move | None]], members: list[list[int]], others: Collection[int]) -> dict[int, _Ahead]:
+    """State → the bytes that must follow it, each within a range, and the state behind them. In ``others`` something else follows."""
+    only: dict[int, tuple[int, tuple[int, int]]] = {}
+    for state, row in islice(enumerate(moves), 1, None):  # no step leads to the first
+        ways = {move for move in row if move is not None}
+        bytes_ = sorted(byte for move, some in zip(row, members, strict=True) if move is not None for byte in some)
+        if state not in others and len(ways) == 1 and bytes_[-1] in _ASCII and bytes_[-1] - bytes_[0] == len(bytes_) - 1:
+            ((then, slots),) = ways
+            if not slots and then != state:
+                only[state] = then, (bytes_[0], bytes_[-1])
+    leaps: dict[int, _Ahead] = {}
+    for head in only.keys() - {then for then, _ in only.values()}:
+        path = [head]
+        while path[-1] in only and len(path) <= _AT_ONCE:
+            path.append(only[path[-1]][0])
+        if path[-1] in others:
+            path.pop()  # what follows there is known to the step that leads to it
+        if len(path) > _LEAST_LEAP:
+            leaps[path[0]] = _Ahead(_LEAP, path[-1], len(path) - 1, ranges=tuple(only[state][1] for state in path[:-1]))
+    return leaps
