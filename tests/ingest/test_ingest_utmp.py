@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest
 from breachscope.ingest.trace import read_raw_line
-from breachscope.ingest.utmp import UtmpRecords
+from breachscope.ingest.utmp import LastlogRecords, UtmpRecords
 from breachscope.manifest import Source
 from breachscope.progress import Silent
 
@@ -146,3 +146,68 @@ def test_bytes_that_are_no_text_neither_break_the_line_nor_pass_for_another_name
 def test_nothing_but_login_records_is_taken_for_them(data: bytes) -> None:
     assert UtmpRecords.of(data, Path("wtmp")) is None or (data[1] == 0 or data[0] == 0)
     assert UtmpRecords.of(bytes(400 * 4), Path("wtmp")) is None
+
+
+def last_login(form: str, seconds: int, line: bytes = b"pts/0", host: bytes = b"192.0.2.9") -> bytes:
+    """``<i``, ``>i``, ``<q`` or ``>q``: byte order and width of the time."""
+    return struct.pack(f"{form}32s256s", seconds, line, host)
+
+
+@pytest.mark.parametrize("form", ["<i", ">i", "<q", ">q"])
+def test_lastlog_tells_the_last_login_of_each_user_by_number(tmp_path: Path, form: str) -> None:
+    never = last_login(form, 0, b"", b"")
+    content = last_login(form, AT, b"tty1", b"") + never * 999 + last_login(form, AT + 60) + never * 8 + last_login(form, AT + 120, host=b"2001:db8::9")
+    (tmp_path / "lastlog").write_bytes(content)
+    case = Case.create_or_open(tmp_path / "case")
+    source = ingest(case, [tmp_path / "lastlog"], IngestOptions(), Silent()).added[0]
+    rows = [row for path in case.event_files("auth") for row in pq.read_table(path).to_pylist()]
+    assert [(e["line"], e["user"], e["client_ip"], int(e["ts"].timestamp()) - AT, e["outcome"]) for e in rows] == [
+        (1, "uid=0", None, 0, "success"),
+        (2, "uid=1000", "192.0.2.9", 60, "success"),
+        (3, "uid=1009", "2001:db8::9", 120, "success"),
+    ]
+    assert (source.lines, source.event_lines, source.rejected) == (3, 3, 0)
+    assert json.loads(read_raw_line(case, rows[1]["event_id"]).text)["lastlog"]["line"] == "pts/0"
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(1_500_000_000, 1_800_000_000), min_size=4, max_size=9, unique=True), st.sampled_from(["<i", ">i", "<q", ">q"]))
+def test_the_order_of_bytes_is_that_in_which_times_lie_near(times: list[int], form: str) -> None:
+    content = b"".join(last_login(form, seconds) for seconds in times)
+    records = LastlogRecords.of(content, Path("host1-lastlog.1"))
+    assert records is not None
+    assert [json.loads(line)["lastlog"]["time"] for line in b"".join(records.lines(iter([content]))).splitlines()] == times
+
+
+def test_a_last_login_that_is_damaged_or_cut_is_told_with_its_place(tmp_path: Path) -> None:
+    good = last_login("<i", AT)
+    head = good * ((1 << 20) // len(good) + 1)  # what the file is was told by its first megabyte
+    records = LastlogRecords.of(head, Path("lastlog"))
+    assert records is not None
+    content = head + b"\1" * 292 + good[:100]
+    for size in (1 << 20, 1000):
+        lines = b"".join(records.lines(content[n : n + size] for n in range(0, len(content), size))).splitlines()
+        assert len(lines) == len(head) // 292 + 2
+        assert lines[-2] == f"lastlog bytes {len(head):,} to {len(head) + 291:,} are no record: {'01' * 292}".encode()
+        assert lines[-1].startswith(f"lastlog bytes {len(head) + 292:,} to {len(head) + 391:,} are no record".encode())
+
+
+def test_a_lastlog_that_claims_to_be_endless_is_refused_at_once(tmp_path: Path) -> None:
+    with (tmp_path / "lastlog").open("wb") as handle:
+        handle.write(last_login("<i", AT))
+        handle.truncate(292 * 4_294_967_295)
+    result = ingest(Case.create_or_open(tmp_path / "case"), [tmp_path / "lastlog"], IngestOptions(), Silent())
+    assert not result.added
+    assert "is a lastlog of 1,254,130,450,140 bytes" in str(result.errors[0])
+
+
+@settings(max_examples=40)
+@given(st.binary(max_size=900) | st.text(max_size=900).map(str.encode))
+def test_nothing_but_last_logins_is_taken_for_them(data: bytes) -> None:
+    assert LastlogRecords.of(data, Path("lastlog")) is None
+    assert LastlogRecords.of(bytes(292 * 4), Path("lastlog")) is None
+
+
+@pytest.mark.parametrize("name", ["wtmp", "lastlog2.db", "mylastlogs", "access.log"])
+def test_a_file_of_another_name_is_no_lastlog(name: str) -> None:
+    assert LastlogRecords.of(last_login("<i", AT) * 4, Path(name)) is None

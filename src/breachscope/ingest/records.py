@@ -14,7 +14,7 @@ from breachscope.ingest.evtx import EvtxRecords
 from breachscope.ingest.modsecurity import SerialRecords
 from breachscope.ingest.mysql_audit import AUDIT_RECORDS
 from breachscope.ingest.mysql_slow import SlowRecords
-from breachscope.ingest.utmp import UtmpRecords
+from breachscope.ingest.utmp import LastlogRecords, UtmpRecords
 from breachscope.ingest.windows_events import XML_EVENTS, CsvRecords, JsonExportRecords
 from breachscope.ingest.xml_records import XmlRecords
 
@@ -61,7 +61,7 @@ class JsonRecords:
 
 def binary_records(head: bytes, path: Path) -> Records | None:
     """What reads an input that begins with these bytes and is no text; None for text and for what no format is known of."""
-    return EvtxRecords(path) if head.startswith(evtx.MAGIC) else UtmpRecords.of(head, path)
+    return EvtxRecords(path) if head.startswith(evtx.MAGIC) else UtmpRecords.of(head, path) or LastlogRecords.of(head, path)
 
 
 def text_records(head: bytes) -> Records | None:

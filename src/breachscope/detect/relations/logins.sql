@@ -2,11 +2,12 @@
 -- A web login that an authentication log tells too (same address within 5 seconds) counts once, as the latter, for it knows the account.
 -- A login in wtmp, btmp or utmp that the log of the program behind it tells too (same account, address and outcome within 5 seconds)
 -- counts once, as the latter, for it knows the reason; one that stands in several of these files counts once.
+-- What lastlog tells is left out: it names accounts by number, and of each the last login alone, which another log tells or has lost.
 -- is_typo: one of at most 3 failures in a row that the same account from the same address made good within 30 minutes.
 WITH written AS (
     SELECT 'auth' AS event_table, event_id, ts, "user", client_ip, session, user_agent, outcome, reason, service, coalesce(attempts, 1) AS attempts,
         [coalesce("user", ''), coalesce(client_ip, ''), outcome] AS login, source
-    FROM auth WHERE action = 'logon' AND outcome IN ('success', 'failure')
+    FROM auth WHERE action = 'logon' AND outcome IN ('success', 'failure') AND service IS DISTINCT FROM 'lastlog'
 ), logged AS (
     SELECT login, ts FROM written WHERE service IS DISTINCT FROM 'utmp'
 ), utmp_only AS (
