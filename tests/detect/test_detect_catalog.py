@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from breachscope.detect import Catalog, check_detector, find_detector, list_detectors, load_catalog, new_detector, show_detector
-from breachscope.detect.catalog import Parameter, builtin_directory, load_folder
+from breachscope.detect.catalog import builtin_directory, load_folder
+from breachscope.detect.detector import Parameter
 from breachscope.errors import ContentErrors, UsageError
 
 

@@ -2,7 +2,8 @@
 
 from breachscope.detect.allow import AllowList
 from breachscope.detect.attribution import Actor
-from breachscope.detect.catalog import Catalog, Detector, load_catalog, load_folder
+from breachscope.detect.catalog import Catalog, load_catalog, load_folder
+from breachscope.detect.detector import Detector
 from breachscope.detect.incidents import Incident, LinkOptions
 from breachscope.detect.run import OUTPUTS, Detection, DetectorRun, run_detectors
 from breachscope.detect.settings import DetectOptions, Settings, merge_parameters, read_settings

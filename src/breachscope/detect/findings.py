@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from breachscope.detect.catalog import Detector
+from breachscope.detect.detector import Detector
 from breachscope.detect.sandbox import Sandbox
 from breachscope.schema import FINDINGS, LEVELS
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from breachscope.detect.attribution import NO_EVIDENCE, Actor, Attribution
-from breachscope.detect.catalog import STAGES, Detector
+from breachscope.detect.detector import STAGES, Detector
 from breachscope.detect.findings import MEDIUM, Finding, findings_table, iso_time, read_findings, short_hash
 from breachscope.detect.sandbox import Relations, Sandbox
 from breachscope.schema import FINDINGS, LEVELS

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from breachscope.case import Case
 from breachscope.detect.allow import AllowList
-from breachscope.detect.catalog import RESULT_COLUMNS, Catalog, Detector, Text, evidence_sql
+from breachscope.detect.catalog import Catalog
+from breachscope.detect.detector import RESULT_COLUMNS, Detector, Text, evidence_sql
 from breachscope.detect.incidents import Incident, LinkOptions, link_findings
 from breachscope.detect.sandbox import MEMORY_LIMIT, TIME_LIMIT_SECONDS, Relations, Sandbox, Scalar, open_sandbox
 from breachscope.errors import DetectorError, did_you_mean

@@ -11,7 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from breachscope.case import Case
-from breachscope.detect.catalog import DESCRIPTION, QUERY, Catalog, Detector, load_folder
+from breachscope.detect.catalog import Catalog, load_folder
+from breachscope.detect.detector import DESCRIPTION, QUERY, Detector
 from breachscope.detect.run import run_detectors
 from breachscope.errors import DetectorError, UsageError
 from breachscope.ingest import IngestOptions, ingest

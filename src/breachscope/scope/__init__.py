@@ -2,8 +2,9 @@
 
 from breachscope.scope.answer import Scope, compute_scope
 from breachscope.scope.checking import MapCheck, check_map
-from breachscope.scope.datamap import KINDS, DataMap, Kind, load_datamap
+from breachscope.scope.datamap import DataMap, load_datamap
 from breachscope.scope.drafting import init_map
+from breachscope.scope.personal_data import KINDS, Kind
 from breachscope.scope.reasons import REASONS, UNCERTAINTIES
 from breachscope.scope.trace import Exposure, trace_person, trace_record
 

@@ -23,7 +23,7 @@ from breachscope.scope.coverage import Hole, Stream, Window, find_holes, instant
 from breachscope.scope.covers import create_tables
 from breachscope.scope.customers import Customers, OrderedBy, stage_tables
 from breachscope.scope.database import Database, parquet_files_sql
-from breachscope.scope.datamap import KINDS, DataMap, without_credentials
+from breachscope.scope.datamap import DataMap, without_credentials
 from breachscope.scope.exposure import Estimate, Exposer, MissingSpan, Uncertain
 from breachscope.scope.people import (
     GradeCounts,
@@ -37,6 +37,7 @@ from breachscope.scope.people import (
     exposure_batches,
     people_batches,
 )
+from breachscope.scope.personal_data import KINDS
 from breachscope.scope.reasons import COMPARED_AS, REASONS, UNCERTAINTIES
 from breachscope.scope.requests import load_evidence, match_requests
 from breachscope.scope.seen import STATIC_PATH, SeenTemplate, seen_templates, unmapped_keys

@@ -11,7 +11,8 @@ from breachscope.schema import EXPOSURES, GRADES, PEOPLE
 from breachscope.scope.covers import EXCLUDED, POSSIBLE, Gives, merged_refs_sql
 from breachscope.scope.customers import Customers
 from breachscope.scope.database import Database
-from breachscope.scope.datamap import KINDS, DataMap
+from breachscope.scope.datamap import DataMap
+from breachscope.scope.personal_data import KINDS
 from breachscope.scope.templates import loose_sql, quote
 
 _MOST_BITS = 62
