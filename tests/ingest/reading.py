@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from breachscope.ingest import FormatCatalog, load_formats
@@ -15,22 +16,25 @@ from breachscope.ingest.engine import read_lines
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.sources import Block
-from breachscope.timestamps import Zone
+from breachscope.timestamps import YearTimeline, Zone
 
 SHOP_FORMATS = Path(__file__).parents[2] / "sample_logs" / "shop" / "formats"
 CATALOG = load_formats([SHOP_FORMATS])
+THIS_YEAR = YearTimeline(np.array([1]), np.array([2026], np.int32), "year 2026: told")
 BOOKKEEPING = ("event_id", "source", "format", "ts_quality")
 
 Event = Mapping[str, Any]
 
 
-def engine_reads(lines: Sequence[str], fmt: str, catalog: FormatCatalog = CATALOG, zone: Zone | None = None) -> list[Event | None]:
+def engine_reads(
+    lines: Sequence[str], fmt: str, catalog: FormatCatalog = CATALOG, zone: Zone | None = None, years: YearTimeline | None = None
+) -> list[Event | None]:
     """What the engine makes of each line, without empty columns; None where it refuses or skips the line.
 
     Read twice: as rows of text, and as the block of bytes that a file would give, which takes a faster way.
     """
     frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
-    context = Context(source=1, zone=zone or Zone())
+    context = Context(source=1, zone=zone or Zone(), years=years)
     found = _by_line(read_lines(frame, catalog[fmt], catalog, context), len(lines))
     if lines and not any({"\n", "\r", "\0", "\ufeff"} & set(line) for line in lines):
         for end in ("\n", "\r\n"):

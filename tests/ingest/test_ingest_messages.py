@@ -390,7 +390,7 @@ VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
     ("sonicwall", "Packet dropped", {'"drop"': '"forward"'}, {"action": "allow"}),
     ("sonicwall", "Packet dropped", {' fw_action="drop"': ""}, {"action": None}),
     ("sonicwall", "Connection Opened", {"tcp/https": "icmp"}, NO_PORTS | {"app": None}),
-    ("watchguard", "1100-0005", {"1100-0005": "1100-0004", "rejected, password is incorrect": "accepted"}, {"outcome": "success"}),
+    ("watchguard", "1100-0005", {"1100-0005": "1100-0004", "rejected, password is incorrect": "accepted"}, {"outcome": "success", "reason": None}),
     (
         "watchguard",
         "3E00-0002",

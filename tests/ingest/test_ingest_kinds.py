@@ -1,0 +1,361 @@
+"""Further kinds of lines that no format's samples hold, each as its product writes it, with the event or the fate that a careful reader gives it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.ingest.reading import CATALOG, THIS_YEAR, engine_reads
+
+from breachscope.ingest.engine import read_lines
+from breachscope.ingest.reading import Context
+
+Fate = dict[str, Any] | str
+"""The event's columns; or the kind under which the line is skipped, or the reason for which it is rejected."""
+Kinds = Sequence[tuple[str, Fate]]
+
+TS = datetime(2026, 3, 2, 10, 15, 4, tzinfo=UTC)
+AT: dict[str, Any] = {"ts": TS, "ts_offset_min": 0}
+SYSLOG, OF_HOST = "2026-03-02T10:15:04Z srv1 ", AT | {"host": "srv1"}
+PAIR = {"src_ip": "192.0.2.9", "dst_ip": "203.0.113.5"}
+PORTS = PAIR | {"src_port": 51512, "dst_port": 53}
+FROM = {"client_ip": "192.0.2.9"}
+LOGON = {"action": "logon", "outcome": "success", "attempts": 1}
+FAILED = LOGON | {"outcome": "failure"}
+LOGOFF = {"action": "logoff", "outcome": "success"}
+DENY, ALLOW = {"action": "deny"}, {"action": "allow"}
+IN, OUT = {"direction": "inbound"}, {"direction": "outbound"}
+UDP, TCP, ICMP = {"transport": "udp"}, {"transport": "tcp"}, {"transport": "icmp"}
+
+
+def of(start: str, base: Mapping[str, Any], *kinds: tuple[str, Fate]) -> Kinds:
+    """Lines that begin alike, and whose events have some columns alike."""
+    return [(start + line, fate if isinstance(fate, str) else {**base, **fate}) for line, fate in kinds]
+
+
+FTD = "DeviceUUID: 8e1e, InstanceID: 2, FirstPacketSecond: 2026-03-02T01:15:04Z, ConnectionID: 9921, "
+FTD_UDP = "SrcIP: 192.0.2.9, DstIP: 203.0.113.5, SrcPort: 51512, DstPort: 53, Protocol: udp, "
+CISCO: Kinds = [
+    *of(
+        f"{SYSLOG}: %ASA-6-",
+        OF_HOST,
+        # The one who began a ping has its number, the other one 0; with two zeros the sides are taken as they stand.
+        ("302021: Teardown ICMP connection for faddr 192.0.2.9/18425 gaddr 198.51.100.5/0 laddr 203.0.113.5/0 type 8 code 0", PAIR | ICMP | ALLOW),
+        (
+            "302021: Teardown ICMP connection for faddr 203.0.113.5/0 gaddr 198.51.100.5/7 laddr 192.0.2.9/7",
+            PAIR | ICMP | ALLOW | {"nat_src_ip": "198.51.100.5"},
+        ),
+        (
+            "302021: Teardown ICMP connection for faddr 203.0.113.5/0(LOCAL\\u1) gaddr 198.51.100.5/7 laddr 192.0.2.9/7 type 8 code 0 Internal-Data0/1:RX[3]",
+            PAIR | ICMP | ALLOW | {"nat_src_ip": "198.51.100.5"},
+        ),
+        ("302021: Teardown ICMP connection for faddr 192.0.2.9/0(LOCAL\\u1) gaddr 203.0.113.5/0 laddr 203.0.113.5/0", PAIR | ICMP | ALLOW),
+        ("106006: Deny inbound UDP from 192.0.2.9/51512 to 203.0.113.5/53 on interface outside", PORTS | UDP | DENY | IN),
+        ("106007: Deny inbound UDP from 192.0.2.9/51512 to 203.0.113.5/53 due to DNS Query", PORTS | UDP | DENY | IN),
+        ("106014: Deny inbound icmp src outside:192.0.2.9 dst inside:203.0.113.5 (type 8, code 0)", PAIR | ICMP | DENY | IN),
+        ("106015: Deny TCP (no connection) from 192.0.2.9/51512 to 203.0.113.5/53 flags RST ACK  on interface outside", PORTS | TCP | DENY),
+        ("106021: Deny TCP reverse path check from 192.0.2.9 to 203.0.113.5 on interface outside", PAIR | TCP | DENY),
+        ("106010: Deny inbound udp src outside:192.0.2.9/51512 dst inside:203.0.113.5/53", PORTS | UDP | DENY | IN),
+        ("106010: Deny inbound protocol 47 src outside:192.0.2.9 dst inside:203.0.113.5", PAIR | {"transport": "47"} | DENY | IN),
+        ("106011: Deny inbound (No xlate) icmp src outside:192.0.2.9 dst outside:203.0.113.5 (type 8, code 0)", PAIR | ICMP | DENY | IN),
+        ("305005: No translation group found for udp src inside:192.0.2.9/51512 dst outside:203.0.113.5/53", PORTS | UDP | DENY),
+        ("305006: regular translation creation failed for icmp src inside:192.0.2.9 dst outside:203.0.113.5 (type 8, code 0)", PAIR | ICMP | DENY),
+        ('106012: Deny IP from 192.0.2.9 to 203.0.113.5, IP options: "Router Alert"', PAIR | DENY),
+        ("106013: Dropping echo request from 192.0.2.9 to PAT address 203.0.113.5", PAIR | ICMP | DENY | IN),
+        ("106002: udp Connection denied by outbound list 7 src 192.0.2.9 dest 203.0.113.5", PAIR | UDP | DENY | OUT | {"rule": "7"}),
+        ("106018: ICMP packet type 8 denied by outbound list 7 src 192.0.2.9 dest 203.0.113.5", PAIR | ICMP | DENY | OUT | {"rule": "7"}),
+        ("106020: Deny IP teardrop fragment (size = 24, offset = 8) from 192.0.2.9 to 203.0.113.5", PAIR | DENY),
+        ("106022: Deny tcp connection spoof from 192.0.2.9 to 203.0.113.5 on interface outside", PAIR | TCP | DENY),
+        (
+            "106103: access-list vpn denied udp for user 'ops1' outside/192.0.2.9(51512) -> inside/203.0.113.5(53) hit-cnt 2 300-second interval [0x1, 0x0]",
+            PORTS | UDP | DENY | {"rule": "vpn", "user": "ops1"},
+        ),
+        ("400010: IDS:2000 ICMP echo reply from 192.0.2.9 to 203.0.113.5 on interface outside", PAIR | {"action": "alert", "rule": "2000"}),
+        ("313001: Denied ICMP type=8, code=0 from 192.0.2.9 on interface outside", {"src_ip": "192.0.2.9"} | ICMP | DENY | IN),
+        (
+            "313005: No matching connection for ICMP error message: icmp src outside:192.0.2.9 dst inside:203.0.113.5 (type 3, code 3) on outside interface."
+            "  Original IP payload: udp src 203.0.113.5/53 dst 192.0.2.9/40000.",
+            PAIR | ICMP | DENY,
+        ),
+        ("710001: TCP access requested from 192.0.2.9/51512 to outside:203.0.113.5/ssh", PORTS | TCP | IN | {"dst_port": None, "app": "ssh"}),
+        ("710002: TCP access permitted from 192.0.2.9/51512 to outside:203.0.113.5/443", PORTS | TCP | ALLOW | IN | {"dst_port": 443}),
+        ("710005: UDP request discarded from 192.0.2.9/51512 to outside:203.0.113.5/53", PORTS | UDP | DENY | IN),
+        (
+            "305011: Built dynamic ICMP translation from inside:192.0.2.9/512 to outside:198.51.100.5/1",
+            {"src_ip": "192.0.2.9", "nat_src_ip": "198.51.100.5"} | ICMP,
+        ),
+        (
+            f"430002: {FTD}AccessControlRuleAction: Block with reset, AccessControlRuleReason: Intrusion Block, {FTD_UDP}ACPolicy: p1, "
+            "AccessControlRuleName: dns out, User: x",
+            PORTS | UDP | {"flow_id": "9921", "action": "reset", "rule": "dns out"},
+        ),
+        (
+            f'430001: {FTD}{FTD_UDP}Priority: 1, GID: 1, SID: 648, Revision: 18, Message: "x, y", Classification: z, InlineResult: Blocked, IPSPolicy: p',
+            PORTS | UDP | DENY | {"flow_id": "9921", "rule": "648"},
+        ),
+        ("611101: User authentication succeeded: IP address: 192.0.2.9, Uname: ops1", LOGON | FROM | {"user": "ops1", "service": "asa", "attempts": 0}),
+        ("611101: User authentication succeeded: Uname: ops1", LOGON | {"user": "ops1", "service": "asa", "attempts": 0}),
+        ("113012: AAA user authentication Successful : local database : user = ops1", LOGON | {"user": "ops1", "service": "asa"}),
+        ("716001: Group <RA> User <ops1> IP <192.0.2.9> WebVPN session started.", LOGON | FROM | {"user": "ops1", "service": "asa-vpn", "attempts": 0}),
+        ("716002: Group <RA> User <ops1> IP <192.0.2.9> WebVPN session terminated: User Requested.", LOGOFF | FROM | {"user": "ops1", "service": "asa-vpn"}),
+        (
+            "716038: Group <RA> User <ops1> IP <192.0.2.9> Authentication: successful, Session Type: WebVPN.",
+            LOGON | FROM | {"user": "ops1", "service": "asa-vpn", "attempts": 0},
+        ),
+        (
+            "109006: Authentication failed for user ops1 from 192.0.2.9/51512 to 203.0.113.5/23 on interface outside",
+            FAILED | FROM | {"user": "ops1", "client_port": 51512, "service": "asa"},
+        ),
+        (
+            "113006: User ops1 locked out on exceeding 3 successive failed authentication attempts",
+            {"user": "ops1", "action": "lockout", "outcome": "success", "service": "asa"},
+        ),
+        (
+            "113017: AAA credentials rejected : reason = Invalid password : local database : user = ops1 : user IP = 192.0.2.9",
+            FAILED | FROM | {"user": "ops1", "service": "asa", "reason": "bad_password"},
+        ),
+        ("113021: Attempted console login failed. User ops1 did NOT have appropriate Admin Rights.", FAILED | {"user": "ops1", "service": "console"}),
+        (
+            "113039: Group <RA> User <ops1> IP <192.0.2.9> AnyConnect parent session started.",
+            LOGON | FROM | {"user": "ops1", "service": "asa-vpn", "attempts": 0},
+        ),
+        (
+            "308001: console enable password incorrect for 3 tries (from 192.0.2.9)",
+            FROM | {"action": "elevate", "outcome": "failure", "reason": "bad_password", "service": "asa", "attempts": 3},
+        ),
+        ('315011: SSH session from 192.0.2.9 on interface outside for user "ops1" terminated normally', LOGOFF | FROM | {"user": "ops1", "service": "ssh"}),
+        (
+            "502101: New user added to local dbase: Uname: ops1 Priv: 15 Encpass: ****",
+            {"user": "ops1", "action": "account_create", "outcome": "success", "service": "asa"},
+        ),
+        (
+            "502103: User priv level changed: Uname: ops1 From: 1 To: 15",
+            {"user": "ops1", "target": "15", "action": "elevate", "outcome": "success", "service": "asa", "attempts": 1},
+        ),
+        ("611103: User logged out: Uname: ops1", LOGOFF | {"user": "ops1", "service": "asa"}),
+    ),
+    # The headers that relays and the devices themselves write.
+    *[
+        (f"{head}%ASA-6-611103: User logged out: Uname: ops1", AT | {"host": host} | LOGOFF | {"user": "ops1", "service": "asa"})
+        for head, host in [
+            ("<166>Mar  2 10:15:04 fw1 : ", "fw1"),
+            ("<166>Mar  2 10:15:04: ", None),
+            ("<166>Mar  2 10:15:09 192.0.2.1 :Mar 02 2026 10:15:04 UTC: ", "192.0.2.1"),
+            ("Mar  2 10:15:09 192.0.2.1 2026-03-02T10:15:04Z: ", "192.0.2.1"),
+        ]
+    ],
+    (
+        "2026-03-02T10:15:04Z 192.0.2.1 Mar 02 2026 19:15:02 fw1 : %ASA-6-611103: User logged out: Uname: ops1",
+        AT | {"host": "fw1"} | LOGOFF | {"user": "ops1", "service": "asa"},
+    ),
+]
+
+JUNOS_PLAIN = 'connection-tag="0" service-name="{}" nat-source-address="198.51.100.5" nat-source-port="{}" nat-destination-address="203.0.113.5" '
+JUNOS_ENDS = 'source-address="192.0.2.9" source-port="{}" destination-address="203.0.113.5" destination-port="{}" '
+JUNOS_RULE = 'policy-name="out" source-zone-name="trust" destination-zone-name="untrust" '
+JUNOS_UDP = JUNOS_ENDS.format(51512, 53) + JUNOS_PLAIN.format("junos-dns-udp", 61000) + 'nat-destination-port="53" protocol-id="17" ' + JUNOS_RULE
+JUNOS_ICMP = JUNOS_ENDS.format(1, 8) + JUNOS_PLAIN.format("icmp", 1) + 'nat-destination-port="8" protocol-id="1" ' + JUNOS_RULE
+JUNOS_DENIED = JUNOS_ENDS + 'connection-tag="0" service-name="{}" protocol-id="{}" icmp-type="0" policy-name="deny all" source-zone-name="trust" '
+NAT = {"nat_src_ip": "198.51.100.5"}
+JUNIPER: Kinds = of(
+    "<14>1 2026-03-02T10:15:04Z srv1 RT_FLOW - ",
+    OF_HOST,
+    (
+        f'RT_FLOW_SESSION_CLOSE [junos@2636.1.1.1.2.129 reason="response received" {JUNOS_ICMP}session-id-32="99210" packets-from-client="1" '
+        'bytes-from-client="84" packets-from-server="1" bytes-from-server="98" elapsed-time="3" application="UNKNOWN" username="ops1" roles="N/A"]',
+        PAIR | ICMP | ALLOW | NAT | {"app": "icmp", "rule": "out", "flow_id": "99210", "bytes_out": 84, "bytes_in": 98, "duration_ms": 3000.0, "user": "ops1"},
+    ),
+    (
+        f'RT_FLOW_SESSION_CREATE [junos@2636.1.1.1.2.129 {JUNOS_UDP}session-id-32="7" username="N/A" roles="N/A" packet-incoming-interface="ge-0/0/1.0"]',
+        PORTS | UDP | ALLOW | NAT | {"app": "junos-dns-udp", "rule": "out", "flow_id": "7"},
+    ),
+    (
+        f'RT_FLOW_SESSION_CREATE_LS [junos@2636.1.1.1.2.129 logical-system-name="ls1" {JUNOS_ICMP}session-id-32="7" username="ops1" roles="N/A"]',
+        PAIR | ICMP | ALLOW | NAT | {"app": "icmp", "rule": "out", "flow_id": "7", "user": "ops1"},
+    ),
+    (
+        f'RT_FLOW_SESSION_DENY [junos@2636.1.1.1.2.129 {JUNOS_DENIED.format(51512, 53, "junos-dns-udp", 17)}username="ops1" roles="N/A"]',
+        PORTS | UDP | DENY | {"app": "junos-dns-udp", "rule": "deny all", "user": "ops1"},
+    ),
+    (
+        f'RT_FLOW_SESSION_DENY [junos@2636.1.1.1.2.129 {JUNOS_DENIED.format(1, 8, "icmp", 1)}application="UNKNOWN" reason="Denied by policy"]',
+        PAIR | ICMP | DENY | {"app": "icmp", "rule": "deny all"},
+    ),
+    (f'APPTRACK_SESSION_CREATE [junos@2636.1.1.1.2.129 {JUNOS_UDP}session-id-32="7"]', "Juniper SRX: other message about a session"),
+)
+
+CHECKPOINT: Kinds = of(
+    "<134>1 2026-03-02T10:15:04Z srv1 CheckPoint 26203 - ",
+    OF_HOST,
+    (
+        '[action:"Accept"; origin:"192.0.2.1"; additional_info:"Authentication to server failed"; administrator:"ops1"; audit_status:"Failure"; '
+        'client_ip:"192.0.2.9"; machine:"PC7"; operation:"Log In"; operation_number:"10"; product:"SmartConsole"; subject:"Administrator Login"]',
+        FAILED | FROM | {"user": "ops1", "service": "checkpoint"},
+    ),
+)
+
+# SonicWall: a protocol without ports, told by its name or its number, and what the rule did to it.
+SONICWALL: Kinds = [
+    (
+        f'<134>id=firewall sn=0006B1000000 time="2026-03-02 10:15:04" fw=203.0.113.1 pri=6 c=1024 m={number} msg="{text}" n=3 src=192.0.2.9::X1 '
+        f'dst=203.0.113.5::X0 proto={proto} sent=84 rcvd=98 rule="7 (WAN->LAN)"{act}',
+        AT | PAIR | {"transport": transport, "bytes_out": 84, "bytes_in": 98, "rule": "7 (WAN->LAN)"} | done,
+    )
+    for number, text, proto, transport, act, done in [
+        (1235, "Packet dropped", "gre", "gre", ' fw_action="drop"', DENY),
+        (1235, "Packet allowed", "50", "50", ' fw_action="forward"', ALLOW),
+        (1233, "Unhandled link-local or multicast packet", "igmp/other", "igmp", ' fw_action="NA"', {"app": "other"}),
+    ]
+]
+# RouterOS: the three forms of its times, those of relays, of its own and of version 6's files.
+ROUTEROS = [
+    ("2026-03-02T10:15:04Z gw1 ", AT | {"host": "gw1"}),
+    ("<30>Mar  2 10:15:04 gw1 ", AT | {"host": "gw1"}),
+    ("mar/02/2026 10:15:04 ", AT),
+]
+CREATED = {"action": "account_create", "outcome": "success", "service": "routeros", "user": "u2", "actor_user": "admin"}
+MIKROTIK_AUTH: Kinds = [
+    kind
+    for head, base in ROUTEROS
+    for kind in of(
+        head,
+        base,
+        ("system,error,critical login failure for user root from 192.0.2.9 via ssh", FAILED | FROM | {"user": "root", "service": "ssh"}),
+        ("system,error,critical login failure for user admin via local", FAILED | {"user": "admin", "service": "local"}),
+        ("system,info,account user admin logged in from 192.0.2.9 via winbox", LOGON | FROM | {"user": "admin", "service": "winbox"}),
+        ("system,info,account user admin logged in from 00:00:5E:00:53:01 via winbox", LOGON | {"user": "admin", "service": "winbox"}),
+        ("system,info,account user admin logged in via local", LOGON | {"user": "admin", "service": "local"}),
+        ("system,info,account user admin logged out from 2001:db8::9 via api", LOGOFF | {"user": "admin", "service": "api", "client_ip": "2001:db8::9"}),
+        ("system,info,account user admin logged out via local", LOGOFF | {"user": "admin", "service": "local"}),
+        ("system,info user u2 added by admin", CREATED),
+        ("system,info user u2 added by tcp-msg(winbox):admin@192.0.2.9 (/user add name=u2 group=full)", CREATED | FROM),
+        ("system,info user u2 added by ssh:-2@192.0.2.9 (*2 = /user add comment=x@10.9.9.9 name=u2)", CREATED | FROM | {"actor_user": "-2"}),
+        ("system,info user u2 added by mac-msg(winbox):admin@00:00:5E:00:53:01 (/user add)", CREATED),
+        ("system,info user u2 changed by admin@example.com", CREATED | {"action": "account_change", "actor_user": "admin@example.com"}),
+        ("system,info user u2 removed by ssh:admin@2001:db8::9/action:0 (/user remove *2)", CREATED | {"action": "account_change", "client_ip": "2001:db8::9"}),
+        ("system,error,critical login failure for user root", "RouterOS: a login or an account in an unknown form"),
+        ("system,info filter rule added by tcp-msg(winbox):admin@192.0.2.9 (/ip firewall filter add)", "RouterOS: other message of the system"),
+    )
+]
+MIKROTIK: Kinds = [
+    kind
+    for head, base in ROUTEROS
+    for kind in of(
+        f"{head}firewall,info drop in input: in:ether1 out:(unknown 0), connection-state:new src-mac 00:00:5e:00:53:01, proto ",
+        base | DENY | {"rule": "drop in"},
+        ("UDP, 192.0.2.9:51512->203.0.113.5:53, len 76", PORTS | UDP | {"bytes_out": 76}),
+        (
+            "TCP (SYN), [2001:db8::9]:51512->[2001:db8::5]:22, len 80",
+            TCP | {"src_ip": "2001:db8::9", "src_port": 51512, "dst_ip": "2001:db8::5", "dst_port": 22, "bytes_out": 80},
+        ),
+        ("ICMP (type 8, code 0), 192.0.2.9->203.0.113.5, len 84", PAIR | ICMP | {"bytes_out": 84}),
+        ("47, 192.0.2.9->203.0.113.5, len 84", PAIR | {"transport": "47", "bytes_out": 84}),
+    )
+]
+
+# Firebox: the header of its own, with a year in parentheses or without, and those of relays.
+FIREBOX = [
+    "<142>Mar  2 10:15:04 fw1 80DB0001 (2026-03-02T10:15:04) ",
+    "<142>Mar  2 10:15:04 fw1 80DB0001 ",
+    "2026-03-02T10:15:04Z fw1 80DB0001 ",
+]
+WATCHGUARD: Kinds = [
+    kind
+    for head in FIREBOX
+    for kind in of(
+        head,
+        AT | {"host": "fw1"},
+        (
+            'firewall: msg_id="3000-0148" Deny 0-External Firebox 229 udp 20 128 192.0.2.9 203.0.113.5 51512 53 geo_src="JPN" (Unhandled External Packet-00)',
+            PORTS | UDP | DENY | {"bytes_out": 229, "rule": "Unhandled External Packet-00"},
+        ),
+        (
+            'firewall: msg_id="3000-0151" Allow 1-Trusted 0-External tcp 192.0.2.9 203.0.113.5 51512 53 src_ip_nat="198.51.100.5" src_port_nat="40000" '
+            'duration="31" sent_bytes="9120" rcvd_bytes="75090" src_user="u1@Firebox-DB" (DNS-00)',
+            PORTS | TCP | ALLOW | NAT | {"duration_ms": 31000.0, "bytes_out": 9120, "bytes_in": 75090, "user": "u1@Firebox-DB", "rule": "DNS-00"},
+        ),
+        (
+            'firewall: msg_id="3000-0148" Deny 0-External Firebox 84 icmp 20 239 192.0.2.9 203.0.113.5 8 0 id=1 seq=2 (Ping-00)',
+            PAIR | ICMP | DENY | {"bytes_out": 84, "rule": "Ping-00"},
+        ),
+        (
+            'admd[99]: msg_id="1100-0004" Authentication of SSLVPN user [u1@Firebox-DB] from 192.0.2.9 was accepted',
+            LOGON | FROM | {"user": "u1@Firebox-DB", "service": "SSLVPN"},
+        ),
+        (
+            'admd: msg_id="1100-0005" Authentication of Firewall user [u1@Firebox-DB] from 192.0.2.9 was rejected, user isn\'t in the right group',
+            FAILED | FROM | {"user": "u1@Firebox-DB", "service": "Firewall"},
+        ),
+        (
+            'admd: msg_id="1100-0005" Authentication of Firewall user [u1@Firebox-DB] from 192.0.2.9 was rejected, password is incorrect',
+            FAILED | FROM | {"user": "u1@Firebox-DB", "service": "Firewall", "reason": "bad_password"},
+        ),
+        (
+            'sessiond[8]: msg_id="3E00-0002" SSL VPN user u1@Firebox-DB from 192.0.2.9 logged in assigned virtual IP is 10.0.9.2',
+            LOGON | FROM | {"user": "u1@Firebox-DB", "service": "SSL VPN", "attempts": 0},
+        ),
+        (
+            'sessiond: msg_id="3E00-0004" SSL VPN user u1@Firebox-DB from 192.0.2.9 logged out assigned virtual IP is 10.0.9.2',
+            LOGOFF | FROM | {"user": "u1@Firebox-DB", "service": "SSL VPN"},
+        ),
+        ('dhcpd: msg_id="1600-0066" DHCPACK on 10.0.1.7', "watchguard: neither traffic nor login"),
+    )
+]
+
+# LEEF: tabs (as relays write them, too), bars as Palo Alto Networks' first template has them, a character that the header names, none named.
+LEEF_FORMS = [("1.0", "", "\t"), ("1.0", "", "|"), ("2.0", "^|", "^"), ("2.0", "", "\t")]
+LEEF_AT = AT | {"ts": datetime(2026, 3, 2, 1, 15, 4, 120_000, tzinfo=UTC)}
+LEEF_CONNECTION = {"src": "192.0.2.9", "srcPort": "51512", "dst": "203.0.113.5", "dstPort": "53", "proto": "UDP", "usrName": "u1"}
+LEEF_KINDS: Sequence[tuple[str, Mapping[str, str], Fate]] = [
+    (
+        "allow",
+        LEEF_CONNECTION | {"action": "Allow", "policy": "dns out", "srcBytes": "76"},
+        PORTS | UDP | ALLOW | {"user": "u1", "rule": "dns out", "bytes_out": 76},
+    ),
+    ("Possible port scan", LEEF_CONNECTION | {"act": "blocked"}, PORTS | UDP | DENY | {"user": "u1"}),
+    ("Excessive failed logins", {"usrName": "u1", "src": "192.0.2.9"}, "leef: a judgement on several events"),
+    ("Login Failed", {"usrName": "u1", "src": "192.0.2.9", "srcPort": "51512"}, FAILED | FROM | {"client_port": 51512, "user": "u1", "service": "Box"}),
+    ("User Logout", {"accountName": "u1", "identSrc": "192.0.2.9"}, LOGOFF | FROM | {"user": "u1", "service": "Box"}),
+    ("Authentication succeeded", {"usrName": "u1", "src": "192.0.2.9"}, LOGON | FROM | {"user": "u1", "service": "Box"}),
+    (
+        "request",
+        {"src": "192.0.2.9", "requestMethod": "GET", "url": "http://shop.example/o/47?v=1", "responseCode": "200", "userAgent": "curl/8 (x y)"},
+        FROM | {"method": "GET", "path": "/o/47", "query": "v=1", "status": 200, "user_agent": "curl/8 (x y)"},
+    ),
+    ("virus", {"src": "192.0.2.9", "msg": "x"}, "a source, but neither destination, request nor login"),
+    ("disk", {"msg": "full", "cat": "x"}, "leef: neither connection nor request nor login"),
+]
+LEEF: Kinds = [
+    (
+        f"LEEF:{version}|Example|Box|1|{event}|{named}" + separator.join(f"{key}={value}" for key, value in ({"devTime": "1772414104120"} | pairs).items()),
+        fate if isinstance(fate, str) else LEEF_AT | fate,
+    )
+    for version, named, separator in LEEF_FORMS
+    for event, pairs, fate in LEEF_KINDS
+]
+KINDS: Mapping[str, Kinds] = {
+    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT],
+    "sonicwall": SONICWALL,
+    "mikrotik": MIKROTIK,
+    "mikrotik_auth": MIKROTIK_AUTH,
+    "watchguard": WATCHGUARD,
+    "leef": LEEF,
+}
+
+
+@pytest.mark.parametrize("fmt", KINDS)
+def test_kinds_by_hand(fmt: str) -> None:
+    """All lines of a format at once, so that none depends on its neighbours either."""
+    lines = [line for line, _ in KINDS[fmt]]
+    for (line, fate), found in zip(KINDS[fmt], engine_reads(lines, fmt, years=THIS_YEAR), strict=True):
+        assert found == (None if isinstance(fate, str) else {c: v for c, v in fate.items() if v is not None}), line
+    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
+    reading = read_lines(frame, CATALOG[fmt], CATALOG, Context(source=1, years=THIS_YEAR))
+    reasons = dict(reading.rejects().iter_rows())
+    fates = {number: fate for number, (_, fate) in enumerate(KINDS[fmt], 1) if isinstance(fate, str)}
+    assert reasons == {number: fate for number, fate in fates.items() if number in reasons}
+    assert reading.skipped == Counter(fate for number, fate in fates.items() if number not in reasons)
