@@ -337,8 +337,200 @@ LEEF: Kinds = [
     for version, named, separator in LEEF_FORMS
     for event, pairs, fate in LEEF_KINDS
 ]
+# Yamaha RT: the headers of relays and the router's own, addresses of both kinds, filters and the inspection of connections.
+SIX = {"src_ip": "2001:db8::9", "dst_ip": "2001:db8::5"}
+YAMAHA_RT: Kinds = [
+    kind
+    for head, base in [
+        ("<134>Mar  2 10:15:04 rtx1 ", AT | {"host": "rtx1"}),
+        ("2026-03-02T10:15:04Z rtx1 ", AT | {"host": "rtx1"}),
+        ("2026/03/02 10:15:04: ", AT),
+    ]
+    for kind in of(
+        head,
+        base,
+        ("PP[01] Rejected at IN(2000) filter: UDP 192.0.2.9:51512 > 203.0.113.5:53", PORTS | UDP | DENY | {"rule": "2000"}),
+        ("LAN2 Passed at OUT(3000) filter: ICMP 192.0.2.9 > 203.0.113.5 : echo request", PAIR | ICMP | ALLOW | {"rule": "3000"}),
+        ("TUNNEL[1] Rejected at IN(default) filter: GRE 192.0.2.9 > 203.0.113.5", PAIR | DENY | {"transport": "gre", "rule": "default"}),
+        ("LAN2 Rejected at IN(101099) filter: UDP 2001:db8::9.51512 > 2001:db8::5.53", SIX | UDP | DENY | {"src_port": 51512, "dst_port": 53, "rule": "101099"}),
+        ("LAN2 Rejected at IN(101099) filter: ICMPv6 2001:db8::9 > 2001:db8::5 : echo request", SIX | DENY | {"transport": "icmpv6", "rule": "101099"}),
+        ("[INSPECT] PP[01][out][200080] UDP 192.0.2.9:51512 > 203.0.113.5:53 (2026/03/02 10:14:33)", PORTS | UDP | ALLOW | {"rule": "200080"}),
+        (
+            "[INSPECT] LAN2[in][101085] TCP 2001:db8::9.51512 > 2001:db8::5.53 (2026/03/02 10:14:33)",
+            SIX | TCP | ALLOW | {"src_port": 51512, "dst_port": 53, "rule": "101085"},
+        ),
+    )
+]
+
+# Audit records: of a file, of its daemon behind syslog, and of journald, which leaves out number and time.
+AUDIT_RECORDS: Sequence[tuple[str, str, Fate]] = [
+    ("USER_LOGOUT", "op=login acct=\"ops1\" exe=\"/usr/sbin/sshd\" hostname=? addr=192.0.2.9 terminal=ssh res=success'", LOGOFF | FROM | {"user": "ops1", "service": "sshd"}),
+    (
+        "USER_LOGOUT",
+        'op=login id=1000 exe="/usr/sbin/sshd" hostname=? addr=? terminal=/dev/pts/0 res=success\'#035UID="root" AUID="ops1" ID="ops1"',
+        LOGOFF | {"user": "ops1", "service": "sshd"},
+    ),
+    (
+        "USER_AUTH",
+        "op=PAM:authentication grantors=? acct=\"ops1\" exe=\"/usr/bin/sudo\" hostname=? addr=? terminal=/dev/pts/0 res=failed'",
+        {"user": "ops1", "action": "elevate", "outcome": "failure", "attempts": 1, "service": "sudo"},
+    ),
+    (
+        "USER_AUTH",
+        "op=PAM:authentication grantors=pam_unix acct=\"ops1\" exe=\"/usr/bin/sudo\" hostname=? addr=? terminal=/dev/pts/0 res=success'",
+        "auditd: step of a login",
+    ),
+    (
+        "USER_AUTH",
+        "op=password acct=28696E76616C6964207573657229 exe=\"/usr/sbin/sshd\" hostname=? addr=192.0.2.9 terminal=ssh res=failed'",
+        FAILED | FROM | {"service": "sshd", "reason": "no_user", "attempts": 0},
+    ),
+    ("USER_AUTH", "op=pubkey acct=\"ops1\" exe=\"/usr/sbin/sshd\" hostname=? addr=192.0.2.9 terminal=ssh res=success'", "auditd: step of a login"),
+    (
+        "USER_AUTH",
+        "op=PAM:authentication grantors=? acct=\"(unknown)\" exe=\"/usr/sbin/vsftpd\" hostname=192.0.2.9 addr=192.0.2.9 terminal=ftp res=failed'",
+        FAILED | FROM | {"service": "vsftpd", "reason": "no_user"},
+    ),
+    (
+        "ADD_USER",
+        'op=add-user id=1005 exe="/usr/sbin/useradd" hostname=? addr=? terminal=pts/0 res=success\'#035UID="root" AUID="ops1" ID="eve"',
+        {"action": "account_create", "outcome": "success", "user": "eve", "service": "useradd"},
+    ),
+    ("GRP_MGMT", "op=add-shadow-group id=1005 exe=\"/usr/sbin/groupadd\" hostname=? addr=? terminal=pts/0 res=success'", "auditd: said by another record"),
+    (
+        "USER_MGMT",
+        'op=changing-shell id=1005 exe="/usr/sbin/usermod" hostname=? addr=? terminal=pts/0 res=success\'#035UID="root" AUID="ops1" ID="eve"',
+        {"action": "account_change", "outcome": "success", "user": "eve", "service": "usermod"},
+    ),
+    ("ADD_GROUP", "op=add-group id=1005 exe=\"/usr/sbin/groupadd\" hostname=? addr=? terminal=pts/0 res=success'", "auditd: groups"),
+    (
+        "RESP_ACCT_LOCK",
+        'op=pam_faillock suid=1005 exe="/usr/sbin/sshd" hostname=192.0.2.9 addr=192.0.2.9 terminal=ssh res=success\'#035UID="root" AUID="unset" SUID="eve"',
+        FROM | {"action": "lockout", "outcome": "success", "user": "eve", "service": "sshd"},
+    ),
+    (
+        "RESP_ACCT_LOCK",
+        "pam_faillock uid=1005 exe=\"/usr/sbin/sshd\" hostname=192.0.2.9 addr=192.0.2.9 terminal=ssh res=success'",
+        FROM | {"action": "lockout", "outcome": "success", "service": "sshd"},
+    ),
+    (
+        "CRYPTO_KEY_USER",
+        "op=destroy kind=server fp=SHA256:aa direction=? spid=812 suid=0 exe=\"/usr/sbin/sshd\" hostname=? addr=? terminal=? res=success'",
+        "auditd: keys of connections",
+    ),
+    ("SERVICE_START", "unit=cron comm=\"systemd\" exe=\"/usr/lib/systemd/systemd\" hostname=? addr=? terminal=? res=success'", "auditd: other records"),
+]
+
+
+def audit_records(start: str, time: str, base: Mapping[str, Any]) -> Kinds:
+    """The records behind ``start``; ``time`` stands between the type and the rest."""
+    return [
+        (f"{start}{kind}{time} pid=812 uid=0 auid=1000 ses=3 msg='{rest}", fate if isinstance(fate, str) else base | {"session": "3"} | fate)
+        for kind, rest, fate in AUDIT_RECORDS
+    ]
+
+
+AUDITD = audit_records("node=srv1 type=", " msg=audit(1772446504.000:4021):", OF_HOST)
+AUDITD_SYSLOG = [
+    *audit_records(f"{SYSLOG}audispd: type=", " msg=audit(1772446504.000:4021):", OF_HOST),
+    *audit_records(f"{SYSLOG}audit[812]: ", "", OF_HOST),
+    (f"{SYSLOG}auditd[700]: Audit daemon rotating log files", "auditd: other records"),
+]
+
+PROFTPD_KINDS: Sequence[tuple[str, Fate]] = [
+    ("USER u1 (Login failed): No such user found.", FAILED | FROM | {"user": "u1", "reason": "no_user"}),
+    ("USER u1 (Login failed): Incorrect password.", FAILED | FROM | {"user": "u1", "reason": "bad_password"}),
+    ("USER u1 (Login failed): Invalid shell: '/bin/false'", FAILED | FROM | {"user": "u1"}),
+    ("USER u1: no such user found from gw.example.com [192.0.2.9] to ::ffff:203.0.113.5:21", FAILED | FROM | {"user": "u1", "reason": "no_user"}),
+    ("SECURITY VIOLATION: Root login attempted.", FAILED | FROM | {"user": "root"}),
+    ("Maximum login attempts (3) exceeded, connection refused", FROM | {"action": "lockout", "outcome": "success"}),
+    ("FTP session closed.", "proftpd: connection bookkeeping"),
+]
+PROFTPD: Kinds = [
+    *of(
+        "Mar  2 10:15:04 srv1 proftpd[812] ftp.example.com (gw.example.com[192.0.2.9]): ",
+        OF_HOST | {"service": "proftpd"},
+        *PROFTPD_KINDS,
+    ),
+    ("2026-03-02 10:15:04,399 srv1 proftpd[812] srv1.example.com: ProFTPD 1.3.8 (stable) standalone mode STARTUP", "proftpd: the server itself"),
+]
+PROFTPD_SYSLOG: Kinds = [
+    *of(f"{SYSLOG}proftpd[812]: 203.0.113.5 (gw.example.com[192.0.2.9]) - ", OF_HOST | {"service": "proftpd"}, *PROFTPD_KINDS),
+    (f"{SYSLOG}proftpd[812]: 203.0.113.5 - ProFTPD killed (signal 15)", "proftpd: the server itself"),
+]
+
+SSH = FROM | {"client_port": 51512, "user": "app1"}
+PAM_STEP = "sshd: PAM's own line of a try that sshd reports itself"
+SSHD: Kinds = of(
+    f"{SYSLOG}sshd[8]: ",
+    OF_HOST | {"service": "sshd"},
+    ("Failed password for invalid user app1 from 192.0.2.9 port 51512 ssh2", FAILED | SSH | {"method": "password", "reason": "no_user"}),
+    ("Failed none for invalid user  from 192.0.2.9 port 51512 ssh2", FAILED | SSH | {"method": "none", "reason": "no_user", "user": None}),
+    (
+        "Failed publickey for invalid user app1 from 192.0.2.9 port 51512 ssh2: RSA-CERT SHA256:abc ID key1 (serial 7) CA ED25519 SHA256:def",
+        FAILED | SSH | {"method": "publickey", "reason": "no_user"},
+    ),
+    (
+        "Failed keyboard-interactive/pam for app 1 from 192.0.2.9 port 51512 ssh2",
+        FAILED | SSH | {"method": "keyboard-interactive/pam", "reason": "bad_password", "user": "app 1", "attempts": 0},
+    ),
+    ("Accepted password for app 1 from 192.0.2.9 port 51512 ssh2", LOGON | SSH | {"method": "password", "user": "app 1"}),
+    ("Invalid user app1 from 192.0.2.9 port 51512", LOGON | SSH | {"outcome": "unknown", "reason": "no_user", "attempts": 0}),
+    ("Illegal user app1 from 192.0.2.9", LOGON | FROM | {"user": "app1", "outcome": "unknown", "reason": "no_user", "attempts": 0}),
+    ('pam_succeed_if(sshd:auth): requirement "uid >= 1000" not met by user "root"', PAM_STEP),
+    ("PAM service(sshd) ignoring max retries; 6 > 3", PAM_STEP),
+    ("PAM 5 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.9  user=root", PAM_STEP),
+    ("input_userauth_request: invalid user app1 [preauth]", PAM_STEP),
+)
+# Relays that leave out the space behind the colon, or the message id; other systems of Cisco's.
+HEADERS: Kinds = [
+    *[
+        (f"{head}Failed password for app1 from 192.0.2.9 port 51512 ssh2", OF_HOST | FAILED | SSH | {"service": "sshd", "method": "password", "reason": "bad_password"})
+        for head in [
+            "<38>Mar  2 10:15:04 srv1 sshd[8]:",
+            "2026-03-02T10:15:04Z srv1 sshd[8]:",
+            '<38>1 2026-03-02T10:15:04Z srv1 sshd 8 - [timeQuality tzKnown="1"] ',
+        ]
+    ],
+    ("2026-03-02T10:15:04Z srv1 %SYS-5-CONFIG_I: Configured from console by ops1 on vty0 (192.0.2.9)", "other programs"),
+]
+
+AWS = {"ts": TS, "ts_offset_min": 0, "client_ip": "192.0.2.9", "user_agent": "aws-cli/2.0", "service": "aws"}
+AWS_IAM = AWS | {"user": "new1", "actor_user": "u1"}
+
+
+def aws(service: str, name: str, rest: str) -> str:
+    return (
+        '{"eventVersion":"1.09","userIdentity":{"type":"IAMUser","userName":"u1"},"eventTime":"2026-03-02T10:15:04Z",'
+        f'"eventSource":"{service}.amazonaws.com","eventName":"{name}","sourceIPAddress":"192.0.2.9","userAgent":"aws-cli/2.0",{rest}}}'
+    )
+
+
+NEW1 = '"requestParameters":{"userName":"new1","groupName":"admins"}'
+AWS_DENIED = ',"errorCode":"AccessDenied","errorMessage":"x"'
+CLOUDTRAIL: Kinds = [
+    (aws("signin", "ConsoleLogin", '"requestParameters":null,"responseElements":null'), "a console login that tells no result"),
+    *[
+        (aws("iam", name, NEW1 + error), AWS_IAM | {"action": action, "outcome": outcome} | told)
+        for error, outcome in (("", "success"), (AWS_DENIED, "failure"))
+        for name, action, told in (
+            ("CreateUser", "account_create", {}),
+            ("AddUserToGroup", "group_add", {"target": "admins"}),
+            ("CreateAccessKey", "account_change", {}),
+            ("DeactivateMFADevice", "account_change", {}),
+        )
+    ],
+    (
+        aws("sts", "AssumeRole", '"requestParameters":{"roleArn":"arn:aws:iam::111122223333:role/admin"}' + AWS_DENIED),
+        AWS | {"user": "u1", "target": "arn:aws:iam::111122223333:role/admin", "action": "elevate", "outcome": "failure"},
+    ),
+]
 KINDS: Mapping[str, Kinds] = {
-    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT],
+    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT, *AUDITD_SYSLOG, *PROFTPD_SYSLOG, *SSHD, *HEADERS],
+    "yamaha_rt": YAMAHA_RT,
+    "auditd": AUDITD,
+    "proftpd": PROFTPD,
+    "cloudtrail": CLOUDTRAIL,
     "sonicwall": SONICWALL,
     "mikrotik": MIKROTIK,
     "mikrotik_auth": MIKROTIK_AUTH,

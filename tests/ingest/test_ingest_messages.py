@@ -312,7 +312,7 @@ VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
         "auditd",
         "type=USER_CHAUTHTOK",
         {"type=USER_CHAUTHTOK": "type=RESP_ACCT_LOCK", 'PAM:chauthtok grantors=pam_pwquality,pam_unix acct="eve"': "pam_faillock suid=1000"},
-        {"action": "lockout", "user": None, "service": None},
+        {"action": "lockout", "user": None},
     ),
     *[
         ("openvpn", text, {"2026-03-02 10:15:04": "Mon Mar  2 10:15:04 2026"}, {})
