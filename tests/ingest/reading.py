@@ -13,9 +13,11 @@ import polars as pl
 from breachscope.ingest import FormatCatalog, load_formats
 from breachscope.ingest.block import read_block
 from breachscope.ingest.engine import read_lines
+from breachscope.ingest.formats import Sample
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.sources import Block
+from breachscope.ingest.trial import sample_headers
 from breachscope.timestamps import YearTimeline, Zone
 
 SHOP_FORMATS = Path(__file__).parents[2] / "sample_logs" / "shop" / "formats"
@@ -27,14 +29,14 @@ Event = Mapping[str, Any]
 
 
 def engine_reads(
-    lines: Sequence[str], fmt: str, catalog: FormatCatalog = CATALOG, zone: Zone | None = None, years: YearTimeline | None = None
+    lines: Sequence[str], fmt: str, catalog: FormatCatalog = CATALOG, zone: Zone | None = None, years: YearTimeline | None = None, header: str | None = None
 ) -> list[Event | None]:
     """What the engine makes of each line, without empty columns; None where it refuses or skips the line.
 
     Read twice: as rows of text, and as the block of bytes that a file would give, which takes a faster way.
     """
     frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
-    context = Context(source=1, zone=zone or Zone(), years=years)
+    context = Context(source=1, zone=zone or Zone(), years=years, headers=sample_headers(Sample("", None, header=header), catalog[fmt]))
     found = _by_line(read_lines(frame, catalog[fmt], catalog, context), len(lines))
     if lines and not any({"\n", "\r", "\0", "\ufeff"} & set(line) for line in lines):
         for end in ("\n", "\r\n"):

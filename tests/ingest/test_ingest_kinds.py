@@ -352,7 +352,10 @@ YAMAHA_RT: Kinds = [
         ("PP[01] Rejected at IN(2000) filter: UDP 192.0.2.9:51512 > 203.0.113.5:53", PORTS | UDP | DENY | {"rule": "2000"}),
         ("LAN2 Passed at OUT(3000) filter: ICMP 192.0.2.9 > 203.0.113.5 : echo request", PAIR | ICMP | ALLOW | {"rule": "3000"}),
         ("TUNNEL[1] Rejected at IN(default) filter: GRE 192.0.2.9 > 203.0.113.5", PAIR | DENY | {"transport": "gre", "rule": "default"}),
-        ("LAN2 Rejected at IN(101099) filter: UDP 2001:db8::9.51512 > 2001:db8::5.53", SIX | UDP | DENY | {"src_port": 51512, "dst_port": 53, "rule": "101099"}),
+        (
+            "LAN2 Rejected at IN(101099) filter: UDP 2001:db8::9.51512 > 2001:db8::5.53",
+            SIX | UDP | DENY | {"src_port": 51512, "dst_port": 53, "rule": "101099"},
+        ),
         ("LAN2 Rejected at IN(101099) filter: ICMPv6 2001:db8::9 > 2001:db8::5 : echo request", SIX | DENY | {"transport": "icmpv6", "rule": "101099"}),
         ("[INSPECT] PP[01][out][200080] UDP 192.0.2.9:51512 > 203.0.113.5:53 (2026/03/02 10:14:33)", PORTS | UDP | ALLOW | {"rule": "200080"}),
         (
@@ -364,7 +367,11 @@ YAMAHA_RT: Kinds = [
 
 # Audit records: of a file, of its daemon behind syslog, and of journald, which leaves out number and time.
 AUDIT_RECORDS: Sequence[tuple[str, str, Fate]] = [
-    ("USER_LOGOUT", "op=login acct=\"ops1\" exe=\"/usr/sbin/sshd\" hostname=? addr=192.0.2.9 terminal=ssh res=success'", LOGOFF | FROM | {"user": "ops1", "service": "sshd"}),
+    (
+        "USER_LOGOUT",
+        'op=login acct="ops1" exe="/usr/sbin/sshd" hostname=? addr=192.0.2.9 terminal=ssh res=success\'',
+        LOGOFF | FROM | {"user": "ops1", "service": "sshd"},
+    ),
     (
         "USER_LOGOUT",
         'op=login id=1000 exe="/usr/sbin/sshd" hostname=? addr=? terminal=/dev/pts/0 res=success\'#035UID="root" AUID="ops1" ID="ops1"',
@@ -372,23 +379,23 @@ AUDIT_RECORDS: Sequence[tuple[str, str, Fate]] = [
     ),
     (
         "USER_AUTH",
-        "op=PAM:authentication grantors=? acct=\"ops1\" exe=\"/usr/bin/sudo\" hostname=? addr=? terminal=/dev/pts/0 res=failed'",
+        'op=PAM:authentication grantors=? acct="ops1" exe="/usr/bin/sudo" hostname=? addr=? terminal=/dev/pts/0 res=failed\'',
         {"user": "ops1", "action": "elevate", "outcome": "failure", "attempts": 1, "service": "sudo"},
     ),
     (
         "USER_AUTH",
-        "op=PAM:authentication grantors=pam_unix acct=\"ops1\" exe=\"/usr/bin/sudo\" hostname=? addr=? terminal=/dev/pts/0 res=success'",
+        'op=PAM:authentication grantors=pam_unix acct="ops1" exe="/usr/bin/sudo" hostname=? addr=? terminal=/dev/pts/0 res=success\'',
         "auditd: step of a login",
     ),
     (
         "USER_AUTH",
-        "op=password acct=28696E76616C6964207573657229 exe=\"/usr/sbin/sshd\" hostname=? addr=192.0.2.9 terminal=ssh res=failed'",
+        'op=password acct=28696E76616C6964207573657229 exe="/usr/sbin/sshd" hostname=? addr=192.0.2.9 terminal=ssh res=failed\'',
         FAILED | FROM | {"service": "sshd", "reason": "no_user", "attempts": 0},
     ),
-    ("USER_AUTH", "op=pubkey acct=\"ops1\" exe=\"/usr/sbin/sshd\" hostname=? addr=192.0.2.9 terminal=ssh res=success'", "auditd: step of a login"),
+    ("USER_AUTH", 'op=pubkey acct="ops1" exe="/usr/sbin/sshd" hostname=? addr=192.0.2.9 terminal=ssh res=success\'', "auditd: step of a login"),
     (
         "USER_AUTH",
-        "op=PAM:authentication grantors=? acct=\"(unknown)\" exe=\"/usr/sbin/vsftpd\" hostname=192.0.2.9 addr=192.0.2.9 terminal=ftp res=failed'",
+        'op=PAM:authentication grantors=? acct="(unknown)" exe="/usr/sbin/vsftpd" hostname=192.0.2.9 addr=192.0.2.9 terminal=ftp res=failed\'',
         FAILED | FROM | {"service": "vsftpd", "reason": "no_user"},
     ),
     (
@@ -396,13 +403,13 @@ AUDIT_RECORDS: Sequence[tuple[str, str, Fate]] = [
         'op=add-user id=1005 exe="/usr/sbin/useradd" hostname=? addr=? terminal=pts/0 res=success\'#035UID="root" AUID="ops1" ID="eve"',
         {"action": "account_create", "outcome": "success", "user": "eve", "service": "useradd"},
     ),
-    ("GRP_MGMT", "op=add-shadow-group id=1005 exe=\"/usr/sbin/groupadd\" hostname=? addr=? terminal=pts/0 res=success'", "auditd: said by another record"),
+    ("GRP_MGMT", 'op=add-shadow-group id=1005 exe="/usr/sbin/groupadd" hostname=? addr=? terminal=pts/0 res=success\'', "auditd: said by another record"),
     (
         "USER_MGMT",
         'op=changing-shell id=1005 exe="/usr/sbin/usermod" hostname=? addr=? terminal=pts/0 res=success\'#035UID="root" AUID="ops1" ID="eve"',
         {"action": "account_change", "outcome": "success", "user": "eve", "service": "usermod"},
     ),
-    ("ADD_GROUP", "op=add-group id=1005 exe=\"/usr/sbin/groupadd\" hostname=? addr=? terminal=pts/0 res=success'", "auditd: groups"),
+    ("ADD_GROUP", 'op=add-group id=1005 exe="/usr/sbin/groupadd" hostname=? addr=? terminal=pts/0 res=success\'', "auditd: groups"),
     (
         "RESP_ACCT_LOCK",
         'op=pam_faillock suid=1005 exe="/usr/sbin/sshd" hostname=192.0.2.9 addr=192.0.2.9 terminal=ssh res=success\'#035UID="root" AUID="unset" SUID="eve"',
@@ -410,15 +417,15 @@ AUDIT_RECORDS: Sequence[tuple[str, str, Fate]] = [
     ),
     (
         "RESP_ACCT_LOCK",
-        "pam_faillock uid=1005 exe=\"/usr/sbin/sshd\" hostname=192.0.2.9 addr=192.0.2.9 terminal=ssh res=success'",
+        'pam_faillock uid=1005 exe="/usr/sbin/sshd" hostname=192.0.2.9 addr=192.0.2.9 terminal=ssh res=success\'',
         FROM | {"action": "lockout", "outcome": "success", "service": "sshd"},
     ),
     (
         "CRYPTO_KEY_USER",
-        "op=destroy kind=server fp=SHA256:aa direction=? spid=812 suid=0 exe=\"/usr/sbin/sshd\" hostname=? addr=? terminal=? res=success'",
+        'op=destroy kind=server fp=SHA256:aa direction=? spid=812 suid=0 exe="/usr/sbin/sshd" hostname=? addr=? terminal=? res=success\'',
         "auditd: keys of connections",
     ),
-    ("SERVICE_START", "unit=cron comm=\"systemd\" exe=\"/usr/lib/systemd/systemd\" hostname=? addr=? terminal=? res=success'", "auditd: other records"),
+    ("SERVICE_START", 'unit=cron comm="systemd" exe="/usr/lib/systemd/systemd" hostname=? addr=? terminal=? res=success\'', "auditd: other records"),
 ]
 
 
@@ -485,7 +492,10 @@ SSHD: Kinds = of(
 # Relays that leave out the space behind the colon, or the message id; other systems of Cisco's.
 HEADERS: Kinds = [
     *[
-        (f"{head}Failed password for app1 from 192.0.2.9 port 51512 ssh2", OF_HOST | FAILED | SSH | {"service": "sshd", "method": "password", "reason": "bad_password"})
+        (
+            f"{head}Failed password for app1 from 192.0.2.9 port 51512 ssh2",
+            OF_HOST | FAILED | SSH | {"service": "sshd", "method": "password", "reason": "bad_password"},
+        )
         for head in [
             "<38>Mar  2 10:15:04 srv1 sshd[8]:",
             "2026-03-02T10:15:04Z srv1 sshd[8]:",
@@ -525,12 +535,219 @@ CLOUDTRAIL: Kinds = [
         AWS | {"user": "u1", "target": "arn:aws:iam::111122223333:role/admin", "action": "elevate", "outcome": "failure"},
     ),
 ]
+# PAN-OS: the columns between those that count are those of version 11, the last of them the time with its zone.
+PANOS_HEAD = "1,2026/03/02 10:15:09,007900000001,{},2561,2026/03/02 10:15:04,"
+PANOS_ENDS = "192.0.2.9,203.0.113.5,198.51.100.5,203.0.113.5,out rule,example\\u1,,dns,vsys1,trust,untrust,ae1,ae2,fwd,2026/03/02 10:15:04,99210,1,51512,53,61000,53,0x1,udp,"
+PANOS_TRAFFIC = PANOS_ENDS + "allow,174,76,98,2,2026/03/02 10:14:33,31,any,,7204134,0x8000000000000000,10.0.0.0-10.255.255.255,Japan,,1,1,aged-out"
+PANOS_THREAT = PANOS_ENDS + 'drop,"a,b",Some Name(40015),any,high,client-to-server,7204134051344758260,0x0,Germany,France,'
+PANOS_UNTIL_TIME = "," * 56
+PANOS_LATER = {"ts": datetime(2026, 3, 2, 1, 15, 4, 120_000, tzinfo=UTC), "ts_offset_min": 540}
+HIGH_RESOLUTION = "2026-03-02T10:15:04.120+09:00"
+PANOS_EVENT = PORTS | UDP | NAT | {"rule": "out rule", "user": "example\\u1", "app": "dns", "flow_id": "99210"}
+PANOS_SESSION = PANOS_EVENT | ALLOW | {"bytes_total": 174, "bytes_out": 76, "bytes_in": 98, "duration_ms": 31000.0}
+GLOBALPROTECT = "GLOBALPROTECT,0"
+GP_CLIENT = 'h-1,S1,6.2.1,Windows,"Windows 11, 64-bit",1,,,,{},,0,,0,gw1,77,0x0'
+GP4, GP6 = "u1,JP,pc1,192.0.2.9,0.0.0.0,10.8.0.9,0.0.0.0," + GP_CLIENT, "u1,JP,pc1,0.0.0.0,2001:db8::9,10.8.0.9,0.0.0.0," + GP_CLIENT
+GP_LOGIN = FROM | {"user": "u1", "service": "globalprotect", "method": "LDAP", "action": "logon", "attempts": 1}
+GP_LOGOUT = FROM | {"user": "u1", "service": "globalprotect", "action": "logoff", "outcome": "success"}
+GP6_FROM = {"client_ip": "2001:db8::9"}
+GP_AUTH, GP_OFF = "vsys1,gateway-auth,login,LDAP,,", "vsys1,gateway-logout,logout,,IPSec,"
+PANOS: Kinds = [
+    (PANOS_HEAD.format("TRAFFIC,end") + PANOS_TRAFFIC + PANOS_UNTIL_TIME + HIGH_RESOLUTION, PANOS_LATER | PANOS_SESSION),
+    (PANOS_HEAD.format("TRAFFIC,start") + PANOS_TRAFFIC + PANOS_UNTIL_TIME + HIGH_RESOLUTION + ",,", PANOS_LATER | PANOS_SESSION | {"is_interim": True}),
+    (PANOS_HEAD.format("TRAFFIC,start") + PANOS_TRAFFIC, AT | PANOS_SESSION | {"is_interim": True}),
+    (
+        f"<14>Mar  2 10:15:09 fw1 {PANOS_HEAD.format('THREAT,spyware')}{PANOS_THREAT}{',' * 66}{HIGH_RESOLUTION}",
+        PANOS_LATER | {"host": "fw1"} | PANOS_EVENT | DENY,
+    ),
+    (
+        "1,2026/03/02 10:15:09,007900000001,SYSTEM,auth,2561,2026/03/02 10:15:04,,auth-success,,0,0,general,informational,"
+        "\"authenticated for user 'ops1'. auth profile 'local', vsys 'shared', From: 192.0.2.9.\",1234,0x0,0,0,0,0,,fw1",
+        AT | LOGON | FROM | {"user": "ops1", "service": "panos"},
+    ),
+    ("1,2026/03/02 10:15:09,007900000001,CONFIG,0,2561,2026/03/02 10:15:04,192.0.2.9,,set,ops1,Web,Succeeded,x", "PAN-OS: neither traffic nor threat"),
+]
+PANOS_GLOBALPROTECT: Kinds = [
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_AUTH + GP4.format("failure"), AT | GP_LOGIN | {"outcome": "failure"}),
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_AUTH + GP6.format("success") + "," + HIGH_RESOLUTION, PANOS_LATER | GP_LOGIN | GP6_FROM | {"outcome": "success"}),
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_AUTH + GP6.format("success"), AT | GP_LOGIN | GP6_FROM | {"outcome": "success"}),
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_OFF + GP4.format("success") + "," + HIGH_RESOLUTION, PANOS_LATER | GP_LOGOUT),
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_OFF + GP6.format("success") + "," + HIGH_RESOLUTION, PANOS_LATER | GP_LOGOUT | GP6_FROM),
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_OFF + GP6.format("success"), AT | GP_LOGOUT | GP6_FROM),
+]
+PANOS_RFC5424: Kinds = of(
+    "<14>1 2026-03-02T10:15:04Z srv1 - - - - ",
+    OF_HOST,
+    (PANOS_HEAD.format("TRAFFIC,end") + PANOS_TRAFFIC, PANOS_SESSION),
+    (PANOS_HEAD.format("THREAT,spyware") + PANOS_THREAT, PANOS_EVENT | DENY),
+    (PANOS_HEAD.format("SYSTEM,general") + ",general,,0,0,general,informational,x,1,0x0", "PAN-OS: neither traffic nor threat"),
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_AUTH + GP4.format("failure"), GP_LOGIN | {"outcome": "failure"}),
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_OFF + GP4.format("success"), GP_LOGOUT),
+    (PANOS_HEAD.format(GLOBALPROTECT) + GP_OFF + GP6.format("success"), GP_LOGOUT | GP6_FROM),
+    (PANOS_HEAD.format(GLOBALPROTECT) + "vsys1,gateway-connected,connected,,IPSec," + GP4.format("success"), "GlobalProtect: a step of a connection"),
+)
+
+
+def m365(operation: str, rest: str) -> str:
+    return f'{{"CreationTime":"2026-03-02T10:15:04","Operation":"{operation}","UserId":"u1@example.com",{rest}}}'
+
+
+M365 = AT | {"user": "u1@example.com"}
+M365_FILE = '"Workload":"SharePoint","ClientIP":"192.0.2.9","ObjectId":"https://example.sharepoint.com/a.xlsx","SiteUrl":"https://example.sharepoint.com/"'
+M365_AUDIT: Kinds = [
+    (
+        m365("MailboxLogin", '"Workload":"Exchange","ResultStatus":"Succeeded","ClientIPAddress":"192.0.2.9"'),
+        M365 | FROM | LOGON | {"service": "m365"},
+    ),
+    *[
+        (
+            m365(operation, '"Workload":"AzureActiveDirectory","ResultStatus":"Success","ObjectId":"u2@example.com"'),
+            AT | {"user": "u2@example.com", "actor_user": "u1@example.com", "action": action, "outcome": "success", "service": "m365"},
+        )
+        for operation, action in (("Add user.", "account_create"), ("Reset user password.", "account_change"))
+    ],
+    (
+        m365(
+            "MailItemsAccessed",
+            '"Workload":"Exchange","ResultStatus":"Succeeded","ClientIPAddress":"192.0.2.9","MailboxOwnerUPN":"u2@example.com","OperationCount":5,'
+            '"OperationProperties":[{"Name":"MailAccessType","Value":"Bind"},{"Name":"IsThrottled","Value":"False"}],'
+            '"Folders":[{"Path":"\\\\Inbox"},{"Path":"\\\\Sent"}]',
+        ),
+        M365 | FROM | {"action": "read", "outcome": "success", "store": "u2@example.com", "row_count": 5, "completeness": "item"},
+    ),
+    (
+        m365(
+            "HardDelete",
+            '"Workload":"Exchange","ResultStatus":"Succeeded","ClientIPAddress":"192.0.2.9","MailboxOwnerUPN":"u2@example.com","Folder":{"Path":"\\\\Inbox"}',
+        ),
+        M365 | FROM | {"action": "delete", "outcome": "success", "store": "u2@example.com", "object": "\\Inbox"},
+    ),
+    *[
+        (
+            m365(operation, M365_FILE + told),
+            M365 | FROM | {"action": action, "outcome": outcome, "store": "https://example.sharepoint.com/", "object": "https://example.sharepoint.com/a.xlsx"},
+        )
+        for told, outcome in (("", "success"), (',"ResultStatus":"Failed"', "failure"))
+        for operation, action in (("FileAccessed", "read"), ("FolderDownloaded", "export"), ("FileModified", "write"), ("FileRecycled", "delete"))
+    ],
+    *[
+        (m365("SearchQueryPerformed", f'"Workload":"SharePoint","ClientIP":"192.0.2.9"{told}'), M365 | FROM | {"action": "query", "outcome": outcome})
+        for told, outcome in (("", "success"), (',"ResultStatus":"Failed"', "failure"))
+    ],
+]
+
+PG = AT | {"user": "app", "client_ip": "192.0.2.9", "client_port": 51512}
+PG_DATA = PG | {"store": "crm"}
+PG_TABLE = PG_DATA | {"object": "public.customers", "outcome": "unknown"}
+
+
+def pg_csv(level: str, message: str, rest: str = ',,,,,,,,,"psql","client backend",,0') -> str:
+    return f'2026-03-02 10:15:04 UTC,"app","crm",8,"192.0.2.9:51512",65f0.8,3,"SELECT",2026-03-02 10:15:00 UTC,3/12,0,{level},"{message}{rest}'
+
+
+def pg_json(severity: str, code: str, message: str) -> str:
+    return (
+        '{"timestamp":"2026-03-02 10:15:04.000 UTC","user":"app","dbname":"crm","pid":8,"remote_host":"192.0.2.9","remote_port":51512,"session_id":"65f0.8",'
+        f'"line_num":3,"error_severity":"{severity}","state_code":"{code}","message":"{message}","backend_type":"client backend","query_id":0}}'
+    )
+
+
+PG_SAID = "AUDIT: SESSION,1,1,{},TABLE,public.customers,{}select a{},<not logged>,12"
+PG_END = "disconnection: session time: 0:00:31.120 user=app database=crm host=192.0.2.9 port=51512"
+# A message that goes on in the next line ends with the line.
+POSTGRESQL_CSV: Kinds = [
+    (pg_csv("FATAL,28000", 'no pg_hba.conf entry for host ""192.0.2.9"", user ""app""', '",,,,,,,,,"psql"'), PG | FAILED | {"service": "postgresql"}),
+    (pg_csv("LOG,00000", PG_END, '",,,,,,,,,"psql"'), PG | LOGOFF | {"service": "postgresql"}),
+    (pg_csv("LOG,00000", 'AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.customers,""select a,', ""), PG_TABLE | {"action": "read"}),
+    (
+        pg_csv("LOG,00000", PG_SAID.format("WRITE,UPDATE", '""', '""') + '"'),
+        PG_TABLE | {"action": "write", "statement": "select a", "row_count": 12},
+    ),
+    (pg_csv("LOG,00000", 'AUDIT: SESSION,1,1,WRITE,UPDATE,TABLE,public.customers,""update customers', ""), PG_TABLE | {"action": "write"}),
+    (
+        pg_csv("LOG,00000", PG_SAID.format("DDL,ALTER TABLE", "", "") + '"'),
+        PG_TABLE | {"action": "query", "statement": "select a", "row_count": 12},
+    ),
+    (pg_csv("LOG,00000", 'AUDIT: SESSION,1,1,DDL,ALTER TABLE,TABLE,public.customers,""alter table', ""), PG_TABLE | {"action": "query"}),
+    (pg_csv("LOG,00000", "duration: 9.482 ms  execute s1: select a,", ""), PG_DATA | {"action": "query", "outcome": "success", "statement": "select a,"}),
+    (
+        pg_csv("ERROR,42P01", 'relation ""c"" does not exist', '",,,,,,"select *'),
+        PG_DATA | {"action": "query", "outcome": "failure", "statement": "select *"},
+    ),
+]
+POSTGRESQL_JSON: Kinds = [
+    (pg_json("FATAL", "28000", 'no pg_hba.conf entry for host \\"192.0.2.9\\"'), PG | FAILED | {"service": "postgresql"}),
+    (pg_json("LOG", "00000", PG_END), PG | LOGOFF | {"service": "postgresql"}),
+    (
+        pg_json("LOG", "00000", PG_SAID.format("WRITE,UPDATE", '\\"', '\\"')),
+        PG_TABLE | {"action": "write", "statement": "select a", "row_count": 12},
+    ),
+    (
+        pg_json("LOG", "00000", PG_SAID.format("DDL,ALTER TABLE", "", "")),
+        PG_TABLE | {"action": "query", "statement": "select a", "row_count": 12},
+    ),
+    (
+        pg_json("LOG", "00000", "duration: 9.482 ms  execute <unnamed>: select a,\\n b"),
+        PG_DATA | {"action": "query", "outcome": "success", "statement": "select a,\n b"},
+    ),
+]
+POSTGRESQL: Kinds = of(
+    "2026-03-02 10:15:04 UTC:192.0.2.9(51512):app@crm:[44]:",
+    PG,
+    ("LOG:  connection authorized: user=app database=crm application_name=psql", LOGON | {"service": "postgresql"}),
+    ('ERROR:  relation "c" does not exist at character 15', "postgresql: further facts of an entry"),
+    ("LOG:  could not receive data from client: Connection reset by peer", "postgresql: the server itself"),
+)
+
+ZEEK_SENT = "1772446504.000000\tFa1\t192.0.2.9\t203.0.113.5\tlist.csv\t{}\t{}\t{}"
+ZEEK_HEADS = ("tx_hosts\trx_hosts", "id.orig_h\tid.resp_h")
+ZEEK_FILE = AT | FROM | {"object": "list.csv", "store": "203.0.113.5"}
+BACK = {"client_ip": "203.0.113.5", "store": "192.0.2.9"}
+ENTRA_CSV = "Date (UTC),Request ID,Username,Application,IP address,Status,Sign-in error code"
+TABLES: Sequence[tuple[str, str, Kinds]] = [
+    (
+        "zeek_files",
+        f"#fields\tts\tfuid\t{ZEEK_HEADS[0]}\tfilename\tis_orig\tmissing_bytes\ttimedout",
+        [
+            (ZEEK_SENT.format("T", 0, "F"), ZEEK_FILE | {"action": "write", "outcome": "success"}),
+            (ZEEK_SENT.format("T", 9, "F"), ZEEK_FILE | {"action": "write", "outcome": "unknown"}),
+            (ZEEK_SENT.format("F", 0, "F"), ZEEK_FILE | BACK | {"action": "read", "outcome": "success"}),
+            (ZEEK_SENT.format("F", 0, "T"), ZEEK_FILE | BACK | {"action": "read", "outcome": "unknown"}),
+        ],
+    ),
+    (
+        "zeek_files",
+        f"#fields\tts\tfuid\t{ZEEK_HEADS[1]}\tfilename\tis_orig\tmissing_bytes\ttimedout",
+        [
+            (ZEEK_SENT.format("T", 0, "F"), ZEEK_FILE | {"action": "write", "outcome": "success"}),
+            (ZEEK_SENT.format("T", 0, "T"), ZEEK_FILE | {"action": "write", "outcome": "unknown"}),
+            (ZEEK_SENT.format("F", 0, "F"), ZEEK_FILE | {"action": "read", "outcome": "success"}),
+            (ZEEK_SENT.format("F", 9, "F"), ZEEK_FILE | {"action": "read", "outcome": "unknown"}),
+        ],
+    ),
+    (
+        "entra_signin_csv",
+        ENTRA_CSV,
+        [
+            (
+                "2026-03-02T10:15:04Z,r1,u1@example.com,Portal,192.0.2.9,Interrupted,50140",
+                AT | FROM | LOGON | {"user": "u1@example.com", "service": "Portal", "outcome": "unknown"},
+            )
+        ],
+    ),
+]
 KINDS: Mapping[str, Kinds] = {
-    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT, *AUDITD_SYSLOG, *PROFTPD_SYSLOG, *SSHD, *HEADERS],
+    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT, *AUDITD_SYSLOG, *PROFTPD_SYSLOG, *SSHD, *HEADERS, *PANOS_RFC5424],
     "yamaha_rt": YAMAHA_RT,
     "auditd": AUDITD,
     "proftpd": PROFTPD,
     "cloudtrail": CLOUDTRAIL,
+    "panos": PANOS,
+    "panos_globalprotect": PANOS_GLOBALPROTECT,
+    "m365_audit": M365_AUDIT,
+    "postgresql_csv": POSTGRESQL_CSV,
+    "postgresql_json": POSTGRESQL_JSON,
+    "postgresql": POSTGRESQL,
     "sonicwall": SONICWALL,
     "mikrotik": MIKROTIK,
     "mikrotik_auth": MIKROTIK_AUTH,
@@ -539,15 +756,20 @@ KINDS: Mapping[str, Kinds] = {
 }
 
 
-@pytest.mark.parametrize("fmt", KINDS)
-def test_kinds_by_hand(fmt: str) -> None:
+READ: Sequence[tuple[str, str | None, Kinds]] = [*((fmt, None, kinds) for fmt, kinds in KINDS.items()), *TABLES]
+
+
+@pytest.mark.parametrize(("fmt", "header", "kinds"), READ, ids=[fmt for fmt, _, _ in READ])
+def test_kinds_by_hand(fmt: str, header: str | None, kinds: Kinds) -> None:
     """All lines of a format at once, so that none depends on its neighbours either."""
-    lines = [line for line, _ in KINDS[fmt]]
-    for (line, fate), found in zip(KINDS[fmt], engine_reads(lines, fmt, years=THIS_YEAR), strict=True):
+    lines = [line for line, _ in kinds]
+    for (line, fate), found in zip(kinds, engine_reads(lines, fmt, years=THIS_YEAR, header=header), strict=True):
         assert found == (None if isinstance(fate, str) else {c: v for c, v in fate.items() if v is not None}), line
+    fates = {number: fate for number, (_, fate) in enumerate(kinds, 1) if isinstance(fate, str)}
+    if not fates:
+        return
     frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
     reading = read_lines(frame, CATALOG[fmt], CATALOG, Context(source=1, years=THIS_YEAR))
     reasons = dict(reading.rejects().iter_rows())
-    fates = {number: fate for number, (_, fate) in enumerate(KINDS[fmt], 1) if isinstance(fate, str)}
     assert reasons == {number: fate for number, fate in fates.items() if number in reasons}
     assert reading.skipped == Counter(fate for number, fate in fates.items() if number not in reasons)
