@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 from tests.ingest.reading import CATALOG, THIS_YEAR, engine_reads
 
-from breachscope.ingest.engine import read_lines
-from breachscope.ingest.reading import Context
+from breachscope.ingest import engine
+from breachscope.ingest.formats import Sample
+from breachscope.ingest.reading import Context, Reading
+from breachscope.ingest.trial import sample_headers
 
 Fate = dict[str, Any] | str
 """The event's columns; or the kind under which the line is skipped, or the reason for which it is rejected."""
@@ -24,7 +26,7 @@ SYSLOG, OF_HOST = "2026-03-02T10:15:04Z srv1 ", AT | {"host": "srv1"}
 PAIR = {"src_ip": "192.0.2.9", "dst_ip": "203.0.113.5"}
 PORTS = PAIR | {"src_port": 51512, "dst_port": 53}
 FROM = {"client_ip": "192.0.2.9"}
-LOGON = {"action": "logon", "outcome": "success", "attempts": 1}
+LOGON: dict[str, Any] = {"action": "logon", "outcome": "success", "attempts": 1}
 FAILED = LOGON | {"outcome": "failure"}
 LOGOFF = {"action": "logoff", "outcome": "success"}
 DENY, ALLOW = {"action": "deny"}, {"action": "allow"}
@@ -331,7 +333,7 @@ LEEF_KINDS: Sequence[tuple[str, Mapping[str, str], Fate]] = [
 ]
 LEEF: Kinds = [
     (
-        f"LEEF:{version}|Example|Box|1|{event}|{named}" + separator.join(f"{key}={value}" for key, value in ({"devTime": "1772414104120"} | pairs).items()),
+        f"LEEF:{version}|Example|Box|1|{event}|{named}" + separator.join(f"{key}={value}" for key, value in {"devTime": "1772414104120", **pairs}.items()),
         fate if isinstance(fate, str) else LEEF_AT | fate,
     )
     for version, named, separator in LEEF_FORMS
@@ -432,7 +434,7 @@ AUDIT_RECORDS: Sequence[tuple[str, str, Fate]] = [
 def audit_records(start: str, time: str, base: Mapping[str, Any]) -> Kinds:
     """The records behind ``start``; ``time`` stands between the type and the rest."""
     return [
-        (f"{start}{kind}{time} pid=812 uid=0 auid=1000 ses=3 msg='{rest}", fate if isinstance(fate, str) else base | {"session": "3"} | fate)
+        (f"{start}{kind}{time} pid=812 uid=0 auid=1000 ses=3 msg='{rest}", fate if isinstance(fate, str) else {**base, "session": "3", **fate})
         for kind, rest, fate in AUDIT_RECORDS
     ]
 
@@ -537,7 +539,10 @@ CLOUDTRAIL: Kinds = [
 ]
 # PAN-OS: the columns between those that count are those of version 11, the last of them the time with its zone.
 PANOS_HEAD = "1,2026/03/02 10:15:09,007900000001,{},2561,2026/03/02 10:15:04,"
-PANOS_ENDS = "192.0.2.9,203.0.113.5,198.51.100.5,203.0.113.5,out rule,example\\u1,,dns,vsys1,trust,untrust,ae1,ae2,fwd,2026/03/02 10:15:04,99210,1,51512,53,61000,53,0x1,udp,"
+PANOS_ENDS = (
+    "192.0.2.9,203.0.113.5,198.51.100.5,203.0.113.5,out rule,example\\u1,,dns,vsys1,trust,untrust,ae1,ae2,fwd,2026/03/02 10:15:04,"
+    "99210,1,51512,53,61000,53,0x1,udp,"
+)
 PANOS_TRAFFIC = PANOS_ENDS + "allow,174,76,98,2,2026/03/02 10:14:33,31,any,,7204134,0x8000000000000000,10.0.0.0-10.255.255.255,Japan,,1,1,aged-out"
 PANOS_THREAT = PANOS_ENDS + 'drop,"a,b",Some Name(40015),any,high,client-to-server,7204134051344758260,0x0,Germany,France,'
 PANOS_UNTIL_TIME = "," * 56
@@ -557,13 +562,17 @@ PANOS: Kinds = [
     (PANOS_HEAD.format("TRAFFIC,start") + PANOS_TRAFFIC + PANOS_UNTIL_TIME + HIGH_RESOLUTION + ",,", PANOS_LATER | PANOS_SESSION | {"is_interim": True}),
     (PANOS_HEAD.format("TRAFFIC,start") + PANOS_TRAFFIC, AT | PANOS_SESSION | {"is_interim": True}),
     (
-        f"<14>Mar  2 10:15:09 fw1 {PANOS_HEAD.format('THREAT,spyware')}{PANOS_THREAT}{',' * 66}{HIGH_RESOLUTION}",
+        f"<14>Mar  2 10:15:09 fw1 {PANOS_HEAD.format('THREAT,spyware')}{PANOS_THREAT}{',' * 67}{HIGH_RESOLUTION}",
         PANOS_LATER | {"host": "fw1"} | PANOS_EVENT | DENY,
     ),
     (
         "1,2026/03/02 10:15:09,007900000001,SYSTEM,auth,2561,2026/03/02 10:15:04,,auth-success,,0,0,general,informational,"
         "\"authenticated for user 'ops1'. auth profile 'local', vsys 'shared', From: 192.0.2.9.\",1234,0x0,0,0,0,0,,fw1",
         AT | LOGON | FROM | {"user": "ops1", "service": "panos"},
+    ),
+    (
+        PANOS_HEAD.format("SYSTEM,general") + ",general,,0,0,general,informational,User ops1 logged out via Web from 192.0.2.9,1,0x0",
+        AT | LOGOFF | FROM | {"user": "ops1", "service": "panos"},
     ),
     ("1,2026/03/02 10:15:09,007900000001,CONFIG,0,2561,2026/03/02 10:15:04,192.0.2.9,,set,ops1,Web,Succeeded,x", "PAN-OS: neither traffic nor threat"),
 ]
@@ -699,6 +708,361 @@ POSTGRESQL: Kinds = of(
     ("LOG:  could not receive data from client: Connection reset by peer", "postgresql: the server itself"),
 )
 
+FORTIGATE_AUTH: Kinds = of(
+    'date=2026-03-02 time=10:15:04 eventtime=1772446504000000000 tz="+0000" type="event" level="notice" vd="root" ',
+    AT,
+    *[
+        (
+            f'logid="0102043008" subtype="user" logdesc="x" srcip=192.0.2.9 dstip=203.0.113.5 policyid=1 user="u1" group="g1" {done}',
+            {**FROM, "user": "u1", "service": "fortigate", **event},
+        )
+        for done, event in [
+            ('action="authentication" status="success" reason="N/A" msg="User u1 succeeded in authentication"', LOGON),
+            ('action="authentication" status="failure" reason="invalid username/password" msg="User u1 failed in authentication"', FAILED),
+            ('action="auth-logon" status="logon" msg="User u1 added to auth logon"', LOGON | {"attempts": 0}),
+            ('action="auth-logout" status="logout" msg="User u1 removed from auth logon"', LOGOFF),
+        ]
+    ],
+    ('logid="0102043011" subtype="user" user="u1" action="auth-timeout" msg="x"', "FortiGate: other event"),
+    ('logid="0103020301" subtype="router" msg="BGP neighbor status changed"', "FortiGate: other event"),
+)
+SOPHOS_RULE = 'log_type="Firewall" log_component="Firewall Rule" log_subtype="Denied" {}="7" {}="u1" src_ip="192.0.2.9" dst_ip="203.0.113.5" protocol="{}" '
+SOPHOS_FIREWALL: Kinds = [
+    (
+        'device="SFW" date=2026-03-02 time=10:15:04 timezone="UTC" device_name="XG210" '
+        + SOPHOS_RULE.format("fw_rule_id", "user_name", "UDP")
+        + "src_port=51512 dst_port=53 sent_bytes=76 recv_bytes=98",
+        AT | PORTS | UDP | DENY | {"rule": "7", "user": "u1", "bytes_out": 76, "bytes_in": 98},
+    ),
+    (
+        '<30>device_name="SFW" timestamp="2026-03-02T10:15:04+0000" '
+        + SOPHOS_RULE.format("fw_rule_id", "user", "ICMP")
+        + "icmp_type=8 icmp_code=0 bytes_sent=84 bytes_received=98",
+        AT | PAIR | ICMP | DENY | {"rule": "7", "user": "u1", "bytes_out": 84, "bytes_in": 98},
+    ),
+]
+UNIFI = "[WAN_LOCAL-R-4000] IN=eth8 OUT= MAC=00:00:5e:00:53:01 SRC=192.0.2.9 DST=203.0.113.5 LEN=84 TOS=00 PREC=0x00 TTL=49 ID=4 DF PROTO="
+UNIFI_FIREWALL: Kinds = [
+    (f"Mar  2 10:15:04 srv1 {UNIFI}ICMP TYPE=8 CODE=0 ID=1 SEQ=1", OF_HOST | PAIR | ICMP | {"action": "reset", "rule": "WAN_LOCAL-R-4000", "bytes_out": 84}),
+    (f"{SYSLOG}{UNIFI}UDP SPT=51512 DPT=53 LEN=64", OF_HOST | PORTS | UDP | {"action": "reset", "rule": "WAN_LOCAL-R-4000", "bytes_out": 84}),
+]
+CEF: Kinds = [
+    ("CEF:0|Example|Console|1|7|User login successful|3|rt=1772446504000 duser=u1 src=192.0.2.9", AT | LOGON | FROM | {"user": "u1", "service": "Console"}),
+    (
+        "CEF:0|Example|Console|1|7|User login|3|rt=1772446504000 suser=u1 src=192.0.2.9 spt=51512 outcome=failure",
+        AT | FAILED | FROM | {"user": "u1", "client_port": 51512, "service": "Console"},
+    ),
+    (
+        "CEF:0|Ubiquiti|UniFi Network|9.4|201|Threat Detected and Blocked|7|UNIFIcategory=Security proto=UDP src=192.0.2.9 spt=51512 dst=203.0.113.5 dpt=53 "
+        "UNIFIipsSignature=ET SCAN x UNIFIutcTime=2026-03-02T10:15:04Z msg=x",
+        AT | PORTS | UDP | DENY | {"rule": "ET SCAN x"},
+    ),
+]
+SURICATA = '{{"timestamp":"2026-03-02T10:15:04.000000+0000","flow_id":7,"event_type":"{}","src_ip":"192.0.2.9","src_port":51512,"dest_ip":"203.0.113.5",'
+SURICATA_EVE: Kinds = [
+    (
+        SURICATA.format("anomaly") + '"dest_port":53,"proto":"UDP","anomaly":{"type":"decode","event":"decoder.udp.pkt_too_small"}}',
+        AT | PORTS | UDP | {"flow_id": "7", "rule": "decoder.udp.pkt_too_small"},
+    ),
+    (SURICATA.format("tls") + '"dest_port":53,"proto":"TCP","tls":{"sni":"a.example"}}', AT | PORTS | TCP | {"flow_id": "7", "app": "tls"}),
+]
+MODSECURITY_AUDIT_JSON: Kinds = [
+    (
+        '{"transaction":{"time":"02/Mar/2026:10:15:04 +0000","transaction_id":"aX","remote_address":"192.0.2.9","remote_port":51512,'
+        '"local_address":"203.0.113.5","local_port":53},"request":{"request_line":"GET / HTTP/1.1"},"response":{"status":200},"audit_data":{"messages":'
+        '["Warning. Pattern match \\"x\\" at ARGS:a. [file \\"/etc/r.conf\\"] [id \\"942100\\"]"],"action":{"intercepted":false}}}',
+        AT | PORTS | {"action": "alert", "app": "http", "rule": "942100", "flow_id": "aX"},
+    ),
+]
+WINDOWS = AT | {"host": "dc1.example.com", "service": "windows"}
+WINDOWS_SECURITY_JSON: Kinds = of(
+    '{"TimeCreated":"2026-03-02T10:15:04Z","Computer":"dc1.example.com",',
+    WINDOWS,
+    (
+        '"Channel":"Microsoft-Windows-IIS-Logging/Logs","ProviderName":"Microsoft-Windows-IIS-Logging","EventID":6200,"c-ip":"192.0.2.9"}',
+        "a request to IIS that lacks what it must have",
+    ),
+    *[
+        (
+            f'"Channel":"Security","EventID":{number},"TargetUserName":"u2","SubjectUserName":"admin1","SubjectLogonId":"0x1f"}}',
+            {"action": "account_change", "outcome": "success", "user": "u2", "actor_user": "admin1", "session": "0x1f"},
+        )
+        for number in (4722, 4724, 4726, 4738)
+    ],
+    (
+        '"Channel":"Security","EventID":4768,"TargetUserName":"u1","IpAddress":"::ffff:192.0.2.9","IpPort":"51512","Status":"0x0"}',
+        LOGON | FROM | {"user": "u1", "client_port": 51512, "method": "kerberos"},
+    ),
+)
+OKTA: Kinds = [
+    (
+        '{"actor":{"alternateId":"u1@example.com"},"client":{"ipAddress":"192.0.2.9"},"eventType":"group.user_membership.add","outcome":{"result":"SUCCESS"},'
+        '"published":"2026-03-02T10:15:04Z","uuid":"d","target":[{"type":"UserGroup","displayName":"Admins"}]}',
+        "whose account was changed is not told where it is expected",
+    )
+]
+GOOGLE_LOGIN: Kinds = [
+    (
+        '{"id":{"time":"2026-03-02T10:15:04Z","uniqueQualifier":"1","applicationName":"login"},"actor":{"email":"u1@example.com"},"ipAddress":"192.0.2.9",'
+        '"events":[{"type":"login","name":"login_failure"},{"type":"login","name":"login_success"}]}',
+        "several events in one line",
+    )
+]
+TELEPORT: Kinds = [
+    (
+        '{"ei":0,"event":"user.login","uid":"a","code":"T1000W","time":"2026-03-02T10:15:04Z","user":"u1","success":null,"addr.remote":"192.0.2.9:34204"}',
+        "a login that tells no result",
+    )
+]
+ENTRA_SIGNIN: Kinds = [
+    (
+        '{"id":"a1","createdDateTime":"2026-03-02T10:15:04Z","userPrincipalName":"u1@example.com","appDisplayName":"Portal","ipAddress":"192.0.2.9",'
+        '"status":{"errorCode":50034,"failureReason":"x"}}',
+        AT | FAILED | FROM | {"user": "u1@example.com", "service": "Portal", "reason": "no_user"},
+    )
+]
+ORACLE_AUDIT: Kinds = [
+    (
+        '{"oracle_audit":{"dbusername":"APP1","action_name":"LOGON","return_code":"1017","time":"2026-03-02T10:15:04Z"}}',
+        AT | FAILED | {"user": "APP1", "service": "oracle"},
+    )
+]
+MYSQL_AUDIT_JSON: Kinds = [
+    (
+        '{"audit_record":{"name":"Quit","record":"7_2026","timestamp":"2026-03-02T10:15:04 UTC","connection_id":"37","status":0,"user":"app","host":"gw",'
+        '"ip":"192.0.2.9","db":""}}',
+        AT | LOGOFF | FROM | {"user": "app", "session": "37", "service": "mysql"},
+    ),
+    (
+        '{"timestamp":"2026-03-02 10:15:04","id":3,"class":"connection","event":"change_user","connection_id":12,"account":{"user":"app","host":"gw"}}',
+        "mysql: neither login nor statement",
+    ),
+    (
+        '{"audit_record":{"name":"Ping","record":"8_2026","timestamp":"2026-03-02T10:15:04 UTC","connection_id":"37","status":0,"user":"app"}}',
+        "mysql: neither login nor statement",
+    ),
+]
+MARIADB = AT | FROM | {"host": "db1", "user": "app", "session": "8", "store": "crm"}
+MARIADB_AUDIT: Kinds = [
+    ("20260302 10:15:04,db1,app,192.0.2.9,8,21,WRITE,crm,customers,", MARIADB | {"object": "customers", "action": "write", "outcome": "unknown"}),
+    (
+        "20260302 10:15:04,db1,app,192.0.2.9,8,21,QUERY,crm,'select * from nowhere',1146",
+        MARIADB | {"statement": "select * from nowhere", "action": "query", "outcome": "failure"},
+    ),
+]
+MYSQL_GENERAL: Kinds = [
+    (
+        "260302 10:15:04\t   12 Connect\tapp@192.0.2.9 on crm",
+        AT | FROM | {"user": "app", "session": "12", "action": "logon", "outcome": "unknown", "service": "mysql", "attempts": 1},
+    ),
+    ("\t\t   12 Quit\t", "mysql: neither login nor statement"),
+]
+
+REQUEST = '[02/Mar/2026:10:15:04 +0000] "GET /o/47?v=1 HTTP/1.1" 200 512'
+WEB = AT | FROM | {"method": "GET", "path": "/o/47", "query": "v=1", "protocol": "HTTP/1.1", "status": 200, "bytes_sent": 512}
+BROWSER, WITH_BROWSER = f'{REQUEST} "-" "curl/8"', WEB | {"user_agent": "curl/8"}
+OF_NAME, OF_TARO = {"client_ip": "client.example.com"}, {"user": "yamada taro"}
+COMBINED: Kinds = [(f"client.example.com ident1 yamada taro {BROWSER}", WITH_BROWSER | OF_NAME | OF_TARO)]
+COMMON: Kinds = [(f"192.0.2.9 - yamada taro {REQUEST}", WEB | OF_TARO), (f"client.example.com ident1 yamada taro {REQUEST}", WEB | OF_NAME | OF_TARO)]
+VHOST_COMBINED: Kinds = [
+    (f"shop.example:443 192.0.2.9 - yamada taro {BROWSER}", WITH_BROWSER | OF_TARO | {"vhost": "shop.example"}),
+    (f"shop.example:443 client.example.com ident1 yamada taro {BROWSER}", WITH_BROWSER | OF_NAME | OF_TARO | {"vhost": "shop.example"}),
+]
+COMBINED_EXTRA: Kinds = [
+    (
+        f'client.example.com ident1 u1 {REQUEST} "-" "a \\"b\\"" "203.0.113.9"',
+        WEB | OF_NAME | {"user_agent": 'a "b"', "user": "u1", "forwarded_for": "203.0.113.9"},
+    ),
+    (f'client.example.com - yamada taro {BROWSER} "203.0.113.9" 0.012', WITH_BROWSER | OF_NAME | OF_TARO | {"forwarded_for": "203.0.113.9"}),
+]
+APACHE_OLD, RULE = "[Mon Mar 02 10:15:04 2026] [error] [client 192.0.2.9] ", '[file "/etc/r.conf"] [id "930120"] [hostname "shop.example"] [uri "/"]'
+SEEN = {"src_ip": "192.0.2.9", "app": "http", "rule": "930120"}
+APACHE_ERROR: Kinds = [
+    (f"{APACHE_OLD}user u1 not found: /admin", AT | FAILED | FROM | {"user": "u1", "reason": "no_user", "service": "apache", "method": "password"}),
+    (
+        f"[Mon Mar 02 10:15:04.000000 2026] [:error] [pid 8:tid 9] [client 192.0.2.9:51512] [client 192.0.2.9] ModSecurity: Warning. Matched phrase. {RULE}",
+        AT | SEEN | {"src_port": 51512, "action": "alert"},
+    ),
+    (f"{APACHE_OLD}ModSecurity: Access denied with code 403 (phase 2). Matched phrase at ARGS. {RULE}", AT | SEEN | DENY),
+]
+NGINX_ERROR: Kinds = [
+    (
+        "2026/03/02 10:15:04 [error] 9#9: *18 [client 192.0.2.9] ModSecurity: Access denied with code 403 (phase 2). Matched at ARGS. "
+        '[id "930120"], client: 192.0.2.9, server: shop.example, request: "GET / HTTP/1.1", host: "shop.example"',
+        AT | SEEN | DENY | {"dst_port": None},
+    ),
+    (
+        "2026/03/02 10:15:04 [error] 9#9: *18 [client 192.0.2.9] ModSecurity: Access denied with code 403 (phase 2). Matched at ARGS, "
+        'client: 192.0.2.9, server: shop.example, request: "GET / HTTP/1.1", host: "shop.example"',
+        AT | SEEN | DENY | {"rule": None},
+    ),
+]
+KEYCLOAK_TEXT: Kinds = of(
+    "2026-03-02 10:15:04,000 DEBUG [org.keycloak.events] (executor-thread-8) type=",
+    AT | FROM | {"service": "web"},
+    (
+        '"LOGIN", realmId="r", realmName="shop", clientId="web", userId="abc", ipAddress="192.0.2.9", auth_method="openid-connect", username="u1"',
+        LOGON | {"user": "u1"},
+    ),
+    ('"LOGOUT", realmId="r", clientId="web", userId="abc", sessionId="s", ipAddress="192.0.2.9", redirect_uri="https://shop.example/"', LOGOFF),
+)
+AUTHELIA_MFA = {"user": "u1", "service": "authelia", "action": "mfa", "outcome": "failure", "attempts": 1}
+AUTHELIA_NOBODY = FAILED | FROM | {"user": "u1", "service": "authelia", "method": "password", "reason": "no_user"}
+AUTHELIA: Kinds = [
+    *of(
+        'time="2026-03-02T10:15:04Z" level=error msg="',
+        AT | FROM,
+        (
+            "Unsuccessful Duo authentication attempt by user 'u1': duo auth result: deny, status: deny, message: Login request denied.\" method=POST "
+            "path=/api/secondfactor/duo remote_ip=192.0.2.9",
+            AUTHELIA_MFA | {"reason": "mfa_denied"},
+        ),
+        ("Unsuccessful TOTP authentication attempt by user 'u1'\" method=POST path=/api/secondfactor/totp remote_ip=192.0.2.9", AUTHELIA_MFA),
+        (
+            'Error occurred getting details for user with username input \'u1\' which usually indicates they do not exist" error="user not found" '
+            "method=POST path=/api/firstfactor remote_ip=192.0.2.9",
+            AUTHELIA_NOBODY,
+        ),
+    ),
+    (
+        '{"level":"error","method":"POST","msg":"Unsuccessful 1FA authentication attempt by user \'u1\': user not found","path":"/api/firstfactor",'
+        '"remote_ip":"192.0.2.9","stack":[],"time":"2026-03-02T10:15:04Z"}',
+        AT | AUTHELIA_NOBODY,
+    ),
+]
+GRAFANA_TEXT: Kinds = [
+    ('logger=http.server t=2026-03-02T10:15:04Z level=info msg="HTTP Server Listen" address=[::]:3000 protocol=http', "grafana: no login and no request")
+]
+FTP = {"user": "u1"} | FROM
+VSFTPD: Kinds = of(
+    "Mon Mar  2 10:15:04 2026 [pid 812] [u1] ",
+    AT | FTP | {"object": "/srv/c.csv"},
+    ('FAIL DOWNLOAD: Client "192.0.2.9", "/srv/c.csv", 0.00Kbyte/sec', {"action": "read", "outcome": "failure"}),
+    ('OK UPLOAD: Client "192.0.2.9", "/srv/c.csv", 512 bytes, 31.90Kbyte/sec', {"action": "write", "outcome": "success", "completeness": "item"}),
+    ('OK DELETE: Client "192.0.2.9", "/srv/c.csv"', {"action": "delete", "outcome": "success", "completeness": "item"}),
+    ('OK MKDIR: Client "192.0.2.9", "/srv/new"', "vsftpd: files renamed, folders, and what was refused"),
+    ('FAIL UPLOAD: Client "192.0.2.9", "/srv/c.csv", 0.00Kbyte/sec', "vsftpd: files renamed, folders, and what was refused"),
+)
+OPENVPN: Kinds = [
+    ("Mon Mar  2 10:15:04 2026 192.0.2.9:51512 TLS: Initial packet from [AF_INET]192.0.2.9:51512, sid=1 2", "openvpn: connection bookkeeping"),
+]
+UTMP = '{{"time":"2026-03-02T10:15:04.000000Z","type":"{}","is_failure":false,"user":"{}","line":"~","host":"","addr":null,"pid":53,"ended":null}}'
+UTMP_RECORDS: Kinds = [
+    (UTMP.format("RUN_LVL", "runlevel"), "utmp: the run level changed, or the system went down"),
+    (UTMP.format("NEW_TIME", "date"), "utmp: the clock was set"),
+]
+UTMPDUMP: Kinds = [
+    *[
+        (
+            f"{start} [root    ] [ssh:notty   ] [192.0.2.9           ] [0.0.0.0        ] [2026-03-02T10:15:04,000000+00:00]",
+            AT | FAILED | FROM | {"user": "root", "service": "utmp"},
+        )
+        for start in ("[6] [01234] [    ]", "[7] [01234] [    ]")
+    ],
+    *[
+        (f"{start} [~           ] [6.1.0               ] [0.0.0.0        ] [2026-03-02T10:15:04,000000+00:00]", kind)
+        for start, kind in [
+            ("[1] [00053] [~~  ] [runlevel]", "utmp: the run level changed, or the system went down"),
+            ("[3] [00000] [~   ] [date    ]", "utmp: the clock was set"),
+            ("[5] [00700] [si  ] [        ]", "utmp: no login"),
+        ]
+    ],
+]
+
+NEITHER = "dovecot: connections without a try"
+PROGRAMS: Kinds = of(
+    SYSLOG,
+    OF_HOST,
+    ('vsftpd[8]: [x] y] FAIL LOGIN: Client "192.0.2.9"', FAILED | FTP | {"user": "x] y", "service": "vsftpd"}),
+    ("pure-ftpd: (u1@192.0.2.9) [WARNING] Authentication failed for user [u1]", FAILED | FTP | {"service": "pure-ftpd"}),
+    ("pure-ftpd: (?@192.0.2.9) [INFO] Anonymous user logged in", LOGON | FROM | {"user": "anonymous", "service": "pure-ftpd"}),
+    (
+        "pure-ftpd: (u1@192.0.2.9) [NOTICE] /srv/c.csv uploaded  (512 bytes, 31.90KB/sec)",
+        FTP | {"action": "write", "outcome": "success", "object": "/srv/c.csv", "completeness": "item"},
+    ),
+    (
+        "pure-ftpd: (u1@192.0.2.9) [NOTICE] Deleted /srv/c.csv",
+        FTP | {"action": "delete", "outcome": "success", "object": "/srv/c.csv", "completeness": "item"},
+    ),
+    ("ftpd[8]: FTP LOGIN REFUSED FROM gw.example.com [192.0.2.9], u1", FAILED | FTP | {"service": "ftpd"}),
+    ('internal-sftp[9]: remove name "/srv/c.csv"', {"action": "delete", "outcome": "unknown", "object": "/srv/c.csv"}),
+    ('internal-sftp[9]: posix-rename old "/srv/c.csv" new "/srv/d.csv"', {"action": "write", "outcome": "unknown", "object": "/srv/c.csv"}),
+    ("internal-sftp[9]: session closed for local user u1 from [192.0.2.9]", LOGOFF | FTP | {"service": "internal-sftp"}),
+    (
+        "dropbear[8]: Login attempt for nonexistent user 'u1' from 192.0.2.9:51512",
+        FAILED | FTP | {"client_port": 51512, "reason": "no_user", "service": "dropbear"},
+    ),
+    ("dropbear[8]: Exit (u1) from <192.0.2.9:51512>: Disconnect received", LOGOFF | FTP | {"client_port": 51512, "service": "dropbear"}),
+    (
+        "dovecot: auth: sql(u1,192.0.2.9,<s1>): Password mismatch (given password: secret)",
+        FAILED | FTP | {"session": "s1", "reason": "bad_password", "service": "dovecot", "attempts": 0},
+    ),
+    (
+        "dovecot: imap-login: Disconnected: Connection closed (internal failure, 1 successful auths): user=<u1>, method=PLAIN, rip=192.0.2.9, lip=203.0.113.5",
+        "dovecot: trouble of the server itself",
+    ),
+    ("dovecot: imap-login: Disconnected: Connection closed: user=<>, rip=192.0.2.9, lip=203.0.113.5, TLS, session=<s1>", NEITHER),
+    ("webmin[8]: Logout by u1 from 192.0.2.9", LOGOFF | FTP | {"service": "webmin"}),
+    ("webmin[8]: Security alert: User u1 blocked after 5 failed logins", {"action": "lockout", "outcome": "success", "user": "u1", "service": "webmin"}),
+    ("openvpn[8]: 192.0.2.9:51512 TLS: Initial packet from [AF_INET]192.0.2.9:51512, sid=1 2", "openvpn: connection bookkeeping"),
+    ("charon: 06[IKE] authentication of 'u1' with EAP successful", "strongswan: step of a login"),
+    ("su: (to root) ops1 on pts/0", {"user": "ops1", "target": "root", "action": "elevate", "outcome": "success", "service": "su", "attempts": 1}),
+    (
+        "sudo: ops1 : TTY=pts/0 ; PWD=/tmp/a ; b ; USER=root ; COMMAND=/bin/ls x=y",
+        {"user": "ops1", "target": "root", "action": "elevate", "outcome": "success", "service": "sudo", "attempts": 1},
+    ),
+    (
+        "sudo: ops1 : TTY=pts/0 ; PWD=/tmp/a=b ; USER=root ; COMMAND=/bin/ls",
+        {"user": "ops1", "action": "elevate", "outcome": "success", "service": "sudo", "attempts": 1},
+    ),
+    (
+        "sudo: ops1 : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/tmp/a=b ; USER=root ; COMMAND=/bin/ls",
+        {"user": "ops1", "action": "elevate", "outcome": "failure", "reason": "bad_password", "service": "sudo", "attempts": 3},
+    ),
+    (
+        "sudo: pam_unix(sudo:auth): authentication failure; logname=ops1 uid=1000 euid=0 tty=/dev/pts/0 ruser=ops1 rhost=  user=ops1",
+        "sudo: PAM's own line of a try that sudo reports itself",
+    ),
+    ("login[8]: 'u1' logged in on '/dev/pts/0' from '192.0.2.9'", LOGON | FTP | {"service": "login"}),
+    ("pkexec: pam_unix(polkit-1:session): session opened for user root(uid=0) by ops1(uid=1000)", "login: session bookkeeping"),
+    (
+        "polkitd[8]: Operator of unix-session:2 successfully authenticated as unix-user:root to gain ONE-SHOT authorization for action "
+        "org.freedesktop.policykit.exec for unix-process:812:4021 [pkexec sh] (owned by unix-user:ops1)",
+        {
+            "user": "ops1",
+            "target": "org.freedesktop.policykit.exec",
+            "action": "elevate",
+            "outcome": "success",
+            "service": "polkitd",
+            "attempts": 1,
+        },
+    ),
+    (
+        "pkexec[8]: ops1: Error executing command as another user: Not authorized [USER=root] [TTY=/dev/pts/0] [CWD=/home/ops1] [COMMAND=/bin/sh]",
+        {"user": "ops1", "target": "root", "action": "elevate", "outcome": "failure", "service": "pkexec", "attempts": 1},
+    ),
+    ("crond[8]: pam_sss(crond:auth): authentication failure; logname= uid=0 euid=0 tty=cron ruser= rhost= user=a b", FAILED | {"service": "crond"}),
+    (
+        "kernel: [UFW BLOCK] IN=eth0 OUT= MAC=00:00:5e:00:53:01 SRC=192.0.2.9 DST=203.0.113.5 LEN=60 TOS=0x00 PREC=0x00 TTL=49 ID=1 PROTO=UDP SPT=51512 DPT=53",
+        PORTS | UDP | DENY | {"bytes_out": 60},
+    ),
+    (
+        "kernel: FW-DROP: IN=eth0 OUT= SRC=192.0.2.9 DST=203.0.113.5 LEN=84 TOS=0x00 PREC=0x00 TTL=49 ID=1 PROTO=ICMP TYPE=8 CODE=0 ID=1 SEQ=1",
+        PAIR | ICMP | DENY | {"rule": "FW-DROP", "bytes_out": 84},
+    ),
+    ("ulogd[8]: [NEW] ORIG: SRC=192.0.2.9 DST=203.0.113.5 PROTO=UDP SPT=51512 DPT=53", "ulogd: a flow that has not ended"),
+    (
+        "filterlog[8]: 53,,,1000102631,em0,match,block,in,6,0x00,0x00000,1,ICMPv6,58,24,2001:db8::9,2001:db8::5,",
+        SIX | DENY | {"transport": "icmpv6", "rule": "1000102631", "bytes_out": 24},
+    ),
+    ("php-fpm[8]: /index.php: User logged out for user 'u1' from: 192.0.2.9 (Local Database)", LOGOFF | FTP | {"service": "pfsense"}),
+    ("audit[8]: /index.php: User logged out for user 'u1' from: 192.0.2.9", LOGOFF | FTP | {"service": "opnsense"}),
+    (
+        "suricata[8]: [Drop] [1:384:5] ICMP PING [Classification: Misc activity] [Priority: 3] {ICMP} 192.0.2.9:8 -> 203.0.113.5:0",
+        PAIR | ICMP | DENY | {"rule": "ICMP PING"},
+    ),
+)
+
 ZEEK_SENT = "1772446504.000000\tFa1\t192.0.2.9\t203.0.113.5\tlist.csv\t{}\t{}\t{}"
 ZEEK_HEADS = ("tx_hosts\trx_hosts", "id.orig_h\tid.resp_h")
 ZEEK_FILE = AT | FROM | {"object": "list.csv", "store": "203.0.113.5"}
@@ -737,13 +1101,41 @@ TABLES: Sequence[tuple[str, str, Kinds]] = [
     ),
 ]
 KINDS: Mapping[str, Kinds] = {
-    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT, *AUDITD_SYSLOG, *PROFTPD_SYSLOG, *SSHD, *HEADERS, *PANOS_RFC5424],
+    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT, *AUDITD_SYSLOG, *PROFTPD_SYSLOG, *SSHD, *HEADERS, *PANOS_RFC5424, *PROGRAMS],
     "yamaha_rt": YAMAHA_RT,
     "auditd": AUDITD,
     "proftpd": PROFTPD,
     "cloudtrail": CLOUDTRAIL,
     "panos": PANOS,
     "panos_globalprotect": PANOS_GLOBALPROTECT,
+    "fortigate_auth": FORTIGATE_AUTH,
+    "sophos_firewall": SOPHOS_FIREWALL,
+    "unifi_firewall": UNIFI_FIREWALL,
+    "cef": CEF,
+    "suricata_eve": SURICATA_EVE,
+    "modsecurity_audit_json": MODSECURITY_AUDIT_JSON,
+    "windows_security_json": WINDOWS_SECURITY_JSON,
+    "okta": OKTA,
+    "google_login": GOOGLE_LOGIN,
+    "teleport": TELEPORT,
+    "entra_signin": ENTRA_SIGNIN,
+    "oracle_audit": ORACLE_AUDIT,
+    "mysql_audit_json": MYSQL_AUDIT_JSON,
+    "mariadb_audit": MARIADB_AUDIT,
+    "mysql_general": MYSQL_GENERAL,
+    "combined": COMBINED,
+    "common": COMMON,
+    "vhost_combined": VHOST_COMBINED,
+    "combined_extra": COMBINED_EXTRA,
+    "apache_error": APACHE_ERROR,
+    "nginx_error": NGINX_ERROR,
+    "keycloak_text": KEYCLOAK_TEXT,
+    "authelia": AUTHELIA,
+    "grafana_text": GRAFANA_TEXT,
+    "vsftpd": VSFTPD,
+    "openvpn": OPENVPN,
+    "utmpdump": UTMPDUMP,
+    "utmp": UTMP_RECORDS,
     "m365_audit": M365_AUDIT,
     "postgresql_csv": POSTGRESQL_CSV,
     "postgresql_json": POSTGRESQL_JSON,
@@ -768,8 +1160,13 @@ def test_kinds_by_hand(fmt: str, header: str | None, kinds: Kinds) -> None:
     fates = {number: fate for number, (_, fate) in enumerate(kinds, 1) if isinstance(fate, str)}
     if not fates:
         return
-    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
-    reading = read_lines(frame, CATALOG[fmt], CATALOG, Context(source=1, years=THIS_YEAR))
+    reading = whole_reading(lines, fmt)
     reasons = dict(reading.rejects().iter_rows())
     assert reasons == {number: fate for number, fate in fates.items() if number in reasons}
     assert reading.skipped == Counter(fate for number, fate in fates.items() if number not in reasons)
+
+
+def whole_reading(lines: Sequence[str], fmt: str, header: str | None = None) -> Reading:
+    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
+    headers = sample_headers(Sample("", None, header=header), CATALOG[fmt])
+    return engine.read_lines(frame, CATALOG[fmt], CATALOG, Context(source=1, years=THIS_YEAR, headers=headers))

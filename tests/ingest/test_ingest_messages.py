@@ -404,17 +404,20 @@ VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
 ]
 
 
+def varied(fmt: str, text: str, replaced: Mapping[str, str], changes: Event) -> tuple[str, Event]:
+    """A line that differs from the first sample that holds a text, and its event."""
+    sample = next(s for s in CATALOG[fmt].samples if s.expect and text in s.line)
+    line = sample.line
+    for old, new in replaced.items():
+        assert old in line, (fmt, text, old)
+        line = line.replace(old, new)
+    event = {**(sample.expect or {}), **changes}
+    return line, {c: v for c, v in event.items() if v is not None and c != "ts_quality"}
+
+
 def test_variants_of_samples_by_hand() -> None:
     for fmt, variants in groupby(VARIANTS, key=lambda v: v[0]):
-        lines, expected = [], []
-        for _, text, replaced, changes in variants:
-            sample = next(s for s in CATALOG[fmt].samples if s.expect and text in s.line)
-            line = sample.line
-            for old, new in replaced.items():
-                assert old in line, (fmt, text, old)
-                line = line.replace(old, new)
-            lines.append(line)
-            event = {**(sample.expect or {}), **changes}
-            expected.append({c: v for c, v in event.items() if v is not None and c != "ts_quality"})
-        for line, event, found in zip(lines, expected, engine_reads(lines, "syslog" if CATALOG[fmt].kind == "syslog" else fmt), strict=True):
+        expected = [varied(*variant) for variant in variants]
+        read = engine_reads([line for line, _ in expected], "syslog" if CATALOG[fmt].kind == "syslog" else fmt)
+        for (line, event), found in zip(expected, read, strict=True):
             assert found == event, line
