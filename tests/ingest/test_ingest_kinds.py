@@ -663,7 +663,7 @@ def pg_json(severity: str, code: str, message: str) -> str:
 
 PG_SAID = "AUDIT: SESSION,1,1,{},TABLE,public.customers,{}select a{},<not logged>,12"
 PG_END = "disconnection: session time: 0:00:31.120 user=app database=crm host=192.0.2.9 port=51512"
-# A message that goes on in the next line ends with the line.
+# A message whose end is not there.
 POSTGRESQL_CSV: Kinds = [
     (pg_csv("FATAL,28000", 'no pg_hba.conf entry for host ""192.0.2.9"", user ""app""', '",,,,,,,,,"psql"'), PG | FAILED | {"service": "postgresql"}),
     (pg_csv("LOG,00000", PG_END, '",,,,,,,,,"psql"'), PG | LOGOFF | {"service": "postgresql"}),
@@ -678,10 +678,13 @@ POSTGRESQL_CSV: Kinds = [
         PG_TABLE | {"action": "query", "statement": "select a", "row_count": 12},
     ),
     (pg_csv("LOG,00000", 'AUDIT: SESSION,1,1,DDL,ALTER TABLE,TABLE,public.customers,""alter table', ""), PG_TABLE | {"action": "query"}),
-    (pg_csv("LOG,00000", "duration: 9.482 ms  execute s1: select a,", ""), PG_DATA | {"action": "query", "outcome": "success", "statement": "select a,"}),
+    (
+        pg_csv("LOG,00000", "duration: 9.482 ms  execute s1: select a,", ""),
+        PG_DATA | {"action": "query", "outcome": "success", "statement": "select a,", "completeness": "cut"},
+    ),
     (
         pg_csv("ERROR,42P01", 'relation ""c"" does not exist', '",,,,,,"select *'),
-        PG_DATA | {"action": "query", "outcome": "failure", "statement": "select *"},
+        PG_DATA | {"action": "query", "outcome": "failure", "statement": "select *", "completeness": "cut"},
     ),
 ]
 POSTGRESQL_JSON: Kinds = [
