@@ -16,7 +16,7 @@ from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import Sample
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.reading import Context, Reading
-from breachscope.ingest.sources import Block
+from breachscope.ingest.streams import Block
 from breachscope.ingest.trial import sample_headers
 from breachscope.timestamps import YearTimeline, Zone
 

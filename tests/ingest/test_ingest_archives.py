@@ -25,7 +25,7 @@ from breachscope.case import Case
 from breachscope.ingest import read_raw_line
 from breachscope.ingest.archives import find_member, open_archive
 from breachscope.ingest.inputs import Input
-from breachscope.ingest.sources import Stream
+from breachscope.ingest.streams import Stream
 
 Files = Mapping[str, bytes]
 LOGS: Files = {

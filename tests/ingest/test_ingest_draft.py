@@ -9,7 +9,7 @@ import pytest
 from breachscope.errors import UsageError
 from breachscope.ingest import check_samples, load_formats, try_file
 from breachscope.ingest.draft import new_format
-from breachscope.ingest.mapping import guess_lines
+from breachscope.ingest.guess import guess_lines
 
 SAMPLES = {
     "waf.csv": (

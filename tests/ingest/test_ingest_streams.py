@@ -24,7 +24,7 @@ from breachscope.errors import InputError
 from breachscope.ingest.encoding import decode_line
 from breachscope.ingest.inputs import Input, find_inputs
 from breachscope.ingest.lines import Lines, split_lines
-from breachscope.ingest.sources import Block, Stream, content_digests, read_lines_at
+from breachscope.ingest.streams import Block, Stream, content_digests, read_lines_at
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -144,7 +144,7 @@ def test_a_small_bomb_is_read_piece_by_piece(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", [b"", b"abc"])
 @pytest.mark.parametrize("ending", [b"\n", b""])
 def test_no_block_holds_more_lines_than_memory_bears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, ending: bytes) -> None:
-    monkeypatch.setattr("breachscope.ingest.sources._MOST_LINES", 7)
+    monkeypatch.setattr("breachscope.ingest.streams._MOST_LINES", 7)
     stored = (line + b"\n") * 100 + b"last" + ending
     stream, blocks = stream_of(tmp_path, stored, block_bytes=50)
     assert content(blocks) == stored
@@ -384,7 +384,7 @@ def test_a_line_beyond_the_limit_keeps_its_beginning_and_the_lines_after_it(tmp_
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 def test_of_a_line_beyond_the_limit_the_beginning_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]) -> None:
-    monkeypatch.setattr("breachscope.ingest.sources.MAX_LINE_BYTES", 2 << 20)
+    monkeypatch.setattr("breachscope.ingest.streams.MAX_LINE_BYTES", 2 << 20)
     long, endless = b"y" * (1 << 20), b"x" * (9 << 20)
     lines = [b"a", long, b"", endless, b"b"]
     (tmp_path / "x.log").write_bytes(compress(b"\n".join(lines)))

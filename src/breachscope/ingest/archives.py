@@ -26,7 +26,7 @@ from breachscope.errors import InputError
 from breachscope.ingest.compression import compression_of, most_content
 from breachscope.ingest.encoding import first_fit
 from breachscope.ingest.inputs import Input, UnreadableError
-from breachscope.ingest.sources import Stream
+from breachscope.ingest.streams import Stream
 
 _TAR_BLOCK = 512
 _MOST_NAME = 4096

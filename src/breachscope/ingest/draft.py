@@ -13,11 +13,11 @@ from breachscope.errors import UsageError
 from breachscope.ingest.encoding import EUC_JP_TOLD
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import FormatCatalog, load_format
+from breachscope.ingest.guess import FIRST_ORDER, guess_lines
 from breachscope.ingest.inputs import Input
 from breachscope.ingest.lines import split_lines
-from breachscope.ingest.mapping import FIRST_ORDER, guess_lines
 from breachscope.ingest.reading import Context
-from breachscope.ingest.sources import Stream
+from breachscope.ingest.streams import Stream
 from breachscope.ingest.trial import BOOKKEEPING, sample_headers
 
 

@@ -19,7 +19,7 @@ from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import Format, FormatCatalog
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.reading import Context, Reading
-from breachscope.ingest.sources import Block
+from breachscope.ingest.streams import Block
 from breachscope.ingest.views import Mask, Offsets
 
 MOST_ENTRY_BYTES = 16 << 20

@@ -8,7 +8,7 @@ from pathlib import Path
 from breachscope.case import sha256_file
 from breachscope.errors import InputError
 from breachscope.ingest.inputs import Input
-from breachscope.ingest.sources import content_digests
+from breachscope.ingest.streams import content_digests
 from breachscope.manifest import Source
 
 

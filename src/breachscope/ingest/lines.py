@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from breachscope.ingest.encoding import Encoding, first_fit
 from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, survey, texts_at
-from breachscope.ingest.sources import Block, find_bytes
+from breachscope.ingest.streams import Block, find_bytes
 from breachscope.ingest.views import Offsets, as_series
 
 _BOM = "\ufeff"

@@ -28,7 +28,7 @@ from breachscope.ingest.log_format import idle_log_formats, with_log_formats
 from breachscope.ingest.settings import SourceSettings, SourcesFile, parse_networks, read_sources
 from breachscope.ingest.source_reader import LATEST_ZONE, Plan, SourceReader, fault_of_lines
 from breachscope.ingest.source_writer import SourceWriter
-from breachscope.ingest.sources import BLOCK_BYTES
+from breachscope.ingest.streams import BLOCK_BYTES
 from breachscope.manifest import Manifest, Source
 from breachscope.progress import Progress
 from breachscope.timestamps import Zone

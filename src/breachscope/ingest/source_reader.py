@@ -28,14 +28,14 @@ from breachscope.ingest.encoding import EUC_JP_TOLD
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.entries import blocks_of_entries, read_entries
 from breachscope.ingest.formats import Format, FormatCatalog
-from breachscope.ingest.guess import sniff
+from breachscope.ingest.guess import guess_format
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.inputs import Input
 from breachscope.ingest.lines import Lines, split_lines
-from breachscope.ingest.mapping import guess_format
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings
-from breachscope.ingest.sources import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, find_bytes
+from breachscope.ingest.sniff import sniff
+from breachscope.ingest.streams import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, find_bytes
 from breachscope.schema import REJECTS, REPEATING_FORMATS
 from breachscope.timestamps import YearTimeline, has_yearless_times, infer_years
 

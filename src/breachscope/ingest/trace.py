@@ -12,7 +12,7 @@ from breachscope.errors import CaseError, UsageError
 from breachscope.ingest.archives import find_member
 from breachscope.ingest.encoding import Encoding, decode_line
 from breachscope.ingest.inputs import Input
-from breachscope.ingest.sources import Stream, read_lines_at
+from breachscope.ingest.streams import Stream, read_lines_at
 from breachscope.manifest import Source
 from breachscope.schema import locate_event
 

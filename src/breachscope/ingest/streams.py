@@ -1,4 +1,4 @@
-"""Sources, as they are read: opened read-only, decompressed, hashed, and cut into blocks of whole lines."""
+"""Inputs as streams: opened read-only, decompressed, hashed, and cut into blocks of whole lines."""
 
 from __future__ import annotations
 

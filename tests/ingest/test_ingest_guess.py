@@ -17,7 +17,7 @@ from tests.ingest.test_ingest_run import bytes_of, events, new_case, only, read,
 
 from breachscope.ingest import load_formats, read_raw_line, try_file
 from breachscope.ingest.draft import new_format
-from breachscope.ingest.mapping import guess_format
+from breachscope.ingest.guess import guess_format
 
 Table = Sequence[Sequence[object]]
 

@@ -1,0 +1,50 @@
+"""Which format the lines of an input are in: the one that reads most of a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import polars as pl
+
+from breachscope.ingest.block import read_block
+from breachscope.ingest.engine import read_lines
+from breachscope.ingest.formats import Format, FormatCatalog
+from breachscope.ingest.headers import Headers
+from breachscope.ingest.lines import split_lines
+from breachscope.ingest.reading import Context
+from breachscope.ingest.streams import Block
+
+
+def sniff(
+    lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Format] = (), head: bytes = b""
+) -> tuple[Format | None, float]:  # fmt: skip
+    """The format that reads most of the sample (columns line and text), and the share of its lines that it reads; order decides among equals.
+
+    ``head`` is the beginning of the input, where headers stand.
+    """
+    sample = lines.filter(lines["text"].str.strip_chars() != "")
+    best: Format | None = None
+    best_share = 0.0
+    if not len(sample):
+        return None, 0.0
+    stands = cache(lambda header: header.encode() in head)
+    block = split_lines(Block(1, 0, "".join(text + "\n" for text in sample["text"].to_list()).encode()), "utf-8", b"\n")
+    for fmt, count in ((fmt, len(sample)) for fmt in candidates) if candidates else catalog.likely(sample["text"]):
+        if count <= best_share * len(sample):
+            continue  # it cannot read more than the best does
+        if fmt.kind == "table":
+            if fmt.needs_header and fmt.header and not stands(fmt.header):
+                continue
+            headers = Headers().with_those_of(head, 1, fmt)
+            if fmt.needs_header and not headers.lines:
+                continue
+            reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers))
+        else:
+            reading = read_block(block, fmt, catalog, Context(source=0))
+        share = (reading.event_lines + reading.skipped.total()) / len(sample)
+        if share > best_share:
+            best, best_share = fmt, share
+        if share == 1:
+            break
+    return best, best_share
