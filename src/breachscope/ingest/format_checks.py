@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -194,6 +194,21 @@ class Checker:
             if self.check_regex(inner, "pattern", i, "within", name):
                 groups += re.findall(r"\(\?P<(\w+)>", inner)
         given |= set(groups)
+        self.check_conditions(i, pattern, given)
+        if EVENTLESS & pattern.keys():
+            return
+        if kind == "envelope":
+            self.check_envelope(i, pattern, groups, given)
+            return
+        if kind != "syslog":
+            if "time" not in given:
+                self.complain("a pattern of events needs a group or key 'time'", "pattern", i)
+            if not (pattern.get("time") or self.data.get("time")):
+                self.complain("needs [time] formats, for its lines carry a time", "pattern", i)
+        self.check_columns(i, pattern, groups)
+
+    def check_conditions(self, i: int, pattern: Mapping[str, Any], given: Collection[str]) -> None:
+        """``given`` are the groups and keys that conditions can name."""
         for setting, (name, wanted) in ((s, item) for s in ("where", "unless") for item in pattern.get(s, {}).items()):
             if name not in given:
                 self.complain(f"no group or key is called {name!r}{did_you_mean(name, given)}", "pattern", i, setting, name)
@@ -202,21 +217,17 @@ class Checker:
         for column in pattern.get("require", ()):
             if column not in given:
                 self.complain(f"{column!r} is required but no key gives it{did_you_mean(column, given)}", "pattern", i, "require")
-        if EVENTLESS & pattern.keys():
-            return
-        if self.data.get("kind") == "envelope":
-            constants = pattern.get("set", {})
-            for column in sorted(constants.keys() - {"program", "host"}):
-                self.complain(f"an envelope sets 'program' and 'host', not {column!r}", "pattern", i, "set", column)
-            for group in ("message", *(["time"] if "program" in {*groups, *constants} else [])):
-                if group not in given and not (group == "message" and "head" in groups):
-                    self.complain(f"an envelope's pattern needs a group {group!r}", "pattern", i, "match")
-            return
-        if self.data.get("kind") != "syslog":
-            if "time" not in given:
-                self.complain("a pattern of events needs a group or key 'time'", "pattern", i)
-            if not (pattern.get("time") or self.data.get("time")):
-                self.complain("needs [time] formats, for its lines carry a time", "pattern", i)
+
+    def check_envelope(self, i: int, pattern: Mapping[str, Any], groups: Collection[str], given: Collection[str]) -> None:
+        constants = pattern.get("set", {})
+        for column in sorted(constants.keys() - {"program", "host"}):
+            self.complain(f"an envelope sets 'program' and 'host', not {column!r}", "pattern", i, "set", column)
+        for group in ("message", *(["time"] if "program" in {*groups, *constants} else [])):
+            if group not in given and not (group == "message" and "head" in groups):
+                self.complain(f"an envelope's pattern needs a group {group!r}", "pattern", i, "match")
+
+    def check_columns(self, i: int, pattern: Mapping[str, Any], groups: Sequence[str]) -> None:
+        """Whether the table has what groups, keys and constants fill."""
         table = pattern.get("table", self.data.get("table"))
         for group in groups:
             self.check_group(group, table, "pattern", i, "match")

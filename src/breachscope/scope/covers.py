@@ -143,8 +143,14 @@ def add_covers(database: Database, covers: Covers) -> None:
     rows = covers.table()
     if rows.num_rows == 0:
         return
-    axis = covers.axis
     database.create_from_table("covers", rows)
+    _add_standing_rows(database, covers.axis)
+    _add_changing_rows(database, covers.axis)
+    database.run("DROP TABLE covers")
+
+
+def _add_standing_rows(database: Database, axis: Axis) -> None:
+    """Add entries of table ``covers`` for the rows that exist all the time, by segment: between two bounds all rows have the same covers."""
     database.run(f"""
         CREATE TEMP TABLE cover_groups AS
         SELECT row_number() OVER (ORDER BY incident_id, grade, lo, hi, reason, gives) AS group_id, *
@@ -169,7 +175,12 @@ def add_covers(database: Database, covers: Covers) -> None:
         SELECT i.incident_no, {axis.customers.index}, a.unit, s.grade, s.ref
         FROM new_refs s JOIN incidents i USING (incident_id) JOIN {axis.name} a ON a.pos >= s.lo AND a.pos < s.hi
         WHERE {axis.stable_sql}""")
-    database.run("DROP TABLE new_refs")
+    for name in ("new_refs", "segments", "cover_groups"):
+        database.run(f"DROP TABLE {name}")
+
+
+def _add_changing_rows(database: Database, axis: Axis) -> None:
+    """Add entries of table ``covers`` for the rows that come or go, one by one."""
     early, late = axis.customers.doubt
     database.run(f"""
         CREATE TEMP TABLE new_refs AS
@@ -185,8 +196,7 @@ def add_covers(database: Database, covers: Covers) -> None:
             GROUP BY incident_id, grade, unit)""")
     _move_new_refs(database)
     database.run(f"INSERT INTO entries SELECT incident_no, {axis.customers.index}, unit, grade, ref FROM new_refs JOIN incidents USING (incident_id)")
-    for name in ("new_refs", "segments", "cover_groups", "covers"):
-        database.run(f"DROP TABLE {name}")
+    database.run("DROP TABLE new_refs")
 
 
 def _next_ref(database: Database) -> int:

@@ -63,6 +63,17 @@ def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str
 
     The row of ``exposed`` that gives a record its grade ``leads``.
     """
+    _merge_entries(database)
+    _make_facts(database, datamap, gives)
+    _make_exposed(database)
+    for name in ("records", "grouped", "several", "gathered", "merged", "given", "column_sets"):
+        database.run(f"DROP TABLE {name}")
+    database.run("CREATE TEMP VIEW record_grades AS SELECT table_index, unit, grade FROM exposed WHERE leads")
+    _gather_people(database, customers)
+
+
+def _merge_entries(database: Database) -> None:
+    """Make of ``entries`` and ``refs`` the tables ``records``, ``gathered`` and ``merged``: evidence of one grade for one record becomes one."""
     # Most records have a single entry: only the others are gathered and compared.
     database.run("""
         CREATE TEMP TABLE records AS
@@ -89,6 +100,10 @@ def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str
         SELECT g.incident_no, g.table_index, g.unit, g.grade, m.fact FROM grouped g JOIN merged m ON m.ref = g.ref WHERE g.ref = g.last_ref
         UNION ALL
         SELECT s.incident_no, s.table_index, s.unit, s.grade, m.fact FROM several s JOIN merged m ON m.ref_list = s.ref_list""")
+
+
+def _make_facts(database: Database, datamap: DataMap, gives: Gives) -> None:
+    """Make ``facts`` of ``merged``, and ``column_sets``: which sets of columns hold which others."""
     database.create_from_table("given", _given(datamap, gives))
     # What merged evidence gives away: the union of its column sets, as columns and as a bit per kind.
     database.run("""
@@ -102,6 +117,10 @@ def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str
         CREATE TEMP TABLE column_sets AS
         WITH sets AS (SELECT DISTINCT column_set, columns FROM facts)
         SELECT a.column_set, list(b.column_set) AS supersets FROM sets a JOIN sets b ON list_has_all(b.columns, a.columns) GROUP BY a.column_set""")
+
+
+def _make_exposed(database: Database) -> None:
+    """Make ``exposed``."""
     # Weaker evidence for the same record adds nothing where stronger evidence already covers its columns.
     database.run(f"""
         CREATE TEMP TABLE exposed AS
@@ -116,10 +135,6 @@ def build_exposures(database: Database, datamap: DataMap, customers: Mapping[str
            OR (grade < {EXCLUDED} AND NOT list_contains(supersets, better_1) AND (better_2 IS NULL OR NOT list_contains(supersets, better_2)))
         UNION ALL
         SELECT r.incident_no, r.table_index, r.unit, r.grade, f.fact, f.kinds, true FROM records r JOIN facts f USING (ref) WHERE r.entries = 1""")
-    for name in ("records", "grouped", "several", "gathered", "merged", "given", "column_sets"):
-        database.run(f"DROP TABLE {name}")
-    database.run("CREATE TEMP VIEW record_grades AS SELECT table_index, unit, grade FROM exposed WHERE leads")
-    _gather_people(database, customers)
 
 
 def _gather_people(database: Database, customers: Mapping[str, Customers]) -> None:
