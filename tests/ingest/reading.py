@@ -35,15 +35,24 @@ def engine_reads(
 
     Read twice: as rows of text, and as the block of bytes that a file would give, which takes a faster way.
     """
-    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
     context = Context(source=1, zone=zone or Zone(), years=years, headers=sample_headers(Sample("", None, header=header), catalog[fmt]))
-    found = _by_line(read_lines(frame, catalog[fmt], catalog, context), len(lines))
+    found = _by_line(read_lines(_numbered(lines), catalog[fmt], catalog, context), len(lines))
     if lines and not any({"\n", "\r", "\0", "\ufeff"} & set(line) for line in lines):
         for end in ("\n", "\r\n"):
             # The last bytes of a block take the slower way.
             padded = split_lines(Block(1, 0, ("".join(line + end for line in lines) + "\n" * 16).encode()), "utf-8", b"\n")
             assert _by_line(read_block(padded, catalog[fmt], catalog, context), len(padded))[: len(lines)] == found
     return found
+
+
+def whole_reading(lines: Sequence[str], fmt: str, header: str | None = None) -> Reading:
+    """What becomes of lines below a header, of the year 2026 where they write none."""
+    context = Context(source=1, years=THIS_YEAR, headers=sample_headers(Sample("", None, header=header), CATALOG[fmt]))
+    return read_lines(_numbered(lines), CATALOG[fmt], CATALOG, context)
+
+
+def _numbered(lines: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
 
 
 def _by_line(reading: Reading, lines: int) -> list[Event | None]:

@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from textwrap import dedent
 
 import polars as pl
 import pytest
+from tests.ingest.reading import CATALOG, whole_reading
+from tests.ingest.test_ingest_kinds import READ
+from tests.ingest.test_ingest_messages import MESSAGES, SKIPPED, VARIANTS, varied
 
 from breachscope.errors import BreachscopeError, ContentErrors
-from breachscope.ingest import Format, FormatCatalog, check_samples, load_format, load_formats
+from breachscope.ingest import Format, FormatCatalog, check_samples, engine, load_format, load_formats
 from breachscope.ingest.engine import read_lines
-from breachscope.ingest.reading import Context
+from breachscope.ingest.formats import Pattern
+from breachscope.ingest.reading import Context, Reading
 from breachscope.schema import EVENT_TABLES
 
-SHOP_FORMATS = Path(__file__).parents[2] / "sample_logs" / "shop" / "formats"
-CATALOG = load_formats([SHOP_FORMATS])
+SHOWN: set[int] = set()
+"""Patterns that took a line while the engine was watched."""
 
 
 def by_id(fmt: Format) -> str:
     return fmt.id
 
 
+@contextmanager
+def watched() -> Iterator[None]:
+    is_eventless = engine.is_eventless
+
+    def noted(lines: pl.Series, pattern: Pattern, reading: Reading) -> bool:
+        SHOWN.add(id(pattern))
+        return is_eventless(lines, pattern, reading)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "is_eventless", noted)
+        yield
+
+
+@cache
+def faults_of_samples(fmt_id: str) -> list[str]:
+    with watched():
+        return check_samples(CATALOG[fmt_id], CATALOG)
+
+
 @pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)
 def test_samples_are_read_as_the_format_says(fmt: Format) -> None:
-    assert check_samples(fmt, CATALOG) == []
+    assert faults_of_samples(fmt.id) == []
+
+
+def test_every_pattern_takes_a_sample_or_a_line_by_hand() -> None:
+    """What no line reaches is not known to read anything, or an earlier pattern takes all that it would."""
+    assert not any(faults_of_samples(fmt.id) for fmt in CATALOG.formats)
+    by_hand: list[tuple[str, str | None, str]] = [("syslog", None, line) for line in (*(line for line, _ in MESSAGES), *SKIPPED)]
+    by_hand += [("syslog" if CATALOG[variant[0]].kind == "syslog" else variant[0], None, varied(*variant)[0]) for variant in VARIANTS]
+    by_hand += [(fmt_id, header, line) for fmt_id, header, kinds in READ for line, _ in kinds]
+    with watched():
+        for (fmt_id, header), group in groupby(sorted(by_hand, key=lambda h: (h[0], h[1] or "")), key=lambda h: h[:2]):
+            whole_reading([line for _, _, line in group], fmt_id, header)
+    unshown = [f"{fmt.id}: pattern {number}" for fmt in CATALOG.formats for number, p in enumerate(fmt.patterns, 1) if id(p) not in SHOWN]
+    assert unshown == [], "write a line as the product writes it, and its event by hand (test_ingest_kinds.py)"
 
 
 @pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)
@@ -103,6 +143,40 @@ def test_a_format_of_ones_own_is_read(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(GOOD)
     catalog = load_formats([tmp_path])
     assert check_samples(catalog["mine"], catalog) == []
+
+
+def test_each_sample_that_is_read_otherwise_is_told_beside_good_ones(tmp_path: Path) -> None:
+    line = "2026-03-02T10:15:05Z 192.0.2.9 404"
+    more = f"""
+[[sample]]
+line = '{line}'
+[sample.expect]
+ts = 2026-03-02T10:15:05Z
+ts_offset_min = 0
+ts_quality = "exact"
+client_ip = "192.0.2.9"
+status = 200
+
+[[sample]]
+line = '{line}'
+skip = "nothing"
+
+[[sample]]
+line = 'junk'
+expect = {{ status = 200 }}
+
+[[refuse]]
+line = '{line}'
+"""
+    (tmp_path / "mine.toml").write_text(GOOD + more)
+    catalog = load_formats([tmp_path])
+    told = [fault.removeprefix(f"{tmp_path}/mine.toml:").partition(": ")[2] for fault in check_samples(catalog["mine"], catalog)]
+    assert told == [
+        "status is 404, expected 200",
+        "should be skipped as 'nothing': it became an event of web",
+        "should become an event: it was rejected: no format reads this line",
+        "should be refused: it became an event of web",
+    ]
 
 
 def test_all_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:

@@ -7,14 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import polars as pl
 import pytest
-from tests.ingest.reading import CATALOG, THIS_YEAR, engine_reads
-
-from breachscope.ingest import engine
-from breachscope.ingest.formats import Sample
-from breachscope.ingest.reading import Context, Reading
-from breachscope.ingest.trial import sample_headers
+from tests.ingest.reading import THIS_YEAR, engine_reads, whole_reading
 
 Fate = dict[str, Any] | str
 """The event's columns; or the kind under which the line is skipped, or the reason for which it is rejected."""
@@ -1167,9 +1161,3 @@ def test_kinds_by_hand(fmt: str, header: str | None, kinds: Kinds) -> None:
     reasons = dict(reading.rejects().iter_rows())
     assert reasons == {number: fate for number, fate in fates.items() if number in reasons}
     assert reading.skipped == Counter(fate for number, fate in fates.items() if number not in reasons)
-
-
-def whole_reading(lines: Sequence[str], fmt: str, header: str | None = None) -> Reading:
-    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
-    headers = sample_headers(Sample("", None, header=header), CATALOG[fmt])
-    return engine.read_lines(frame, CATALOG[fmt], CATALOG, Context(source=1, years=THIS_YEAR, headers=headers))
