@@ -100,3 +100,40 @@ def test_the_consoles_of_unifi_tell_who_came_in_and_whence() -> None:
         (name, "192.0.2.9", "unifi.ui.com", "logon", "fw1") for name in names
     ]
     assert found[2:] == [None, None]
+
+
+LOGIN = r"(?:log[ _-]?(?:in|on)|logged[ _-](?:in|on)|sign[ _-]?(?:in|on)|authenticat(?:ion|ed|e))\b"
+LOGOUT = r"(?:log[ _-]?(?:off|out)|logged[ _-](?:off|out)|sign[ _-]?(?:off|out))\b"
+FAILED = r"\b(?:fail(?:ed|ure)?|den(?:ied|y)|reject(?:ed)?|invalid|unsuccessful|incorrect|refused)\b"
+SUCCEEDED = r"\b(?:success(?:ful(?:ly)?)?|succeeded|accepted|granted|passed|logged[ _-](?:in|on))\b"
+NAMES = st.lists(
+    st.sampled_from(["login", "Log-on", "logged in", "logout", "sign_in", "failed", "DENIED", "success", "accepted", "x", "1", "_", "é", "-", " ", " "])
+)
+
+
+def slow_login(name: str) -> tuple[str, str] | None:
+    """What the name of an event tells of a login, by whole words."""
+
+    def both(first: str, second: str) -> bool:
+        return re.search(f"(?i){first}.*{second}|{second}.*{first}", name) is not None
+
+    if both(LOGIN, FAILED):
+        return "logon", "failure"
+    if re.search(f"(?i){LOGOUT}", name):
+        return "logoff", "success"
+    if both(LOGIN, SUCCEEDED) or re.search(r"(?i)\blogged[ _-](?:in|on)\b", name):
+        return "logon", "success"
+    return None
+
+
+@settings(max_examples=8)
+@given(st.lists(NAMES.map("".join), min_size=20, max_size=60))
+def test_the_name_of_an_event_tells_a_login_by_whole_words(names: list[str]) -> None:
+    for fmt, header in (("cef", ""), ("syslog", HEADERS[3]), ("syslog", HEADERS[1])):
+        lines = [f"{header}CEF:0|Example|VPN|1|5|{name}|3|rt=1772414104120 src=192.0.2.9 duser=u1" for name in names]
+        lines += [f"{header}LEEF:1.0|Example|VPN|1|{name}|devTime=1772414104120\tsrc=192.0.2.9\tusrName=u1" for name in names]
+        of_cef, of_leef = lines[: len(names)], lines[len(names) :]
+        got = engine_reads(of_cef, "cef") + engine_reads(of_leef, "leef") if fmt == "cef" else engine_reads(lines, fmt)
+        told = [event and (event["action"], event["outcome"]) for event in got]
+        assert told == [slow_login(name) for name in names] * 2
+        assert all(event["ts"].isoformat() == "2026-03-02T01:15:04.120000+00:00" for event in got if event)

@@ -122,7 +122,7 @@ def _read_at_once(
     caught = match_pattern(texts, rows, fmt, pattern)
     if caught is None and envelopes is None:
         return refute(texts, rows, fmt, pattern)
-    if caught is None or (envelopes is not None and "time" in caught.columns):
+    if caught is None:
         return rows[:0], rows
     around = None if envelopes is None else envelopes[pl.Series(rows[caught.texts])]
     _as_events(caught, lines, fmt, pattern, context, reading, around)
@@ -137,10 +137,12 @@ def _as_events(
     if not len(lines) or is_eventless(lines, pattern, reading):
         return
     ready = {name: s for name, s in caught.columns.items() if name in caught.ready}
-    parts = [Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items()]
+    if around is not None and "time" in caught.runs:
+        around = around.with_columns(caught.frame(["time"])["time"])  # where it is null, the envelope's counts
+    parts = [Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items() if around is None or name != "time"]
     parts.append(Part(pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])))
     if around is not None:
-        parts.insert(0, Part(around.select(c for c in around.columns if c not in caught.columns)))
+        parts.insert(0, Part(around.select(c for c in around.columns if c == "time" or c not in caught.columns)))
     to_events(lines, parts, fmt, pattern, context, reading, ready)
 
 
