@@ -254,9 +254,10 @@ def test_lines_and_what_a_block_is_made_of(data: bytes) -> None:
     seen = survey(data, b"\n")
     assert seen == (data.count(b"\n"), data.count(b"\0"), data.isascii())
     lines = data.split(b"\n")[: None if data and not data.endswith(b"\n") else -1]
-    starts, ends = find_lines(data, b"\n", len(lines))
+    starts, ends, firsts = find_lines(data, b"\n", len(lines))
     assert [data[b:e] for b, e in zip(starts.tolist(), ends.tolist(), strict=False)] == [line.rstrip(b"\r") for line in lines]
     assert starts[-1] == len(data)
+    assert firsts.tolist() == [(line.rstrip(b"\r") or b"\n")[0] for line in lines]
 
 
 def test_there_is_machine_code_where_a_compiler_is() -> None:
@@ -287,7 +288,7 @@ def test_most_lines_of_the_same_day_are_left_out() -> None:
 
 def days_of(texts: list[str]) -> list[int]:
     data = "".join(f"{text}\n" for text in texts).encode()
-    starts, ends = find_lines(data, b"\n", len(texts))
+    starts, ends, _ = find_lines(data, b"\n", len(texts))
     return list(map(int, days_begin(data, starts[:-1], ends)))
 
 

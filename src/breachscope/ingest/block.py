@@ -67,7 +67,7 @@ def _read_keys_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: FormatC
     keys, wanted = keys_of(fmt)
     if keys is None:
         return
-    rows = texts.not_blank(fmt.comment)
+    rows = lines.not_blank(fmt.comment)
     caught = texts.caught(rows, keys, wanted)
     values = [caught.columns[name] if name in caught.columns else told(caught.columns, of).alias(name) for name, of in fmt.sources.items()]
     ready = {w.name for w in wanted if w.kind in (Kind.NUMBER, Kind.ADDRESS)}
@@ -78,7 +78,7 @@ def _read_keys_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: FormatC
 
 def _read_table_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, fates: _Fates) -> None:
     """Read the lines under each header as far as possible."""
-    rows = texts.not_blank(fmt.comment)
+    rows = lines.not_blank(fmt.comment)
     if fmt.header is None and len(context.headers.lines):
         rows = rows[~np.isin(rows + lines.first_line, context.headers.lines)]
     header_of = context.headers.at(rows + lines.first_line)
@@ -98,7 +98,7 @@ def _read_table_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: Format
 
 def _read_patterns_at_once(texts: Texts, lines: Lines, fmt: Format, context: Context, reading: Reading, fates: _Fates) -> None:
     """Read lines of their own as far as possible."""
-    rows = texts.not_blank(fmt.comment)
+    rows = lines.not_blank(fmt.comment)
     if (found := match_first_patterns(texts, rows, fmt)) is not None:
         _as_events(found, lines.numbers(rows), fmt, fmt.patterns[0], context, reading)
         fates.settle(rows[found.texts], rows[:0])

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import re
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -126,11 +127,12 @@ def unescape(texts: pl.Series, escapes: str = SERVERS_ESCAPES) -> pl.Series:
     return texts.clone().scatter(escaped.arg_true(), kept)
 
 
-def unescape_rows(texts: pl.Series, rows: pl.Series, escapes: str) -> pl.Series:
-    """The texts with the escapes undone in some rows: those that have any."""
-    written = texts[rows]
-    readable = unescape(written, escapes)
-    return texts if readable is written else texts.clone().scatter(rows, readable)
+def unescape_rows(columns: Sequence[pl.Series], rows: pl.Series, escapes: str) -> list[pl.Series]:
+    """Columns of texts with the escapes undone in some rows: those that have any."""
+    written = pl.DataFrame(columns)[rows].get_columns()
+    is_escaped = pl.concat(c.rename("") for c in written).str.contains("\\", literal=True).fill_null(value=False).to_numpy()
+    has_some = np.any(is_escaped.reshape(len(columns), -1), axis=1).tolist()
+    return [c.clone().scatter(rows, unescape(w, escapes)) if has else c for c, w, has in zip(columns, written, has_some, strict=True)]
 
 
 def _unescaped_bytes(

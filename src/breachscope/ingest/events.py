@@ -112,7 +112,7 @@ def _values(
         frame = frame.with_columns(pl.col("program").alias("service"))
     if fmt.escapes and "text" in frame.columns:
         rows = frame["text"].str.contains("\\", literal=True).arg_true()
-        frame = frame.with_columns([unescape_rows(frame[c], rows, fmt.escapes) for c in escaped]) if len(rows) else frame
+        frame = frame.with_columns(unescape_rows(frame.select(escaped).get_columns(), rows, fmt.escapes)) if len(rows) else frame
     for whole, split in (("request", split_request), ("uri", split_uri)):
         if whole in frame.columns:
             frame = _with_parts(frame, split(frame[whole]))

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -17,6 +18,8 @@ from breachscope.ingest.streams import Block, find_bytes
 from breachscope.ingest.views import Offsets, as_series
 
 _BOM = "\ufeff"
+_SPACES = b" \t\v\f\r\n"
+"""Lines that begin so may be blank."""
 LEAST_NULS = 64
 """No program writes so many NUL bytes in a row into a log: a system that crashed before it had written the block leaves them."""
 
@@ -34,6 +37,8 @@ class Lines:
     encoding: Encoding
     ends: Offsets | None = None
     """Where the text of every line ends, before its line end; None where nobody looked."""
+    firsts: npt.NDArray[np.uint8] | None = None
+    """The first byte of every text, the newline for an empty one; None where nobody looked."""
     decoded: pl.Series | None = None
     """The text where not all bytes are UTF-8."""
     strays: int = 0
@@ -66,7 +71,8 @@ class Lines:
         """Some lines, by 0-based row, as if there were no others."""
         decoded = self.take(rows)["text"] if self.ends is None else None if self.decoded is None else self.decoded[rows]
         starts, ends = np.append(self.starts[rows], self.starts[-1]), None if self.ends is None else self.ends[rows]
-        return replace(self, starts=starts, ends=ends, decoded=decoded, row_of=rows)
+        firsts = None if self.firsts is None else self.firsts[rows]
+        return replace(self, starts=starts, ends=ends, firsts=firsts, decoded=decoded, row_of=rows)
 
     def joined(self, first: Offsets, last: Offsets) -> pl.DataFrame:
         """Lines from one row to another, each as one text with a newline between; columns as in :attr:`frame`, with the number of the first line."""
@@ -103,6 +109,14 @@ class Lines:
             return None
         return (self.starts[:-1], self.ends) if self.ends is not None else None
 
+    def not_blank(self, comment: str | None) -> Offsets:
+        """0-based rows of the lines that are surely neither blank nor a comment; there must be :attr:`places`."""
+        if self.firsts is None:
+            raise AssertionError("nobody looked where texts begin")
+        is_unwanted = np.zeros(256, bool)
+        is_unwanted[list(_SPACES + (comment or "").encode()[:1])] = True
+        return np.flatnonzero(~is_unwanted[self.firsts])
+
     def of_new_days(self) -> tuple[Offsets, pl.Series]:
         """Numbers and texts of the lines that may begin with another day than the one before: at least those."""
         places = self.places if is_built() else None
@@ -134,8 +148,9 @@ def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     """Split and decode a block."""
     data = block.data
     seen = block.seen or survey(data, newline)
-    starts, ends = find_lines(data, newline, seen.newlines + (not data.endswith(newline))) if is_built() else (_line_starts(data, newline), None)
-    lines = Lines(data, seen, starts, block.first_line, newline, encoding, ends, is_open=block.is_open)
+    count = seen.newlines + (not data.endswith(newline))
+    starts, ends, firsts = find_lines(data, newline, count) if is_built() else (_line_starts(data, newline), None, None)
+    lines = Lines(data, seen, starts, block.first_line, newline, encoding, ends, firsts, is_open=block.is_open)
     if seen.is_ascii:
         return lines
     try:

@@ -1084,16 +1084,16 @@ WIDE void breachscope_survey(const uint8_t *data, int64_t size, int byte, int64_
     found[0] = count, found[1] = nuls, found[2] = bits >> 7;
 }
 
-/* Where each line begins, and where its text ends: before its newline and any carriage returns there. starts has room for one
- * more than count, which is the number of newlines and one for what follows the last. */
-void breachscope_lines(const uint8_t *data, int64_t size, int newline, int64_t count, int64_t *starts, int64_t *ends) {
+/* Where each line begins, where its text ends - before its newline and any carriage returns there - and the text's first byte, the
+ * newline for none. starts has room for one more than count, which is the number of newlines and one for what follows the last. */
+void breachscope_lines(const uint8_t *data, int64_t size, int newline, int64_t count, int64_t *starts, int64_t *ends, uint8_t *firsts) {
     int64_t begin = 0;
     for (int64_t line = 0; line < count; line++) {
         const uint8_t *found = memchr(data + begin, newline, (size_t)(size - begin));
         const int64_t next = found ? found - data + 1 : size;
         int64_t end = found ? next - 1 : size;
         while (end > begin && data[end - 1] == '\r') end--;
-        starts[line] = begin, ends[line] = end;
+        starts[line] = begin, ends[line] = end, firsts[line] = end > begin ? data[begin] : (uint8_t)newline;
         begin = next;
     }
     starts[count] = size;

@@ -137,15 +137,14 @@ def survey(data: bytes, newline: bytes) -> Survey:
     return Survey(int(found[0]), int(found[1]), not found[2])
 
 
-def find_lines(data: bytes, newline: bytes, count: int) -> tuple[Offsets, Offsets]:
-    """Where each of ``count`` lines begins, and the end of the last one; and where the text of each ends, without line end and carriage returns.
-
-    There must be machine code.
+def find_lines(data: bytes, newline: bytes, count: int) -> tuple[Offsets, Offsets, npt.NDArray[np.uint8]]:
+    """Where each of ``count`` lines begins, and the end of the last one; where the text of each ends, without line end and carriage returns;
+    and its first byte, the newline for an empty one. There must be machine code.
     """
-    starts, ends = np.empty(count + 1, np.int64), np.empty(count, np.int64)
-    places = (ctypes.c_void_p(a.ctypes.data) for a in (starts, ends))
+    starts, ends, firsts = np.empty(count + 1, np.int64), np.empty(count, np.int64), np.empty(count, np.uint8)
+    places = (ctypes.c_void_p(a.ctypes.data) for a in (starts, ends, firsts))
     _library().breachscope_lines(data, ctypes.c_int64(len(data)), newline[0], ctypes.c_int64(count), *places)
-    return starts, ends
+    return starts, ends, firsts
 
 
 def texts_at(data: bytes, starts: Offsets, ends: Offsets) -> pl.Series:

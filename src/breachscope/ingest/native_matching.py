@@ -32,8 +32,6 @@ _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
 _LEAST_ALIKE, _MOST_ALIKE = 2, 4
 """Patterns that are tried in one go; ``native.c`` has room for as many."""
-_SPACES = b" \t\v\f\r\n"
-"""Lines that begin so may be blank."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +48,6 @@ class Texts:
         if len(rows) == len(self.starts):
             return catch(self.data, self.starts, self.ends, reader, wanted, further, escape)
         return catch(self.data, self.starts[rows], self.ends[rows], reader, wanted, further, escape)
-
-    def not_blank(self, comment: str | None) -> Offsets:
-        """Those that are surely neither blank nor a comment."""
-        is_unwanted = np.zeros(256, bool)
-        is_unwanted[list(_SPACES + (comment or "").encode()[:1])] = True
-        begins = np.minimum(self.starts, len(self.data) - 1)
-        return np.flatnonzero((self.ends > self.starts) & ~is_unwanted[np.frombuffer(self.data, np.uint8)[begins]])
 
     @cached_property
     def strings(self) -> pl.Series:
@@ -173,8 +164,8 @@ def _programs_alike(fmt: Format) -> tuple[list[Program], tuple[str, ...]]:
 def _without_escapes(caught: Caught, fmt: Format) -> dict[str, pl.Series]:
     """The columns caught, with their escapes undone in the texts that have some."""
     rows = pl.Series(caught.escaped)
-    escaped = [s for s in caught.columns.values() if s.dtype == pl.String and s.name not in WITHOUT_ESCAPES] if len(rows) else []
-    return caught.columns | {s.name: unescape_rows(s, rows, fmt.escapes) for s in escaped}
+    escaped = [s for s in caught.columns.values() if s.dtype == pl.String and s.name not in WITHOUT_ESCAPES and s.name not in caught.runs]
+    return caught.columns | {s.name: s for s in unescape_rows(escaped, rows, fmt.escapes)} if len(rows) else caught.columns
 
 
 def _with_request(columns: dict[str, pl.Series]) -> dict[str, pl.Series]:
