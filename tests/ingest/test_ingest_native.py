@@ -241,6 +241,15 @@ def test_runs_are_neighbours_with_the_same_text(texts: list[str]) -> None:
 
 
 @needs_machine_code
+@given(st.lists(st.lists(st.sampled_from([0, 1, 11, 12, 13, 63, 64, 65, 200]), min_size=2, max_size=2), min_size=1, max_size=9))
+def test_texts_of_every_length_are_whole(lengths: list[list[int]]) -> None:
+    fields = [["".join(chr(97 + (n + k) % 26) for k in range(length)) for length in both] for n, both in enumerate(lengths)]
+    found = caught("^(?P<a>[a-z]*) (?P<b>[a-z]*)$", [" ".join(both) for both in fields])
+    assert found is not None
+    assert list(zip(found.columns["a"].to_list(), found.columns["b"].to_list(), strict=True)) == [tuple(both) for both in fields]
+
+
+@needs_machine_code
 def test_a_group_that_takes_no_part_has_no_text() -> None:
     found = caught("^a(?P<q>[?][^ ]*)? (?P<n>[0-9]*|-)$", ["a?x=1 12", "a ", "a? -"], [Wanted("q", Kind.TEXT), Wanted("n", Kind.NUMBER, (), 99, 2)])
     assert found is not None

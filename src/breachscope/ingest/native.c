@@ -73,6 +73,8 @@ typedef struct {
     uint64_t *views;  /* of runs: the views of their texts */
     uint8_t *valid;   /* bitmap, zero at first */
     uint8_t *marked;  /* of addresses: bytes, set where it is none that is spelt as usual */
+    uint8_t *texts;   /* of texts: room for LONGEST_BESIDE bytes of each, for those who read one column behind the other */
+    int64_t used;     /* of texts */
     int64_t missing;  /* out: values that are not valid */
     int64_t count;    /* out: runs, or marked addresses */
 } column_t;
@@ -89,6 +91,8 @@ typedef struct {
 #define ROW_BITS 20
 #define ROWS ((1u << ROW_BITS) - 1)
 #define INLINE 12
+#define BESIDE 2 /* the buffer of a column's own texts */
+#define LONGEST_BESIDE 64 /* native.py knows it, too */
 #define AHEAD 16
 #define NUMBER_DIGITS 18
 #define MOST_EXACT (INT64_C(1) << 52) /* doubles tell such decimal numbers apart, wherever their point is */
@@ -620,6 +624,14 @@ static int match_spaced(const uint8_t *data, const uint8_t *at, const uint8_t *e
     }
 }
 
+/* Put a text that its view does not hold to those of its column, if it is not too long. */
+static void put_beside(uint64_t *view, column_t *column, const uint8_t *from, int64_t length) {
+    if (length <= INLINE || length > LONGEST_BESIDE) return;
+    memcpy(column->texts + column->used, from, (size_t)length);
+    view[1] = (uint64_t)column->used << 32 | BESIDE;
+    column->used += length;
+}
+
 /* Arrow's string view: length, then the text itself or its first four bytes, the buffer and the offset. What begins beyond the
  * data is in the arena, buffer 1. */
 static void write_view(uint64_t *view, const uint8_t *data, int64_t size, const uint8_t *arena, int64_t begin, int64_t length) {
@@ -799,6 +811,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
             default: {
                 uint64_t *view = (uint64_t *)column->values + 2 * matched;
                 write_view(view, data, size, arena, begin < 0 ? 0 : begin, end - begin);
+                if (begin >= 0) put_beside(view, column, from, end - begin);
                 const int is_valid = begin >= 0 && (column->kind == TEXT || !is_null(view, nulls, null_count));
                 set_valid(column, matched, is_valid);
                 if (column->kind == ADDRESS) {

@@ -29,6 +29,8 @@ _NULL_VIEWS = np.array([view_of(text.encode()) for text in NULL_TEXTS])
 _EXPRESSION, _OBJECT, _PAIRS, _SPACED = range(4)
 """``enum syntax`` in ``native.c``."""
 _WHOLE = one_pass("^(?P<text>.*)$")
+_LONGEST_BESIDE = 64
+"""Texts of up to so many bytes are put beside those of their column, so that who reads it finds them in the processor's cache; ``native.c`` knows it, too."""
 _NUMBERS = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
 
 
@@ -99,8 +101,8 @@ class _Column(ctypes.Structure):
         ("kind", ctypes.c_int64),
         ("slots", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("slot_count", "most", "width")),
-        *((name, ctypes.c_void_p) for name in ("values", "views", "valid", "marked")),
-        *((name, ctypes.c_int64) for name in ("missing", "count")),
+        *((name, ctypes.c_void_p) for name in ("values", "views", "valid", "marked", "texts")),
+        *((name, ctypes.c_int64) for name in ("used", "missing", "count")),
     )
 
 
@@ -164,11 +166,12 @@ class _Output:
         self.views = np.empty((count if wanted.kind == Kind.RUN else 0, 2), np.uint64)
         self.valid = np.zeros(count // 8 + 1, np.uint8)
         self.marked = np.empty(count if wanted.kind == Kind.ADDRESS else 0, np.uint8)
+        self.texts = np.empty(count * _LONGEST_BESIDE if wanted.kind in (Kind.TEXT, Kind.TOLD, Kind.ADDRESS) else 0, np.uint8)
         self.slots = np.array([reader.slot_of[name] for name in wanted.of or (wanted.name,)], np.int32)
 
     def described(self) -> tuple[int | None, ...]:
-        pointers = (a.ctypes.data for a in (self.values, self.views, self.valid, self.marked))
-        return self.wanted.kind, self.slots.ctypes.data, len(self.slots), self.wanted.most, self.wanted.width, *pointers, 0, 0
+        pointers = (a.ctypes.data for a in (self.values, self.views, self.valid, self.marked, self.texts))
+        return self.wanted.kind, self.slots.ctypes.data, len(self.slots), self.wanted.most, self.wanted.width, *pointers, 0, 0, 0
 
     def series(self, rows: int, missing: int, texts: Sequence[pa.Buffer]) -> pl.Series:
         valid = pa.py_buffer(self.valid) if missing else None
@@ -176,7 +179,7 @@ class _Output:
             array = pa.Array.from_buffers(_NUMBERS[self.wanted.width], rows, [valid, pa.py_buffer(self.values)])
         else:
             views = self.views if self.wanted.kind == Kind.RUN else self.values
-            array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), *texts])
+            array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), *texts, pa.py_buffer(self.texts)])
         return as_series(self.wanted.name, array)
 
 
@@ -312,7 +315,6 @@ def catch(
     escaped = np.zeros(count if escape else 0, bool)
     outputs = [_Output(w, reader, count) for w in wanted]
     columns = (_Column * len(wanted))(*(_Column(*o.described()) for o in outputs))
-    buffers = [pa.py_buffer(data)]
     if isinstance(reader, Program):
         described: ctypes.Array[_Program] | _Keys = (_Program * (1 + len(further)))(*map(_described, (reader, *further)))
         syntax = _EXPRESSION
@@ -341,8 +343,7 @@ def catch(
     )
     if matched < 0:
         raise AssertionError(f"{len(wanted)} columns or {len(further)} further programs are more than there is room for")
-    if isinstance(described, _Keys) and described.used:
-        buffers.append(pa.py_buffer(arena[: described.used].tobytes()))
+    buffers = [pa.py_buffer(data), pa.py_buffer(arena[: described.used].tobytes() if isinstance(described, _Keys) else b"")]
     caught = Caught(texts[:matched], texts[count - refused.value :], {}, {}, {}, np.flatnonzero(escaped))
     for output, column in zip(outputs, columns, strict=True):
         name, kind = output.wanted.name, output.wanted.kind
