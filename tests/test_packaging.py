@@ -46,4 +46,5 @@ def test_the_wheel_carries_every_data_file_of_the_package(installed: Path) -> No
     command = ["git", "ls-files", "src/breachscope", "sample_logs/shop"]
     for name in subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split():
         inside = name.removeprefix("src/") if name.startswith("src/") else f"breachscope/{name}"
-        assert (installed / inside).is_file(), name
+        # Beside machine code stands its source only where it may change.
+        assert (installed / inside).is_file() != name.endswith("/native.c"), name

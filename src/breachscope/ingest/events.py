@@ -16,7 +16,7 @@ from breachscope.ingest.formats import FieldRule, Format, Pattern
 from breachscope.ingest.native import cut, is_built
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.times import read_times
-from breachscope.ingest.views import Mask, without_texts
+from breachscope.ingest.views import INLINE_BYTES, Mask, without_texts
 from breachscope.schema import EVENT_ID_LINE_FACTOR, EVENT_ID_SOURCE_FACTOR, EVENT_TABLES, Table
 from breachscope.timestamps import OUTSIDE, TimeForm
 
@@ -35,6 +35,8 @@ VERBATIM = ("path", "query", "request", "uri", "time", "text", "message", *STAMP
 """Columns in which ``-`` and the empty text mean themselves."""
 WITHOUT_ESCAPES = ("time", "text", *STAMP)
 """Columns that are read as they are written."""
+_FEW = 8
+"""Texts that are sought one by one."""
 HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 
 
@@ -237,7 +239,13 @@ def _edited(text: pl.Series, rule: FieldRule) -> pl.Series:
         for value, regex in reversed(list(rule.find.items())):
             found = pl.when(pl.lit(edited).str.contains(f"(?i){regex}")).then(pl.lit(value)).otherwise(found)
         edited = pl.select(found.alias("found"))["found"]
-    return text.replace_strict(different, without_texts(edited, NULL_TEXTS), default=None, return_dtype=pl.String)
+    edited = without_texts(edited, NULL_TEXTS)
+    changed = different.ne_missing(edited)
+    gone = different.filter(changed)
+    # Mostly a few short texts stand for nothing, and the others stay.
+    if len(gone) <= _FEW and edited.filter(changed).is_null().all() and not (gone.str.len_bytes() > INLINE_BYTES).any():
+        return without_texts(text, gone.to_list())
+    return text.replace_strict(different, edited, default=None, return_dtype=pl.String)
 
 
 def _number(text: pl.Series, dtype: pl.DataType, scale: float | None) -> pl.Series:

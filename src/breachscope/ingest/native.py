@@ -24,7 +24,7 @@ from breachscope.ingest.keys import Keys
 from breachscope.ingest.onepass import Program, one_pass
 from breachscope.ingest.views import Offsets, as_series, view_of
 
-_LIBRARY = Path(__file__).with_name("libnative.bin")
+_LIBRARY, _SOURCE = Path(__file__).with_name("libnative.bin"), Path(__file__).with_name("native.c")
 _NULL_VIEWS = np.array([view_of(text.encode()) for text in NULL_TEXTS])
 _EXPRESSION, _OBJECT, _PAIRS, _SPACED = range(4)
 """``enum syntax`` in ``native.c``."""
@@ -108,8 +108,8 @@ class _Column(ctypes.Structure):
 
 @cache
 def is_built() -> bool:
-    """Whether there is machine code."""
-    return _LIBRARY.exists()
+    """Whether there is machine code, and no newer source of it: that is beside it where the package is developed."""
+    return _LIBRARY.exists() and not (_SOURCE.exists() and _SOURCE.stat().st_mtime > _LIBRARY.stat().st_mtime)
 
 
 @cache

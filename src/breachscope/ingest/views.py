@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-_INLINE_BYTES = 12
+INLINE_BYTES = 12
 """As many bytes of text find room in the view itself."""
 
 Offsets = npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ def as_series(name: str, array: pa.Array) -> pl.Series:
 
 def view_of(text: bytes, start: int = 0) -> Words:
     """The view of one text, which begins at ``start``."""
-    held = text.ljust(_INLINE_BYTES, b"\0") if len(text) <= _INLINE_BYTES else text[:4] + bytes(4) + start.to_bytes(4, "little")
+    held = text.ljust(INLINE_BYTES, b"\0") if len(text) <= INLINE_BYTES else text[:4] + bytes(4) + start.to_bytes(4, "little")
     return np.frombuffer(len(text).to_bytes(4, "little") + held, np.uint64)
 
 
