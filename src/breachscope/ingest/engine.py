@@ -25,12 +25,15 @@ from breachscope.ingest.lines import LEAST_NULS
 from breachscope.ingest.matching import fits_conditions, fits_pattern, groups_of, match, named_groups, without_faulty
 from breachscope.ingest.pairs import FAULT, pair_values
 from breachscope.ingest.reading import Context, Reading
+from breachscope.ingest.split_messages import whole_messages
 from breachscope.ingest.views import Mask, without_texts
 
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 MOST_REPEATS = 10_000
 """Syslog daemons fold identical neighbours, some hundreds at the most; a larger number is the word of whoever wrote the message."""
+UNKNOWN_KIND = ": a message of unknown kind"
+"""Behind a program: why messages of its are rejected that no format of the program reads."""
 
 
 def read_lines(lines: pl.DataFrame, fmt: Format | None, catalog: FormatCatalog, context: Context) -> Reading:
@@ -321,7 +324,11 @@ def read_messages(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Cont
         if "*" not in fmt.programs and not present <= set(fmt.programs):
             is_mine = programs[left["row"]].is_in(list(fmt.programs))
             mine, others = left.filter(is_mine), left.filter(~is_mine)
+        cut = ready["line"].clear()
+        if fmt.parts is not None:
+            mine, cut = whole_messages(mine, ready, fmt, reading, is_open=context.is_open)
         left = pl.concat([others, read_patterns(mine, fmt, catalog, context, reading, ready)])
+        reading.tell_cut(cut)
     leave(ready[left["row"]], left["text"], catalog, context, reading)
 
 
@@ -350,6 +357,6 @@ def leave(envelopes: pl.DataFrame, texts: pl.Series, catalog: FormatCatalog, con
     unread = envelopes.select("line", "program")
     is_claimed = unread["program"].is_in(sorted(catalog.programs))
     for program in sorted(unread["program"].filter(is_claimed).unique().to_list()):
-        reading.reject(unread["line"].filter(unread["program"] == program), f"{program}: a message of unknown kind")
+        reading.reject(unread["line"].filter(unread["program"] == program), f"{program}{UNKNOWN_KIND}")
     for program, count in unread["program"].filter(~is_claimed).value_counts().iter_rows():
         reading.skipped[f"program {program}" if _PROGRAM_NAME.fullmatch(program or "") else "other programs"] += count

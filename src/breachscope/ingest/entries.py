@@ -7,6 +7,7 @@ statement is cut.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,8 +16,8 @@ import polars as pl
 
 from breachscope.ingest.block import read_block
 from breachscope.ingest.encoding import Encoding
-from breachscope.ingest.engine import read_lines
-from breachscope.ingest.formats import Format, FormatCatalog
+from breachscope.ingest.engine import UNKNOWN_KIND, read_lines
+from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.streams import Block
@@ -78,11 +79,15 @@ def _continued(lines: Lines, fmt: Format) -> Mask:
 
 def read_entries(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
     """As :func:`read_block`, of lines that may continue others. A further line of an entry is skipped as such."""
+    if fmt.is_envelope:
+        return _read_messages(lines, fmt, catalog, context)
     continued = _continued(lines, fmt) if fmt.has_entries else np.zeros(0, bool)
     first, last, cut = _entries(lines, continued)
     is_several = last > first
     if not is_several.any():
-        return _told_cut(read_block(lines, fmt, catalog, context), cut)
+        reading = read_block(lines, fmt, catalog, context)
+        reading.tell_cut(cut)
+        return reading
     begins, ends = first[is_several], last[is_several]
     is_single = np.ones(len(lines), bool)
     is_single[_rows(begins, ends)] = False
@@ -95,7 +100,25 @@ def read_entries(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Con
     reading.add(whole)
     if not is_whole.all():
         reading.add(read_lines(lines.take(_rows(begins[~is_whole], ends[~is_whole])), fmt, catalog, context))
-    return _told_cut(reading, pl.concat([cut, lines.numbers(begins[~is_whole])]))
+    reading.tell_cut(pl.concat([cut, lines.numbers(begins[~is_whole])]))
+    return reading
+
+
+def _read_messages(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
+    """As :func:`read_block`, of envelopes: where programs split their messages, the lines that may hold parts are read together."""
+    context = replace(context, is_open=lines.is_open)
+    reading = read_block(lines, fmt, catalog, context)
+    is_part = np.zeros(len(lines), bool)
+    for split in _splitting(reading, catalog):
+        likeness = f"(?:{'|'.join(map(re.escape, split.programs))}).*?{(split.parts or '').removeprefix('^')}"
+        told = lines.frame["text"].str.extract_groups(likeness).struct.unnest().select(pl.col("message").fill_null(""), pl.col("part").cast(pl.Int64))
+        split_messages = told.filter(pl.col("part") > 1)["message"].unique()
+        is_part |= told.select(pl.col("message").is_in(split_messages.implode()) & pl.col("part").is_not_null())[:, 0].to_numpy()
+    if not is_part.any():
+        return reading
+    reading = read_block(lines.only(np.flatnonzero(~is_part)), fmt, catalog, context)
+    reading.add(read_lines(lines.take(np.flatnonzero(is_part)), fmt, catalog, context))
+    return reading
 
 
 def _entries(lines: Lines, continued: Mask) -> tuple[Offsets, Offsets, pl.Series]:
@@ -119,10 +142,10 @@ def _rows(first: Offsets, last: Offsets) -> Offsets:
     return rows
 
 
-def _told_cut(reading: Reading, lines: pl.Series) -> Reading:
-    """Let the events of some lines say that their statements are cut."""
-    if len(lines):
-        is_cut = pl.col("line").is_in(lines.implode()) & pl.col("statement").is_not_null()
-        told = pl.when(is_cut).then(pl.lit("cut")).otherwise("completeness").alias("completeness")
-        reading.events = [(table, format_id, rows.with_columns(told) if "statement" in rows.columns else rows) for table, format_id, rows in reading.events]
-    return reading
+def _splitting(reading: Reading, catalog: FormatCatalog) -> list[Format]:
+    """Formats whose programs split messages, where there may be parts: skipped as such, or rejected."""
+    reasons = {reason for rejected in reading.rejected for reason in rejected["reason"].unique()}
+    programs = {reason.removesuffix(UNKNOWN_KIND) for reason in reasons if reason.endswith(UNKNOWN_KIND)}
+    claimed = catalog.messages_of(programs) if programs else ()
+    skipping = [e.format for e in catalog.entries if f"{e.id}{CONTINUES}" in reading.skipped]
+    return [fmt for fmt in {f.id: f for f in (*skipping, *claimed)}.values() if fmt.parts is not None]

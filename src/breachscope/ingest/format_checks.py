@@ -16,7 +16,7 @@ from breachscope.toml_file import TomlFile
 _KINDS = ("regex", "delimited", "table", "json", "keyvalue", "envelope", "syslog")
 _TEXTS, _TABLES = "a list of texts", "a list of tables"
 _KEYS: Mapping[str, str] = {
-    **dict.fromkeys(("title", "kind", "table", "comment", "continues", "separator", "quote", "header", "dates"), "text"),
+    **dict.fromkeys(("title", "kind", "table", "comment", "continues", "parts", "separator", "quote", "header", "dates"), "text"),
     **dict.fromkeys(("extra", "spaced"), "true or false"),
     "escapes": "true, false or the characters that may be escaped",
     **dict.fromkeys(("spec", "programs", "columns", "require"), _TEXTS),
@@ -78,6 +78,10 @@ class Checker:
         self.check_time("time")
         if "continues" in self.data:
             self.check_regex(self.data["continues"], "continues")
+        if "parts" in self.data and self.check_regex(self.data["parts"], "parts"):
+            for group in ("message", "part", "text", "level", "fact"):
+                if f"(?P<{group}>" not in self.data["parts"]:
+                    self.complain(f"parts needs the group {group!r}", "parts")
         if kind in _KINDS:
             self.check_kind(kind)
         for i, pattern in enumerate(patterns):

@@ -14,6 +14,9 @@ Grammar of ``formats/<id>.toml``::
     continues = '^\t'       # in a file of this format, a line that holds this expression continues those above: with the first of them it is one text,
                            # for the patterns of kind regex, where "." is no line end; what none reads as one is read line by line, and of the
                            # lines that no format reads those that hold the expression are skipped
+    parts = '^\[((?P<message>[0-9]+)-)?(?P<part>[0-9]+)\] (?P<text>((?P<level>LOG: )|(?P<fact>DETAIL: ))?.*)$'   # how the program numbers the
+                           # parts of a message that it splits before it hands it to syslog: they become one text. With level only a first part can
+                           # begin, where it may have another number; with fact a further one that is a text of its own
     separator, quote, columns, extra            # kind delimited: extra = true admits further columns at the end
     keys = { column = "key" }, require = […]    # kinds keyvalue and json (there: "$.path"), or a list of alternatives, or "date+time"
                                                 # ("$.date+$.time"), values joined by a space; keys of a [[pattern]] come on top, its require instead
@@ -91,6 +94,8 @@ from breachscope.toml_file import TomlFile
 Kind = Literal["regex", "delimited", "table", "json", "keyvalue", "envelope", "syslog"]
 JOINED = "+"
 """Between names of columns or keys whose values are joined by a space."""
+CONTINUES = ": continues the line above"
+"""Behind a format's id: the kind under which lines that continue others are skipped."""
 
 
 def joined_parts(alternative: str) -> list[str]:
@@ -252,6 +257,8 @@ class Format:
     require: tuple[str, ...] = ()
     continues: str | None = None
     """What a line holds that continues the one above."""
+    parts: str | None = None
+    """What each part of a message begins with that the program splits before it hands it to syslog."""
 
     @cached_property
     def likeness(self) -> str:
@@ -291,7 +298,7 @@ class Format:
     @property
     def continuation(self) -> str:
         """The kind under which lines that continue others are skipped."""
-        return f"{self.id}: continues the line above"
+        return f"{self.id}{CONTINUES}"
 
     @property
     def lacks_year(self) -> bool:
@@ -450,7 +457,7 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
         data.get("header"), data.get("dates"), data.get("separator", ","), data.get("quote"),
         tuple(c.lower() for c in data.get("columns", ())) if kind == "table" else (),
         tuple((c, _texts(n)) for c, n in data.get("keys", {}).items()) if kind == "table" else (), tuple(data.get("require", ())),
-        data.get("continues"),
+        data.get("continues"), data.get("parts"),
     )  # fmt: skip
 
 

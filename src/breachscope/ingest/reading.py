@@ -28,6 +28,8 @@ class Context:
     trusted_proxies: tuple[Network, ...] = ()
     stamps: pl.DataFrame | None = None
     """What the envelopes of lines tell of their times, by line, for lines that tell none themselves."""
+    is_open: bool = False
+    """Whether lines may be lost, or cannot be read, that continue the last ones."""
 
 
 @dataclass
@@ -84,6 +86,13 @@ class Reading:
         headless = int((lines == np.arange(1, len(lines) + 1)).sum())
         self.skipped += Counter({fmt.continuation: len(lines) - headless, f"{fmt.id}: continues a line that is not in this file": headless})
         self.unread = self.unread.filter(~is_continued)
+
+    def tell_cut(self, lines: pl.Series) -> None:
+        """Let the events of some lines say that their statements are cut."""
+        if len(lines):
+            is_cut = pl.col("line").is_in(lines.implode()) & pl.col("statement").is_not_null()
+            told = pl.when(is_cut).then(pl.lit("cut")).otherwise("completeness").alias("completeness")
+            self.events = [(table, format_id, rows.with_columns(told) if "statement" in rows.columns else rows) for table, format_id, rows in self.events]
 
     def rejects(self) -> pl.DataFrame:
         """(line, reason) of every line that no format read, by line."""
