@@ -268,7 +268,7 @@ class SourceReader:
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
         rejected = reading.rejects()
         if not len(rejected):
-            return REJECTS.arrow.empty_table()
+            return pa.Table.from_batches([], REJECTS.arrow)  # its own empty table looks for pandas, and imports that where it is installed
         raw, sizes = lines.raw(rejected["line"].to_numpy(), KEPT_OF_LONG_LINE)
         return pa.table(
             {

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+import polars as pl
 import pyarrow as pa
 
 from breachscope.case import Case, ParquetFile, sha256_file
@@ -19,7 +20,6 @@ from breachscope.ingest.views import as_series
 from breachscope.schema import EVENT_TABLES
 
 _ROWS_IN_A_GROUP = 1 << 16
-_INDEX_SCHEMA = pa.schema([("line", pa.int64()), ("offset", pa.int64())])
 
 
 def _varied(name: str) -> list[str]:
@@ -89,7 +89,7 @@ class SourceWriter:
     def write_index(self, index: Sequence[tuple[int, int]]) -> None:
         lines, offsets = [n for n, _ in index], [o for _, o in index]
         if lines:  # an archive may hold very many empty files
-            self._add(f"index/{self.source}.parquet", pa.table({"line": lines, "offset": offsets}, schema=_INDEX_SCHEMA))
+            self._add(f"index/{self.source}.parquet", pl.DataFrame({"line": lines, "offset": offsets}, {"line": pl.Int64, "offset": pl.Int64}).to_arrow())
 
     def _add(self, name: str, rows: pa.Table) -> None:
         waiting = self._waiting.setdefault(name, [])
