@@ -7,6 +7,7 @@ the regular expression engine read: the same, more slowly.
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -156,30 +157,41 @@ def texts_at(data: bytes, starts: Offsets, ends: Offsets) -> pl.Series:
     return catch(data, starts, ends, _WHOLE, [Wanted("text", Kind.TEXT)]).columns["text"]
 
 
+_rooms = threading.local()
+
+
+def _room(place: int, size: int) -> npt.NDArray[np.uint8]:
+    """Room for the texts of a column, the same again for the column at this place of the next block: new memory has to be cleared first."""
+    rooms: dict[int, npt.NDArray[np.uint8]] = _rooms.__dict__.setdefault("at", {})
+    if len(rooms.get(place, ())) < size:
+        rooms[place] = np.empty(size, np.uint8)
+    return rooms[place] if size else np.empty(0, np.uint8)
+
+
 class _Output:
     """Room for one column of up to ``count`` values."""
 
-    def __init__(self, wanted: Wanted, reader: Program | Keys, count: int) -> None:
+    def __init__(self, wanted: Wanted, place: int, reader: Program | Keys, count: int) -> None:
         self.wanted = wanted
         per_value = {Kind.NUMBER: wanted.width, Kind.RUN: 4}.get(wanted.kind, 16)
         self.values = np.empty(count * per_value, np.uint8)
         self.views = np.empty((count if wanted.kind == Kind.RUN else 0, 2), np.uint64)
         self.valid = np.zeros(count // 8 + 1, np.uint8)
         self.marked = np.empty(count if wanted.kind == Kind.ADDRESS else 0, np.uint8)
-        self.texts = np.empty(count * _LONGEST_BESIDE if wanted.kind in (Kind.TEXT, Kind.TOLD, Kind.ADDRESS) else 0, np.uint8)
+        self.texts = _room(place, count * _LONGEST_BESIDE if wanted.kind in (Kind.TEXT, Kind.TOLD, Kind.ADDRESS) else 0)
         self.slots = np.array([reader.slot_of[name] for name in wanted.of or (wanted.name,)], np.int32)
 
     def described(self) -> tuple[int | None, ...]:
         pointers = (a.ctypes.data for a in (self.values, self.views, self.valid, self.marked, self.texts))
         return self.wanted.kind, self.slots.ctypes.data, len(self.slots), self.wanted.most, self.wanted.width, *pointers, 0, 0, 0
 
-    def series(self, rows: int, missing: int, texts: Sequence[pa.Buffer]) -> pl.Series:
+    def series(self, rows: int, missing: int, used: int, texts: Sequence[pa.Buffer]) -> pl.Series:
         valid = pa.py_buffer(self.valid) if missing else None
         if self.wanted.kind == Kind.NUMBER:
             array = pa.Array.from_buffers(_NUMBERS[self.wanted.width], rows, [valid, pa.py_buffer(self.values)])
         else:
             views = self.views if self.wanted.kind == Kind.RUN else self.values
-            array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), *texts, pa.py_buffer(self.texts)])
+            array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), *texts, pa.py_buffer(self.texts[:used].tobytes())])
         return as_series(self.wanted.name, array)
 
 
@@ -313,7 +325,7 @@ def catch(
     begins, closes = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
     texts = np.empty(count, np.int32)
     escaped = np.zeros(count if escape else 0, bool)
-    outputs = [_Output(w, reader, count) for w in wanted]
+    outputs = [_Output(w, place, reader, count) for place, w in enumerate(wanted)]
     columns = (_Column * len(wanted))(*(_Column(*o.described()) for o in outputs))
     if isinstance(reader, Program):
         described: ctypes.Array[_Program] | _Keys = (_Program * (1 + len(further)))(*map(_described, (reader, *further)))
@@ -350,7 +362,7 @@ def catch(
         if kind == Kind.PLACE:
             caught.places[name] = output.values.view(np.int64).reshape(-1, 2)[:matched]
             continue
-        values = output.series(column.count if kind == Kind.RUN else matched, column.missing, buffers)
+        values = output.series(column.count if kind == Kind.RUN else matched, column.missing, column.used, buffers)
         if kind == Kind.RUN:
             caught.runs[name] = output.values.view(np.uint32)[:matched]
         if kind == Kind.ADDRESS and column.count:
