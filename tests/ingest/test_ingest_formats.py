@@ -293,7 +293,7 @@ def test_unknown_format_gets_the_nearest_name() -> None:
 
 
 def test_the_catalog_knows_of_each_file_what_the_file_says() -> None:
-    assert [(e.kind, e.order, e.programs) for e in CATALOG.entries] == [(f.kind, f.order, f.programs) for f in CATALOG.formats]
+    assert [(e.kind, e.order, e.programs, e.splits) for e in CATALOG.entries] == [(f.kind, f.order, f.programs, f.parts is not None) for f in CATALOG.formats]
 
 
 @pytest.mark.parametrize("fmt", CATALOG.formats, ids=by_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gzip
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ def part(numbers: str, rest: str, pid: int = 44, host: str = "db1") -> str:
     return envelope(f"[{numbers}] {first}{rest}", pid, host)
 
 
-def read(folder: Path, log: str, block_bytes: int = 1 << 20) -> tuple[Case, Source, list[Mapping[str, Any]]]:
+def read(folder: Path, log: str | bytes, block_bytes: int = 1 << 20) -> tuple[Case, Source, list[Mapping[str, Any]]]:
     folder.mkdir(exist_ok=True)
-    (folder / "messages").write_text(log)
+    (folder / "messages").write_bytes(log.encode() if isinstance(log, str) else log)
     case = Case.create_or_open(folder / "case")
     source = ingest(case, [folder / "messages"], IngestOptions(block_bytes=block_bytes, threads=2), Silent()).added[0]
     rows = [row for path in case.event_files("data_access") for row in pq.read_table(path).to_pylist()]
@@ -70,22 +71,48 @@ def test_a_part_that_begins_with_no_tab_goes_on_in_the_line(tmp_path: Path) -> N
     assert told(events) == [(1, f"select 'a b {word[1:]}yz'\nfrom c\n", None)]
 
 
-def test_mixed_parts_are_joined_by_host_process_and_number(tmp_path: Path) -> None:
-    log = (
-        part("5-1", "select a", 44)
-        + part("5-1", "select b", 45)
-        + part("5-1", "select c", 44, "db2")
-        + part("5-2", "#011from a", 44)
-        + part("6-1", "select d", 44)
-        + part("5-2", "#011from c", 44, "db2")
-        + part("6-2", "#011from d", 44)
-        + part("5-2", "#011from b", 45)
-        + part("5-1", "select e", 44)
-        + part("5-2", "#011from e", 44)
-    )
-    _, source, events = read(tmp_path, log)
+MIXED = (
+    part("5-1", "select a", 44)
+    + part("5-1", "select b", 45)
+    + part("5-1", "select c", 44, "db2")
+    + part("5-2", "#011from a", 44)
+    + part("6-1", "select d", 44)
+    + part("5-2", "#011from c", 44, "db2")
+    + part("6-2", "#011from d", 44)
+    + part("5-2", "#011from b", 45)
+    + part("5-1", "select e", 44)
+    + part("5-2", "#011from e", 44)
+)
+
+
+@pytest.mark.parametrize("block_bytes", [16, 300, 700, 1 << 20])
+def test_mixed_parts_are_joined_by_host_process_and_number_wherever_blocks_are_cut(tmp_path: Path, block_bytes: int) -> None:
+    _, source, events = read(tmp_path, MIXED, block_bytes)
     assert told(events) == [(n, f"select {t}\nfrom {t}", None) for n, t in ((1, "a"), (2, "b"), (3, "c"), (5, "d"), (9, "e"))]
     assert dict(source.skipped) == {CONTINUED: 5}
+
+
+@pytest.mark.parametrize("form", [envelope, newer])
+def test_blocks_are_cut_before_a_message_that_goes_on(tmp_path: Path, form: Callable[[str, int], str]) -> None:
+    """Two processes write at a time, so that a cut before one message may lie within another."""
+    messages = [
+        [form(f"[{n}-1] {told_by(44)}statement: select {n}", pid), *(form(f"[{n}-{m}] #011, {m}", pid) for m in (2, 3, 4))]
+        for n in range(300)
+        for pid in (44, 45)
+    ]
+    mixed = [line for first, second in zip(messages[::2], messages[1::2], strict=True) for pair in zip(first, second, strict=True) for line in pair]
+    _, source, events = read(tmp_path, "".join(mixed), 20_000)
+    assert told(events) == [(8 * n + p, f"select {n}\n, 2\n, 3\n, 4", None) for n in range(300) for p in (1, 2)]
+    assert dict(source.skipped) == {CONTINUED: 1800}
+
+
+def test_what_may_be_lost_with_the_rest_of_the_input_is_told(tmp_path: Path) -> None:
+    log = "".join(part(f"{n}-1", "select 1") for n in range(1, 200)) + part("200-1", "select *") + part("200-2", "#011from a") + part("200-3", "#011where b")
+    damaged = gzip.compress(log.encode())[:-12]
+    _, source, events = read(tmp_path, damaged)
+    assert source.problem
+    assert [e["completeness"] for e in events[:-1]] == [None] * (len(events) - 1)
+    assert (events[-1]["line"], events[-1]["completeness"]) == (len(events), "cut")
 
 
 def test_parts_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:

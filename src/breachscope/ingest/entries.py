@@ -8,8 +8,10 @@ statement is cut.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, takewhile
 
 import numpy as np
 import polars as pl
@@ -17,7 +19,7 @@ import polars as pl
 from breachscope.ingest.block import read_block
 from breachscope.ingest.encoding import Encoding
 from breachscope.ingest.engine import UNKNOWN_KIND, read_lines
-from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog
+from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog, FormatEntry
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.streams import Block
@@ -26,10 +28,15 @@ from breachscope.ingest.views import Mask, Offsets
 MOST_ENTRY_BYTES = 16 << 20
 """Of a longer entry the further lines are counted, but not read."""
 _TAIL_BYTES = 64 << 10
+_AHEAD_BYTES = 256 << 10
+"""How far behind the end of a block further parts of its messages are looked for."""
 
 
-def blocks_of_entries(blocks: Iterator[Block], fmt: Format | None, encoding: Encoding, newline: bytes) -> Iterator[Block]:
+def blocks_of_entries(blocks: Iterator[Block], fmt: Format | None, catalog: FormatCatalog, encoding: Encoding, newline: bytes) -> Iterator[Block]:
     """Blocks cut between entries: the last one of a block goes on to the next block, if that begins with further lines of it."""
+    if fmt is not None and fmt.kind == "envelope":
+        yield from _blocks_of_messages(blocks, [e for e in catalog.entries if e.splits], encoding, newline)
+        return
     if fmt is None or not fmt.has_entries:
         yield from blocks
         return
@@ -40,15 +47,86 @@ def blocks_of_entries(blocks: Iterator[Block], fmt: Format | None, encoding: Enc
         elif held is not None and held.fault is None and held.overlong_bytes is None and _begins_within(block, fmt, encoding, newline):
             begin = _last_entry(held.data, fmt, encoding, newline)
             if begin is not None:
-                kept, moved = held.data[:begin], held.data[begin:]
-                first_line = held.first_line + kept.count(newline)
-                block = replace(block, first_line=first_line, offset=held.offset + begin, data=moved + block.data, seen=None)
-                held = replace(held, data=kept, seen=None)
+                held, block = _recut(held, begin, block, newline)
         if held is not None and held.data:
             yield held
         held = block
     if held is not None:
         yield held
+
+
+def _recut(held: Block, begin: int, block: Block, newline: bytes) -> tuple[Block, Block]:
+    """Two blocks, the second with what the first has from ``begin`` on."""
+    kept, moved = held.data[:begin], held.data[begin:]
+    behind = replace(block, first_line=held.first_line + kept.count(newline), offset=held.offset + begin, data=moved + block.data, seen=None)
+    return replace(held, data=kept, seen=None), behind
+
+
+def _blocks_of_messages(blocks: Iterator[Block], splitting: Sequence[FormatEntry], encoding: Encoding, newline: bytes) -> Iterator[Block]:
+    """Blocks cut between messages that programs split, as far as their parts stand within some thousand lines of the cut."""
+    ahead: deque[Block] = deque()
+    for block in chain(blocks, [None]):
+        if block is not None:
+            ahead.append(block)
+        while ahead and (block is None or not _may_be_open(ahead[0], splitting) or sum(len(b.data) for b in ahead) - len(ahead[0].data) >= _AHEAD_BYTES):
+            held = ahead.popleft()
+            for entry in _may_be_open(held, splitting):
+                readable = list(takewhile(lambda b: b.fault is None and b.overlong_bytes is None, ahead))
+                following = b"".join(b.data[:_AHEAD_BYTES] for b in readable)[:_AHEAD_BYTES]
+                begin, is_found = _between_messages(held.data, following, entry.format, encoding, newline)
+                is_lost = not is_found or (len(readable) < len(ahead) and len(following) < _AHEAD_BYTES)
+                if begin < len(held.data):
+                    held, ahead[0] = _recut(held, begin, ahead[0], newline)
+                held = replace(held, is_open=held.is_open or is_lost)
+            if held.data:
+                yield held
+
+
+def _may_be_open(block: Block, splitting: Sequence[FormatEntry]) -> list[FormatEntry]:
+    """Formats whose programs may go on, behind the block, with a message in it."""
+    if block.fault is not None or block.overlong_bytes is not None:
+        return []
+    tail = block.data[-_AHEAD_BYTES:]
+    return [e for e in splitting if any(p.encode() in tail for p in e.programs)]
+
+
+def _between_messages(data: bytes, following: bytes, fmt: Format, encoding: Encoding, newline: bytes) -> tuple[int, bool]:
+    """Where to cut, at the end or before it, so that no message has parts on both sides; and whether all that go on were found."""
+    if not following:
+        return len(data), True
+    going_on = _messages(following, fmt, encoding, newline).filter(pl.col("run") == 0).select("process", "message")
+    if not len(going_on):
+        return len(data), True
+    size = _TAIL_BYTES
+    while True:
+        begin = data.find(newline, len(data) - size) + 1 if size < len(data) else 0
+        messages = _messages(data[begin:], fmt, encoding, newline)
+        last = messages.filter(pl.col("run") == pl.col("run").max().over("process", "message"))
+        is_open = last.join(going_on, on=["process", "message"], how="semi", nulls_equal=True)
+        is_found = len(is_open) == len(going_on) and bool((is_open["run"] > 0).all())
+        cuts = messages.sort("begin").with_columns((pl.col("end").cum_max().shift().fill_null(-1) < pl.col("begin")).alias("is_between"))
+        before = cuts.filter(pl.col("is_between") & (pl.col("begin") <= is_open["begin"].min()))["begin"].max()
+        if is_found and isinstance(before, int):
+            return begin + before, True
+        if size >= min(len(data), MOST_ENTRY_BYTES):
+            return len(data), False
+        size *= 4
+
+
+def _messages(data: bytes, fmt: Format, encoding: Encoding, newline: bytes) -> pl.DataFrame:
+    """Messages with parts: process, message, run (0 where the first part stands before), and where their first and last lines begin."""
+    lines = split_lines(Block(1, 0, data), encoding, newline)
+    told = lines.frame["text"].str.extract_groups(_likeness(fmt)).struct.unnest()
+    told = told.with_columns(pl.Series("at", lines.starts[:-1]), pl.col("part").cast(pl.Int64)).filter(pl.col("part").is_not_null())
+    begins = (pl.col("part") == 1) | (pl.col("level").is_not_null() & pl.col("message").is_null())
+    runs = told.with_columns(begins.cum_sum().over("process", "message").alias("run"))
+    grouped = runs.group_by("process", "message", "run", maintain_order=True)
+    return grouped.agg(pl.when(pl.col("run").first() > 0).then(pl.col("at").min()).otherwise(-1).alias("begin"), pl.col("at").max().alias("end"))
+
+
+def _likeness(fmt: Format) -> str:
+    """What lines hold that are parts of messages of the format's programs, and some others; ``process`` is most often host, program and pid."""
+    return rf"(?P<process>(?:[^ ]+ )?(?:{'|'.join(map(re.escape, fmt.programs))})(?:\[[0-9]+\]| [0-9]+)?).*?{(fmt.parts or '').removeprefix('^')}"
 
 
 def _begins_within(block: Block, fmt: Format, encoding: Encoding, newline: bytes) -> bool:
@@ -109,10 +187,9 @@ def _read_messages(lines: Lines, fmt: Format, catalog: FormatCatalog, context: C
     context = replace(context, is_open=lines.is_open)
     reading = read_block(lines, fmt, catalog, context)
     is_part = np.zeros(len(lines), bool)
-    for split in _splitting(reading, catalog):
-        likeness = f"(?:{'|'.join(map(re.escape, split.programs))}).*?{(split.parts or '').removeprefix('^')}"
-        told = lines.frame["text"].str.extract_groups(likeness).struct.unnest().select(pl.col("message").fill_null(""), pl.col("part").cast(pl.Int64))
-        split_messages = told.filter(pl.col("part") > 1)["message"].unique()
+    for split in _splitting(lines, reading, catalog):
+        told = lines.frame["text"].str.extract_groups(_likeness(split)).struct.unnest().select(pl.col("message").fill_null(""), pl.col("part").cast(pl.Int64))
+        split_messages = told.filter((pl.col("part") > 1) | lines.is_open)["message"].unique()
         is_part |= told.select(pl.col("message").is_in(split_messages.implode()) & pl.col("part").is_not_null())[:, 0].to_numpy()
     if not is_part.any():
         return reading
@@ -142,10 +219,8 @@ def _rows(first: Offsets, last: Offsets) -> Offsets:
     return rows
 
 
-def _splitting(reading: Reading, catalog: FormatCatalog) -> list[Format]:
-    """Formats whose programs split messages, where there may be parts: skipped as such, or rejected."""
-    reasons = {reason for rejected in reading.rejected for reason in rejected["reason"].unique()}
-    programs = {reason.removesuffix(UNKNOWN_KIND) for reason in reasons if reason.endswith(UNKNOWN_KIND)}
-    claimed = catalog.messages_of(programs) if programs else ()
-    skipping = [e.format for e in catalog.entries if f"{e.id}{CONTINUES}" in reading.skipped]
-    return [fmt for fmt in {f.id: f for f in (*skipping, *claimed)}.values() if fmt.parts is not None]
+def _splitting(lines: Lines, reading: Reading, catalog: FormatCatalog) -> list[Format]:
+    """Formats whose programs split messages, where there may be parts: skipped as such, or rejected. Where lines are lost any may be one."""
+    told = {*reading.skipped, *(reason for rejected in reading.rejected for reason in rejected["reason"].unique())}
+    splitting = [e for e in catalog.entries if e.splits]
+    return [e.format for e in splitting if lines.is_open or not told.isdisjoint({f"{e.id}{CONTINUES}", *(f"{p}{UNKNOWN_KIND}" for p in e.programs)})]

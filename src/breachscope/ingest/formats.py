@@ -316,6 +316,8 @@ class FormatEntry:
     kind: str
     order: int
     programs: tuple[str, ...] = ()
+    splits: bool = False
+    """Whether its programs split messages before they hand them to syslog."""
 
     @cached_property
     def format(self) -> Format:
@@ -407,12 +409,12 @@ def _glance(path: Path) -> FormatEntry:
     if not (kind and order):
         return entry_of(load_format(path))
     programs = re.search(r"^programs = (\[[^\]]*\])$", top, re.MULTILINE)
-    return FormatEntry(path.stem, path, kind[1], int(order[1]), tuple(re.findall(r'"([^"]+)"', programs[1])) if programs else ())
+    return FormatEntry(path.stem, path, kind[1], int(order[1]), tuple(re.findall(r'"([^"]+)"', programs[1])) if programs else (), "\nparts = " in top)
 
 
 def entry_of(fmt: Format) -> FormatEntry:
     """The catalog's entry of a format that was read already."""
-    entry = FormatEntry(fmt.id, fmt.path, fmt.kind, fmt.order, fmt.programs)
+    entry = FormatEntry(fmt.id, fmt.path, fmt.kind, fmt.order, fmt.programs, fmt.parts is not None)
     entry.__dict__["format"] = fmt
     return entry
 

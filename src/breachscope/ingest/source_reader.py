@@ -184,7 +184,7 @@ class SourceReader:
         blocks = self.stream.blocks()
         for first in blocks:
             self._lock_on(first)
-            yield from blocks_of_entries(chain([first], blocks), self.fmt, self.stream.encoding, self.stream.newline)
+            yield from blocks_of_entries(chain([first], blocks), self.fmt, self.catalog, self.stream.encoding, self.stream.newline)
 
     def _lock_on(self, block: Block) -> None:
         """Choose the format from the first block."""

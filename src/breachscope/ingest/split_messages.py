@@ -34,7 +34,7 @@ def whole_messages(texts: pl.DataFrame, envelopes: pl.DataFrame, fmt: Format, re
     """
     told = texts["text"].str.extract_groups(fmt.parts or "").struct.unnest()
     told = told.with_columns(pl.col("part").cast(pl.Int64), (pl.col("level").is_not_null() & pl.col("message").is_null()).alias("level"))
-    if not told.select(((pl.col("part") > 1) & ~pl.col("level")).any())[0, 0]:
+    if not told.select((pl.col("part") > 1) & ~pl.col("level") | (pl.lit(is_open) & pl.col("part").is_not_null())).to_series().any():
         return texts, envelopes["line"].clear()
     process = [c for c in ("host", "program", "pid") if c in envelopes.columns]
     parts = envelopes[texts["row"]].select("line", *process).hstack([texts["row"], *told.get_columns()])
