@@ -42,9 +42,9 @@ def blocks_of_entries(blocks: Iterator[Block], fmt: Format | None, catalog: Form
         return
     held: Block | None = None
     for block in blocks:
-        if held is not None and (block.fault or block.overlong_bytes is not None):
+        if held is not None and not block.is_readable:
             held = replace(held, is_open=True)
-        elif held is not None and held.fault is None and held.overlong_bytes is None and _begins_within(block, fmt, encoding, newline):
+        elif held is not None and held.is_readable and _begins_within(block, fmt, encoding, newline):
             begin = _last_entry(held.data, fmt, encoding, newline)
             if begin is not None:
                 held, block = _recut(held, begin, block, newline)
@@ -71,7 +71,7 @@ def _blocks_of_messages(blocks: Iterator[Block], splitting: Sequence[FormatEntry
         while ahead and (block is None or not _may_be_open(ahead[0], splitting) or sum(len(b.data) for b in ahead) - len(ahead[0].data) >= _AHEAD_BYTES):
             held = ahead.popleft()
             for entry in _may_be_open(held, splitting):
-                readable = list(takewhile(lambda b: b.fault is None and b.overlong_bytes is None, ahead))
+                readable = list(takewhile(lambda b: b.is_readable, ahead))
                 following = b"".join(b.data[:_AHEAD_BYTES] for b in readable)[:_AHEAD_BYTES]
                 begin, is_found = _between_messages(held.data, following, entry.format, encoding, newline)
                 is_lost = not is_found or (len(readable) < len(ahead) and len(following) < _AHEAD_BYTES)
@@ -84,7 +84,7 @@ def _blocks_of_messages(blocks: Iterator[Block], splitting: Sequence[FormatEntry
 
 def _may_be_open(block: Block, splitting: Sequence[FormatEntry]) -> list[FormatEntry]:
     """Formats whose programs may go on, behind the block, with a message in it."""
-    if block.fault is not None or block.overlong_bytes is not None:
+    if not block.is_readable:
         return []
     tail = block.data[-_AHEAD_BYTES:]
     return [e for e in splitting if any(p.encode() in tail for p in e.programs)]
@@ -97,9 +97,7 @@ def _between_messages(data: bytes, following: bytes, fmt: Format, encoding: Enco
     going_on = _messages(following, fmt, encoding, newline).filter(pl.col("run") == 0).select("process", "message")
     if not len(going_on):
         return len(data), True
-    size = _TAIL_BYTES
-    while True:
-        begin = data.find(newline, len(data) - size) + 1 if size < len(data) else 0
+    for begin in _tails(data, newline):
         messages = _messages(data[begin:], fmt, encoding, newline)
         last = messages.filter(pl.col("run") == pl.col("run").max().over("process", "message"))
         is_open = last.join(going_on, on=["process", "message"], how="semi", nulls_equal=True)
@@ -108,9 +106,7 @@ def _between_messages(data: bytes, following: bytes, fmt: Format, encoding: Enco
         before = cuts.filter(pl.col("is_between") & (pl.col("begin") <= is_open["begin"].min()))["begin"].max()
         if is_found and isinstance(before, int):
             return begin + before, True
-        if size >= min(len(data), MOST_ENTRY_BYTES):
-            return len(data), False
-        size *= 4
+    return len(data), False
 
 
 def _messages(data: bytes, fmt: Format, encoding: Encoding, newline: bytes) -> pl.DataFrame:
@@ -137,16 +133,22 @@ def _begins_within(block: Block, fmt: Format, encoding: Encoding, newline: bytes
 
 def _last_entry(data: bytes, fmt: Format, encoding: Encoding, newline: bytes) -> int | None:
     """Where the last entry begins; None where it is longer than any that is read."""
-    size = _TAIL_BYTES
-    while True:
-        begin = data.find(newline, len(data) - size) + 1 if size < len(data) else 0
+    for begin in _tails(data, newline):
         if begin < len(data):
             lines = split_lines(Block(1, 0, data[begin:]), encoding, newline)
             begins = lines.starts[:-1][~_continued(lines, fmt)]
             if len(begins):
                 return begin + int(begins[-1])
+    return None
+
+
+def _tails(data: bytes, newline: bytes) -> Iterator[int]:
+    """Where ever longer parts at the end begin, each with a whole line, up to all of the data or as much as is read of an entry."""
+    size = _TAIL_BYTES
+    while True:
+        yield data.find(newline, len(data) - size) + 1 if size < len(data) else 0
         if size >= min(len(data), MOST_ENTRY_BYTES):
-            return None
+            return
         size *= 4
 
 

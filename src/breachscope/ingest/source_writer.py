@@ -88,7 +88,7 @@ class SourceWriter:
 
     def write_index(self, index: Sequence[tuple[int, int]]) -> None:
         lines, offsets = [n for n, _ in index], [o for _, o in index]
-        if lines:  # an archive may hold very many empty files
+        if lines:  # an archive may hold very many empty files; pyarrow, given lists, would import pandas where it is installed
             self._add(f"index/{self.source}.parquet", pl.DataFrame({"line": lines, "offset": offsets}, {"line": pl.Int64, "offset": pl.Int64}).to_arrow())
 
     def _add(self, name: str, rows: pa.Table) -> None:

@@ -54,6 +54,11 @@ class Block:
     is_open: bool = False
     """Whether lines may be lost, or cannot be read, that continue its last one."""
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether its lines are all there."""
+        return self.fault is None and self.overlong_bytes is None
+
 
 def find_bytes(data: bytes, *wanted: int) -> npt.NDArray[np.int64]:
     """Offsets at which one of the ``wanted`` bytes stands. Searched piece by piece, so that what is made on the way stays in the cache."""
