@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ def envelope(message: str, pid: int = 44, host: str = "db1") -> str:
 
 def newer(message: str, pid: int = 44) -> str:
     return f"<134>1 2026-03-02T10:15:04+09:00 db1 postgres {pid} - - {message}\n"
+
+
+def journaled(message: str, pid: int = 44) -> str:
+    """As the journal exports it; what names the program stands behind the message."""
+    fields = {"MESSAGE": message, "_PID": str(pid), "__REALTIME_TIMESTAMP": "1772414104120000", "_HOSTNAME": "db1", "_COMM": "postgres"}
+    return json.dumps(fields) + "\n"
 
 
 def told_by(pid: int, level: str = "LOG") -> str:
@@ -92,9 +99,9 @@ def test_mixed_parts_are_joined_by_host_process_and_number_wherever_blocks_are_c
     assert dict(source.skipped) == {CONTINUED: 5}
 
 
-@pytest.mark.parametrize("form", [envelope, newer])
+@pytest.mark.parametrize("form", [envelope, newer, journaled])
 def test_blocks_are_cut_before_a_message_that_goes_on(tmp_path: Path, form: Callable[[str, int], str]) -> None:
-    """Two processes write at a time, so that a cut before one message may lie within another."""
+    """Two processes write at a time, and number alike, so that a cut before one message may lie within another."""
     messages = [
         [form(f"[{n}-1] {told_by(44)}statement: select {n}", pid), *(form(f"[{n}-{m}] #011, {m}", pid) for m in (2, 3, 4))]
         for n in range(300)

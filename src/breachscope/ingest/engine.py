@@ -29,6 +29,8 @@ from breachscope.ingest.split_messages import whole_messages
 from breachscope.ingest.views import Mask, without_texts
 
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
+ENVELOPE = ("host", "program", "pid", "text")
+"""What envelopes tell: whose message it is, and the message."""
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 MOST_REPEATS = 10_000
 """Syslog daemons fold identical neighbours, some hundreds at the most; a larger number is the word of whoever wrote the message."""
@@ -217,6 +219,23 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
         if len(matched) and not is_eventless(matched["line"], pattern, reading):
             _read_envelopes(_with_message(matched), fmt, pattern, catalog, context, reading)
     reading.unread = left
+
+
+def messages_in(lines: pl.DataFrame, fmt: Format) -> pl.DataFrame:
+    """What envelopes hold, without reading it: line, host, program, pid, null where the format does not tell them, and the message as text."""
+    found = [pl.DataFrame(schema={"line": pl.Int64, **dict.fromkeys(ENVELOPE, pl.String)})]
+    values = json_values(lines["text"], fmt) if fmt.is_json else None
+    for pattern in fmt.patterns:
+        if values is not None:
+            told = [values["|".join(alternatives)].alias(column) for column, alternatives in pattern.sources.items()]
+            matched = lines.select("line").hstack(told).filter(fits_pattern(pl.DataFrame(told), pattern))
+        elif len(lines):
+            matched, lines = match(lines, pattern)
+            matched = _with_message(matched)
+        if len(matched) and not pattern.is_eventless and "message" in matched.columns:
+            known = matched.drop("text", strict=False).rename({"message": "text"}).with_columns(pl.lit(c).alias(n) for n, c in pattern.constants.items())
+            found.append(known.select("line", *(c if c in known.columns else pl.lit(None, pl.String).alias(c) for c in ENVELOPE)))
+    return pl.concat(found).unique("line", keep="first").sort("line")
 
 
 def _read_envelopes(

@@ -7,7 +7,6 @@ statement is cut.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ import polars as pl
 
 from breachscope.ingest.block import read_block
 from breachscope.ingest.encoding import Encoding
-from breachscope.ingest.engine import UNKNOWN_KIND, read_lines
+from breachscope.ingest.engine import UNKNOWN_KIND, messages_in, read_lines
 from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog, FormatEntry
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.reading import Context, Reading
@@ -30,12 +29,14 @@ MOST_ENTRY_BYTES = 16 << 20
 _TAIL_BYTES = 64 << 10
 _AHEAD_BYTES = 256 << 10
 """How far behind the end of a block further parts of its messages are looked for."""
+_MESSAGE = ["host", "program", "pid", "message"]
+"""Whose message it is, and its number."""
 
 
 def blocks_of_entries(blocks: Iterator[Block], fmt: Format | None, catalog: FormatCatalog, encoding: Encoding, newline: bytes) -> Iterator[Block]:
     """Blocks cut between entries: the last one of a block goes on to the next block, if that begins with further lines of it."""
     if fmt is not None and fmt.kind == "envelope":
-        yield from _blocks_of_messages(blocks, [e for e in catalog.entries if e.splits], encoding, newline)
+        yield from _blocks_of_messages(blocks, fmt, catalog, encoding, newline)
         return
     if fmt is None or not fmt.has_entries:
         yield from blocks
@@ -62,8 +63,9 @@ def _recut(held: Block, begin: int, block: Block, newline: bytes) -> tuple[Block
     return replace(held, data=kept, seen=None), behind
 
 
-def _blocks_of_messages(blocks: Iterator[Block], splitting: Sequence[FormatEntry], encoding: Encoding, newline: bytes) -> Iterator[Block]:
+def _blocks_of_messages(blocks: Iterator[Block], fmt: Format, catalog: FormatCatalog, encoding: Encoding, newline: bytes) -> Iterator[Block]:
     """Blocks cut between messages that programs split, as far as their parts stand within some thousand lines of the cut."""
+    splitting = [e for e in catalog.entries if e.splits]
     ahead: deque[Block] = deque()
     for block in chain(blocks, [None]):
         if block is not None:
@@ -73,7 +75,7 @@ def _blocks_of_messages(blocks: Iterator[Block], splitting: Sequence[FormatEntry
             for entry in _may_be_open(held, splitting):
                 readable = list(takewhile(lambda b: b.is_readable, ahead))
                 following = b"".join(b.data[:_AHEAD_BYTES] for b in readable)[:_AHEAD_BYTES]
-                begin, is_found = _between_messages(held.data, following, entry.format, encoding, newline)
+                begin, is_found = _between_messages(held.data, following, fmt, entry.format, encoding, newline)
                 is_lost = not is_found or (len(readable) < len(ahead) and len(following) < _AHEAD_BYTES)
                 if begin < len(held.data):
                     held, ahead[0] = _recut(held, begin, ahead[0], newline)
@@ -84,23 +86,25 @@ def _blocks_of_messages(blocks: Iterator[Block], splitting: Sequence[FormatEntry
 
 def _may_be_open(block: Block, splitting: Sequence[FormatEntry]) -> list[FormatEntry]:
     """Formats whose programs may go on, behind the block, with a message in it."""
-    if not block.is_readable:
-        return []
-    tail = block.data[-_AHEAD_BYTES:]
-    return [e for e in splitting if any(p.encode() in tail for p in e.programs)]
+    return [e for e in splitting if block.is_readable and _is_named(e.programs, block.data[-_AHEAD_BYTES:])]
 
 
-def _between_messages(data: bytes, following: bytes, fmt: Format, encoding: Encoding, newline: bytes) -> tuple[int, bool]:
+def _is_named(programs: Sequence[str], data: bytes) -> bool:
+    """Whether one of the programs is named in the data."""
+    return any(p.encode() in data for p in programs)
+
+
+def _between_messages(data: bytes, following: bytes, envelope: Format, fmt: Format, encoding: Encoding, newline: bytes) -> tuple[int, bool]:
     """Where to cut, at the end or before it, so that no message has parts on both sides; and whether all that go on were found."""
     if not following:
         return len(data), True
-    going_on = _messages(following, fmt, encoding, newline).filter(pl.col("run") == 0).select("process", "message")
+    going_on = _messages(following, envelope, fmt, encoding, newline).filter(pl.col("run") == 0).select(_MESSAGE)
     if not len(going_on):
         return len(data), True
     for begin in _tails(data, newline):
-        messages = _messages(data[begin:], fmt, encoding, newline)
-        last = messages.filter(pl.col("run") == pl.col("run").max().over("process", "message"))
-        is_open = last.join(going_on, on=["process", "message"], how="semi", nulls_equal=True)
+        messages = _messages(data[begin:], envelope, fmt, encoding, newline)
+        last = messages.filter(pl.col("run") == pl.col("run").max().over(_MESSAGE))
+        is_open = last.join(going_on, on=_MESSAGE, how="semi", nulls_equal=True)
         is_found = len(is_open) == len(going_on) and bool((is_open["run"] > 0).all())
         cuts = messages.sort("begin").with_columns((pl.col("end").cum_max().shift().fill_null(-1) < pl.col("begin")).alias("is_between"))
         before = cuts.filter(pl.col("is_between") & (pl.col("begin") <= is_open["begin"].min()))["begin"].max()
@@ -109,20 +113,28 @@ def _between_messages(data: bytes, following: bytes, fmt: Format, encoding: Enco
     return len(data), False
 
 
-def _messages(data: bytes, fmt: Format, encoding: Encoding, newline: bytes) -> pl.DataFrame:
-    """Messages with parts: process, message, run (0 where the first part stands before), and where their first and last lines begin."""
+def _messages(data: bytes, envelope: Format, fmt: Format, encoding: Encoding, newline: bytes) -> pl.DataFrame:
+    """Messages with parts: whose they are, run (0 where the first part stands before), and where their first and last lines begin."""
     lines = split_lines(Block(1, 0, data), encoding, newline)
-    told = lines.frame["text"].str.extract_groups(_likeness(fmt)).struct.unnest()
-    told = told.with_columns(pl.Series("at", lines.starts[:-1]), pl.col("part").cast(pl.Int64)).filter(pl.col("part").is_not_null())
-    begins = (pl.col("part") == 1) | (pl.col("level").is_not_null() & pl.col("message").is_null())
-    runs = told.with_columns(begins.cum_sum().over("process", "message").alias("run"))
-    grouped = runs.group_by("process", "message", "run", maintain_order=True)
+    parts = _parts(lines, envelope, fmt)
+    runs = parts.with_columns(pl.Series("at", lines.starts[parts["row"]]), pl.col("begins").cum_sum().over(_MESSAGE).alias("run"))
+    grouped = runs.group_by(*_MESSAGE, "run", maintain_order=True)
     return grouped.agg(pl.when(pl.col("run").first() > 0).then(pl.col("at").min()).otherwise(-1).alias("begin"), pl.col("at").max().alias("end"))
 
 
-def _likeness(fmt: Format) -> str:
-    """What lines hold that are parts of messages of the format's programs, and some others; ``process`` is most often host, program and pid."""
-    return rf"(?P<process>(?:[^ ]+ )?(?:{'|'.join(map(re.escape, fmt.programs))})(?:\[[0-9]+\]| [0-9]+)?).*?{(fmt.parts or '').removeprefix('^')}"
+def _has_parts(data: bytes, fmt: Format) -> bool:
+    """Whether anything looks like the numbers of a part."""
+    numbers = (fmt.parts or "").removeprefix("^").partition("(?P<text>")[0]
+    return bool(pl.Series([data.decode("latin-1")]).str.contains(numbers)[0])
+
+
+def _parts(lines: Lines, envelope: Format, fmt: Format) -> pl.DataFrame:
+    """Parts of messages of the format's programs: row, whose, message, part, and whether a message may begin there."""
+    texts = lines.frame.with_columns(pl.Series("line", np.arange(len(lines)))).filter(lines.frame["text"].str.contains_any(list(fmt.programs)))
+    told = messages_in(texts, envelope).filter(pl.col("program").is_in(fmt.programs)).rename({"line": "row"})
+    parts = told.hstack(told["text"].str.extract_groups(fmt.parts or "").struct.unnest().drop("text"))
+    begins = (pl.col("part") == 1) | (pl.col("level").is_not_null() & pl.col("message").is_null())
+    return parts.with_columns(pl.col("part").cast(pl.Int64)).filter(pl.col("part").is_not_null()).with_columns(begins.alias("begins"))
 
 
 def _begins_within(block: Block, fmt: Format, encoding: Encoding, newline: bytes) -> bool:
@@ -185,17 +197,21 @@ def read_entries(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Con
 
 
 def _read_messages(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
-    """As :func:`read_block`, of envelopes: where programs split their messages, the lines that may hold parts are read together."""
+    """As :func:`read_block`, of envelopes: where programs split their messages, the lines that hold parts are read together.
+
+    They are looked for where some stand near the end of the block; where the others turn out to hold some, those are read again.
+    """
     context = replace(context, is_open=lines.is_open)
-    reading = read_block(lines, fmt, catalog, context)
+    tail = lines.data[-_AHEAD_BYTES:]
+    splitting = [e.format for e in catalog.entries if e.splits and _is_named(e.programs, tail) and _has_parts(tail, e.format)]
+    reading = None if splitting else read_block(lines, fmt, catalog, context)
     is_part = np.zeros(len(lines), bool)
-    for split in _splitting(lines, reading, catalog):
-        told = lines.frame["text"].str.extract_groups(_likeness(split)).struct.unnest().select(pl.col("message").fill_null(""), pl.col("part").cast(pl.Int64))
-        split_messages = told.filter((pl.col("part") > 1) | lines.is_open)["message"].unique()
-        is_part |= told.select(pl.col("message").is_in(split_messages.implode()) & pl.col("part").is_not_null())[:, 0].to_numpy()
-    if not is_part.any():
+    for split in splitting if reading is None else _splitting(lines, reading, catalog):
+        parts = _parts(lines, fmt, split)
+        is_part[parts.filter(((pl.col("part") > 1) | lines.is_open).any().over(_MESSAGE))["row"]] = True
+    if reading is not None and not is_part.any():
         return reading
-    reading = read_block(lines.only(np.flatnonzero(~is_part)), fmt, catalog, context)
+    reading = read_block(lines.only(np.flatnonzero(~is_part)) if is_part.any() else lines, fmt, catalog, context)
     reading.add(read_lines(lines.take(np.flatnonzero(is_part)), fmt, catalog, context))
     return reading
 
