@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breachscope.case import Case
-from breachscope.ingest import IngestOptions, ingest
+from breachscope.ingest import IngestOptions, ingest, load_formats
 from breachscope.ingest.entries import MOST_ENTRY_BYTES
 from breachscope.ingest.trace import read_raw_line
+from breachscope.ingest.trial import try_file
 from breachscope.manifest import Source
 from breachscope.progress import Silent
 
@@ -167,3 +168,20 @@ def test_of_a_very_long_statement_the_beginning_is_kept(tmp_path: Path) -> None:
     assert MOST_ENTRY_BYTES - 2 * len(row) < len(first["statement"]) <= MOST_ENTRY_BYTES
     assert (second["line"], second["statement"], second["completeness"]) == (count + 2, "select 1\nfrom b", None)
     assert (source.lines, source.event_lines, source.rejected) == (count + 3, 2, 0)
+
+
+@pytest.mark.parametrize("lines_before", [9_997, 9_999])
+@pytest.mark.parametrize("fmt", WRITERS)
+def test_a_trial_ends_between_statements(tmp_path: Path, fmt: str, lines_before: int) -> None:
+    (tmp_path / "db.log").write_text(WRITERS[fmt]("select 1") * lines_before + WRITERS[fmt]("select *\nfrom a\nwhere b") + WRITERS[fmt]("select 2") * 9)
+    ((_, trial),) = try_file(tmp_path / "db.log", load_formats())
+    statements = lines_before if lines_before > 9_997 else 9_998
+    assert (trial.format, dict(trial.formats), dict(trial.rejected)) == (fmt, {fmt: statements}, {})
+    assert trial.lines == (lines_before if lines_before > 9_997 else 10_000)
+
+
+def test_a_trial_reads_a_statement_that_is_longer_than_it(tmp_path: Path) -> None:
+    (tmp_path / "db.log").write_text(text("select" + "\n1," * 10_050 + "\n2") + text("select 2"))
+    ((_, trial),) = try_file(tmp_path / "db.log", load_formats())
+    assert (trial.lines, dict(trial.formats), dict(trial.rejected)) == (10_053, {"postgresql": 2}, {})
+    assert [e.get("completeness") for e in trial.events] == [None, None]

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from breachscope.case import Case
-from breachscope.ingest import IngestOptions, ingest
+from breachscope.ingest import IngestOptions, ingest, load_formats
 from breachscope.ingest.split_messages import UNPROVEN
 from breachscope.ingest.trace import read_raw_line
+from breachscope.ingest.trial import try_file
 from breachscope.manifest import Source
 from breachscope.progress import Silent
 
@@ -193,3 +194,16 @@ def test_headers_of_the_newer_form_are_read_alike(tmp_path: Path) -> None:
     _, source, events = read(tmp_path, log)
     assert told(events) == [(1, "SELECT *\nFROM 表", None), (3, "select 1", None)]
     assert dict(source.skipped) == {CONTINUED: 1}
+
+
+def test_a_trial_ends_between_messages(tmp_path: Path) -> None:
+    log = (
+        part("4-1", "select 1") * 9_998
+        + part("5-1", "SELECT *", 45)
+        + part("6-1", "select 2")
+        + part("5-2", "#011FROM customers", 45)
+        + part("7-1", "select 3")
+    )
+    (tmp_path / "messages").write_text(log)
+    ((_, trial),) = try_file(tmp_path / "messages", load_formats())
+    assert (trial.lines, dict(trial.formats), dict(trial.skipped), dict(trial.rejected)) == (9_998, {"postgresql": 9_998}, {}, {})

@@ -150,19 +150,19 @@ class SourceReader:
                 yield self._counted(pending.popleft().result())
 
     def read_beginning(self, most_lines: int) -> Iterator[BlockResult]:
-        """What becomes of the first lines, block by block. Raises InputError when the input cannot be opened."""
-        for block in self.stream.blocks():
-            if block.first_line == 1:
-                self._lock_on(block)
-            if self.unreadable:
+        """What becomes of the first lines, block by block, without an entry that goes on behind them. Raises InputError when the input cannot be opened.
+
+        Where the first entry is longer, what becomes of the rest of its block, too.
+        """
+        last = 0
+        for block in self._blocks(most_lines):
+            before, last = last, block.first_line + block.data.count(self.stream.newline) - block.data.endswith(self.stream.newline)
+            if self.unreadable or (before and last > most_lines):
                 return
-            ends = find_bytes(block.data, self.stream.newline[0])
-            left = most_lines + 1 - block.first_line
-            beginning = replace(block, data=block.data[: int(ends[left - 1]) + 1], seen=None) if len(ends) > left else block
             if self.fmt is not None:
-                self.headers = self.headers.with_those_of(beginning.data, block.first_line, self.fmt)
-            yield self._counted(self._read_block(beginning, self.headers))
-            if len(ends) >= left:
+                self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt)
+            yield self._counted(self._read_block(block, self.headers))
+            if last >= most_lines:
                 return
 
     def _counted(self, result: BlockResult) -> BlockResult:
@@ -179,12 +179,14 @@ class SourceReader:
                 self.nul_runs.append((line, line, count))
         return result
 
-    def _blocks(self) -> Iterator[Block]:
-        """The blocks of the input, cut between entries of the format that the first of them is in."""
+    def _blocks(self, cut_behind: int | None = None) -> Iterator[Block]:
+        """The blocks of the input, cut between entries of the format that the first of them is in; and behind a line, or before the entry that it is in."""
         blocks = self.stream.blocks()
         for first in blocks:
             self._lock_on(first)
-            yield from blocks_of_entries(chain([first], blocks), self.fmt, self.catalog, self.stream.encoding, self.stream.newline)
+            all_blocks = chain([first], blocks)
+            wanted = all_blocks if cut_behind is None else _cut_behind(all_blocks, cut_behind, self.stream.newline)
+            yield from blocks_of_entries(wanted, self.fmt, self.catalog, self.stream.encoding, self.stream.newline)
 
     def _lock_on(self, block: Block) -> None:
         """Choose the format from the first block."""
@@ -336,6 +338,18 @@ class SourceReader:
         yield from self.stream.remarks
         if self.stream.lacks_final_newline and not self.problem:
             yield "ends inside a line: it was cut there, or was still being written"
+
+
+def _cut_behind(blocks: Iterator[Block], line: int, newline: bytes) -> Iterator[Block]:
+    """The blocks, that with the line as two."""
+    for block in blocks:
+        ends = find_bytes(block.data, newline[0])
+        row = line - block.first_line
+        if block.is_readable and 0 <= row < len(ends) and (begin := int(ends[row]) + 1) < len(block.data):
+            yield replace(block, data=block.data[:begin], seen=None, is_open=False)
+            yield replace(block, first_line=line + 1, offset=block.offset + begin, data=block.data[begin:], seen=None)
+        else:
+            yield block
 
 
 def _looks_binary(data: bytes) -> bool:
