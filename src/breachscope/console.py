@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from breachscope.errors import UsageError
+from breachscope.errors import UsageError, counted
 from breachscope.hostile import clipped, padded, visible, width
 from breachscope.progress import Progress, Silent
 
@@ -118,11 +118,6 @@ class _Bar:
         self._bars.update(self.id, completed=self.done, amount=shown, rate=rate)
 
 
-def counted(count: int, thing: str) -> str:
-    """``count`` things in words: one of them without the ``s``."""
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
-
-
 def print_json(value: object) -> None:
     """Print JSON for machines, with escapes throughout where a file name is not UTF-8: the bytes would be no JSON."""
     text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
@@ -155,7 +150,7 @@ def print_table(batches: Iterable[Any], limit: int) -> None:
     if table is not None:
         Console().print(table)
     if total > shown:
-        click.echo(f"{total - shown:,} more rows; use --limit or --format csv", err=True)
+        click.echo(f"{counted(total - shown, 'more row')}; use --limit or --format csv", err=True)
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:

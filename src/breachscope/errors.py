@@ -77,6 +77,15 @@ class ContentErrors(BreachscopeError):  # noqa: N818 - it is several errors
         Exception.__init__(self, self.text)
 
 
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """A number with its English noun, in a message or a sentence.
+
+    >>> counted(1, "request"), counted(1200, "request"), counted(2, "person", "people")
+    ('1 request', '1,200 requests', '2 people')
+    """
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, or the empty string.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from breachscope import __version__
 from breachscope.case import MANIFEST, Case, sha256_file
+from breachscope.errors import counted
 from breachscope.manifest import Source
 from breachscope.progress import Progress
 
@@ -37,9 +38,10 @@ def ingest_logs(case: Case, paths: Sequence[str | Path], options: IngestOptions,
         result = ingest(case, paths, options, progress)
     gone = _vanished(case, paths)
     for source in gone[:_MOST_VANISHED]:
-        progress.warn(f"{source.path}: was read earlier and is gone now; its {source.event_lines:,} events stay in the case")
+        progress.warn(f"{source.path}: was read earlier and is gone now; its {counted(source.event_lines, 'event stays', 'events stay')} in the case")
     if len(gone) > _MOST_VANISHED:
-        progress.warn(f"and {len(gone) - _MOST_VANISHED:,} more inputs that were read earlier are gone; 'breachscope verify --case {case.path}' names them all")
+        more = counted(len(gone) - _MOST_VANISHED, "more input that was read earlier is", "more inputs that were read earlier are")
+        progress.warn(f"and {more} gone; 'breachscope verify --case {case.path}' names them all")
     return result
 
 

@@ -81,7 +81,7 @@ def test_parts_of_a_line_are_joined_and_none_is_read_by_itself(tmp_path: Path, f
     assert "/forged" not in [e["path"] for e in events]
     assert events[-1]["path"] == "/2"
     assert source.lines == 3
-    assert any("1 lines were joined" in note for note in source.notes)
+    assert any("1 line was joined" in note for note in source.notes)
     assert read_raw_line(case, events[-1]["event_id"]).text == written[-1].rstrip("\n")
 
 

@@ -11,7 +11,7 @@ import click
 from breachscope.cli.options import case_option, json_option
 from breachscope.cli.results import FAILED, changed_results
 from breachscope.console import make_private, print_json, print_table
-from breachscope.errors import UsageError
+from breachscope.errors import UsageError, counted
 from breachscope.hostile import visible
 
 
@@ -38,7 +38,7 @@ def trace(kind: str, identifier: str, case_path: Path, as_json: bool, limit: int
     for line in lines:
         click.echo(visible(f"{line.source.path}:{line.line}: {line.text}"))
     if len(event_ids) > limit:
-        click.echo(f"{len(event_ids) - limit} more events; give --limit {len(event_ids)}", err=True)
+        click.echo(f"{counted(len(event_ids) - limit, 'more event')}; give --limit {len(event_ids)}", err=True)
 
 
 @click.command()
@@ -57,7 +57,7 @@ def verify(case_path: Path, as_json: bool) -> None:
     if differences:
         sys.exit(FAILED)
     if not as_json:
-        click.echo(f"nothing differs: {len(case.sources())} inputs, every result and the custody chain are as recorded")
+        click.echo(f"nothing differs: {counted(len(case.sources()), 'input')}, every result and the custody chain are as recorded")
         count, head = case.custody.head()
         click.echo(f"the chain ends with record {count}, {head}; note this hash outside the case: without it a chain cut at its end cannot be told")
 

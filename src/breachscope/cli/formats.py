@@ -11,7 +11,8 @@ import click
 
 from breachscope.cli.options import formats_option, json_option, log_format_option, require_file, tz_option
 from breachscope.cli.results import FAILED
-from breachscope.console import counted, print_columns, print_json
+from breachscope.console import print_columns, print_json
+from breachscope.errors import counted
 from breachscope.hostile import visible
 
 

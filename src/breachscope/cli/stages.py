@@ -22,8 +22,8 @@ from breachscope.cli.options import (
     settings_option,
 )
 from breachscope.cli.results import changed_results, finish, print_result, require_result
-from breachscope.console import choose_progress, counted, print_columns, print_json
-from breachscope.errors import UsageError
+from breachscope.console import choose_progress, print_columns, print_json
+from breachscope.errors import UsageError, counted
 from breachscope.hostile import visible
 from breachscope.progress import Progress
 
@@ -231,4 +231,4 @@ def _print_findings(case: Case) -> None:
     rows = pq.read_table(case.path / "findings.parquet", columns=["level", "detector", "actor", "first_ts", "events", "incident_id"]).to_pylist()
     print_columns([(r["level"], r["detector"], r["actor"], f"{r['first_ts']:%Y-%m-%d %H:%M:%SZ}", f"{r['events']:>8,} events", r["incident_id"]) for r in rows])
     with open_result(case, "incidents.json") as told:
-        click.echo(f"{len(rows)} findings, {len(told['incidents'])} incidents", err=True)
+        click.echo(f"{counted(len(rows), 'finding')}, {counted(len(told['incidents']), 'incident')}", err=True)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from breachscope.errors import InputError
+from breachscope.errors import InputError, counted
 from breachscope.ingest.compression import compression_of, most_content
 from breachscope.ingest.encoding import first_fit
 from breachscope.ingest.inputs import Input, UnreadableError
@@ -84,10 +84,10 @@ class _Content:
         try:
             data = self._handle.read(length if self._left is None else min(length, self._left))
         except _ZIP_ERRORS as error:
-            raise UnreadableError(f"the member is damaged or cut after {self._read:,} bytes ({error}); what follows is not known") from error
+            raise UnreadableError(f"the member is damaged or cut after {counted(self._read, 'byte')} ({error}); what follows is not known") from error
         if self._left is not None:
             if not data and self._left:
-                raise UnreadableError(f"{self._whole} breaks off within this member, after {self._read:,} of its {self._read + self._left:,} bytes")
+                raise UnreadableError(f"{self._whole} breaks off within this member, after {self._read:,} of its {counted(self._read + self._left, 'byte')}")
             self._left -= len(data)
         self._read += len(data)
         return data

@@ -16,6 +16,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import polars as pl
 
+from breachscope.errors import counted
 from breachscope.ingest.columns import PLAIN_IPV4, Address, parse_address
 
 Network = IPv4Network | IPv6Network
@@ -97,7 +98,8 @@ class Forwarders:
         for client, count in sorted(self.requests.items(), key=lambda item: (-item[1], item[0])):
             different = len(self.chains[client])
             if are_trusted:
-                told.append(f"{client}, a trusted proxy, sent {count:,} requests without telling for whom, or the log leaves it out: it counts as their client")
+                sent = counted(count, "request")
+                told.append(f"{client}, a trusted proxy, sent {sent} without telling for whom, or the log leaves it out: it counts as their client")
             elif count >= _LEAST_REQUESTS and different >= _LEAST_CHAINS:
                 several = f"{different:,}" if different < _MOST_CHAINS else f"{_MOST_CHAINS:,} or more"
                 told.append(

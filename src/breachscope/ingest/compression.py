@@ -11,6 +11,8 @@ from typing import Protocol, cast
 import zstandard
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
+from breachscope.errors import counted
+
 _MAGIC: tuple[tuple[bytes, str], ...] = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _DECOMPRESSION_ERRORS = (EOFError, lzma.LZMAError, zstandard.ZstdError, IsalError, OSError, ValueError)
 _PIECE_BYTES = 128 << 10
@@ -78,14 +80,14 @@ def decompress(compression: str, fed: bytes, read: Callable[[], bytes]) -> Itera
             if compression == "gzip" and stored.find_member(begin + 1):
                 yield Gap.of(begin, stored.offset, began_at, count)
             elif count == began_at > 0:
-                raise DamagedError(f"other data follow the {compression} stream, after {count:,} bytes of content; they were not read") from error
+                raise DamagedError(f"other data follow the {compression} stream, after {counted(count, 'byte')} of content; they were not read") from error
             else:
                 raise DamagedError(damage(compression, count)) from error
 
 
 def damage(compression: str, count: int) -> str:
     """What is told of a stream that is not read beyond its damage."""
-    return f"the {compression} stream is cut or damaged after {count:,} bytes of content; what follows is not known"
+    return f"the {compression} stream is cut or damaged after {counted(count, 'byte')} of content; what follows is not known"
 
 
 def _content(compression: str, stored: _Stored) -> Iterator[bytes]:

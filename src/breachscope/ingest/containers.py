@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from breachscope.errors import counted
+
 _CRI = re.compile(rb"(\d{4}-\d\d-\d\dT[\d:]{8}\.\d+(?:Z|[+-]\d\d:\d\d) (std(?:out|err)) )([PF](?::[^ ]*)?) (.*)", re.DOTALL)
 _DOCKER = re.compile(rb'\{"log":"((?:[^"\\]|\\.)*)","stream":"(std(?:out|err))"(,(?:"attrs":\{[^{}]*\},)?"time":"[^"]*"\}\s*)', re.DOTALL)
 _MAY_BE_PART = re.compile(rb' P[ :]|(?<!\\n)","stream":"std')
@@ -47,7 +49,8 @@ class ContainerRecords:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        return (f"{self._joined:,} lines were joined of the parts that the container runtime had cut them into",) if self._joined else ()
+        told = counted(self._joined, "line was", "lines were")
+        return (f"{told} joined of the parts that the container runtime had cut",) if self._joined else ()
 
     def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         held = b""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from breachscope.errors import InputError
+from breachscope.errors import InputError, counted
 
 MAGIC = b"ElfFile\0"
 _CHUNK_MAGIC, _RECORD_MAGIC = b"ElfChnk\0", b"**\0\0"
@@ -61,14 +61,14 @@ class EvtxRecords:
     def problem(self) -> str | None:
         if not self.damaged:
             return None
-        return f"the event log is damaged in {len(self.damaged):,} places, first: {self.damaged[0]}; what stood there is not known"
+        return f"the event log is damaged in {counted(len(self.damaged), 'place')}, first: {self.damaged[0]}; what stood there is not known"
 
     @property
     def remarks(self) -> tuple[str, ...]:
         if not self.unsealed:
             return ()
         why = "the log was copied while it was open" if self.is_open else "they were changed or damaged after Windows had written them"
-        return (f"the checksums of {len(self.unsealed):,} chunks do not fit, the first at byte {self.unsealed[0]:,}: {why}",)
+        return (f"the checksums of {counted(len(self.unsealed), 'chunk')} do not fit, the first at byte {self.unsealed[0]:,}: {why}",)
 
     def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Raises InputError where the package that reads the records is missing."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from breachscope.case import Case
+from breachscope.errors import counted
 from breachscope.scope.customers import Customers, stage_tables
 from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import DataMap, Route, Store
-from breachscope.scope.reasons import counted
 from breachscope.scope.requests import count_requests, create_evidence, match_requests, told_requests
 from breachscope.scope.seen import SeenTemplate, all_templates
 from breachscope.scope.templates import quote

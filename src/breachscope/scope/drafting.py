@@ -17,10 +17,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from breachscope.case import Case
-from breachscope.errors import TableError
+from breachscope.errors import TableError, counted
 from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import load_datamap
-from breachscope.scope.reasons import counted
 from breachscope.scope.requests import count_requests, create_evidence, match_requests, told_requests
 from breachscope.scope.seen import SeenTemplate, all_templates
 from breachscope.scope.tables import TableReader, open_table_file

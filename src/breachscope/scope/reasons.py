@@ -159,12 +159,3 @@ COMPARED_AS: Mapping[str, Text] = MappingProxyType(
     {"whole_number": Text("numbers", "数値順"), "number": Text("numbers", "数値順"), "time": Text("times", "時刻順"), "text": Text("text", "文字列順")}
 )
 """How the values of a column are compared."""
-
-
-def counted(number: int, noun: str, nouns: str | None = None) -> str:
-    """Return a number with its English noun.
-
-    >>> counted(1, "request"), counted(1200, "request"), counted(2, "person", "people")
-    ('1 request', '1,200 requests', '2 people')
-    """
-    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from breachscope.errors import counted
 from breachscope.scope.database import Database, parquet_files_sql
 from breachscope.scope.datamap import Route
-from breachscope.scope.reasons import counted
 from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, UNUSUAL_PATH_SQL, Template, quote
 
 SAME_REQUEST = " AND ".join(f"r.{c} IS NOT DISTINCT FROM e.{c}" for c in ("method", "path", "query", "vhost"))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from breachscope.errors import counted
 from breachscope.scope.database import Database, parquet_files_sql
-from breachscope.scope.reasons import counted
 from breachscope.scope.requests import SAME_REQUEST
 from breachscope.scope.templates import ARGUMENTS_SQL, NORMAL_PATH_SQL, PAGE_SLOTS
 
