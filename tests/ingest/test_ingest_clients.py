@@ -185,7 +185,7 @@ def test_trusted_proxies_give_the_client_from_file_to_case(tmp_path: Path) -> No
         ("192.0.2.77", None, "203.0.113.2"),
         ("10.0.0.8", None, None),
     ]
-    assert source.notes == ("10.0.0.8, a trusted proxy, sent 1 requests without telling for whom, or the log leaves it out: it counts as their client",)
+    assert source.notes == ("10.0.0.8, a trusted proxy, sent 1 request without telling for whom, or the log leaves it out: it counts as their client",)
 
 
 def test_a_header_sent_twice_counts_with_the_nearest_last(tmp_path: Path) -> None:

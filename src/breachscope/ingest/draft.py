@@ -10,7 +10,6 @@ from pathlib import Path
 import polars as pl
 
 from breachscope.errors import UsageError
-from breachscope.ingest.encoding import EUC_JP_TOLD
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import FormatCatalog, load_format
 from breachscope.ingest.guess import FIRST_ORDER, guess_lines
@@ -31,8 +30,8 @@ def new_format(sample: Path, output: Path) -> None:
     stream = Stream(Input(sample))
     block = next(stream.blocks(), None)
     lines = split_lines(block, stream.encoding, stream.newline).frame["text"].to_list() if block else []
-    if stream.looks_euc_jp:
-        raise UsageError(f"no format can be drafted: {EUC_JP_TOLD}", path=sample)
+    if stream.encoding_doubt:
+        raise UsageError(f"no format can be drafted: {stream.encoding_doubt}", path=sample)
     text = guess_lines(lines).as_toml(f"drafted from {sample.name}", _free_order(output.parent))
     try:
         output.touch(mode=0o600)  # it holds a line of the log

@@ -20,6 +20,7 @@ import polars as pl
 
 from breachscope.errors import BreachscopeError, UsageError
 from breachscope.ingest.columns import NULL_TEXTS
+from breachscope.ingest.encoding import Encoding
 from breachscope.ingest.formats import JOINED, Format, FormatCatalog, parse_format
 from breachscope.ingest.sniff import sniff
 from breachscope.schema import AUTH, DATA_ACCESS, NETWORK, WEB, Table
@@ -227,10 +228,11 @@ def guess_lines(lines: Sequence[str]) -> Guess:
     return Guess(samples, table, columns, form)
 
 
-def guess_format(lines: pl.DataFrame, head: bytes, known: float) -> tuple[Format, float, str] | None:
+def guess_format(lines: pl.DataFrame, head: bytes, known: float, encoding: Encoding = "utf-8") -> tuple[Format, float, str] | None:
     """A format for (line, text) rows that no known one reads, the share of them that it reads, and what to tell of it.
 
-    ``head`` is the beginning of the input. None where nothing is sure enough, or where a known format reads the share ``known``, which is half of them.
+    ``head`` is the beginning of the input, in that encoding. None where nothing is sure enough, or where a known format reads the
+    share ``known``, which is half of them.
     """
     if known >= _KNOWN:
         return None
@@ -241,7 +243,7 @@ def guess_format(lines: pl.DataFrame, head: bytes, known: float) -> tuple[Format
         fmt = replace(parse_format(guess.as_toml("guessed"), Path("guessed.toml")), id=f"guessed/{guess.table.name}")
     except BreachscopeError:
         return None
-    share = sniff(lines, FormatCatalog(()), [fmt], head)[1]
+    share = sniff(lines, FormatCatalog(()), [fmt], head, encoding)[1]
     if share < _NEARLY_ALL:
         return None
     columns = ", ".join(f"{column} = {_short(name)}" for name, column in guess.columns.items())

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from breachscope.ingest.encoding import decode_line
+from breachscope.ingest.encoding import Encoding, decode_line
 from breachscope.ingest.formats import JOINED, Format
 
 MOST_COLUMNS = 2_000
@@ -127,13 +127,13 @@ class Headers:
         """Whether lines under these names tell the time of day alone, and the day of some is known."""
         return len(self.days.lines) > 0 and _DATE not in names and _TIME in names
 
-    def with_those_of(self, data: bytes, first_line: int, fmt: Format) -> Headers:
-        """Add the headers that stand in a block of UTF-8 or CP932 text which begins with line ``first_line``."""
+    def with_those_of(self, data: bytes, first_line: int, fmt: Format, encoding: Encoding = "utf-8") -> Headers:
+        """Add the headers that stand in a block of text in that encoding which begins with line ``first_line``."""
         if fmt.kind != "table":
             return self
         lines, names = list(self.lines), list(self.names)
         for line, text in _header_lines(data, first_line, (fmt.header or "").encode()):
-            found = _names(text, fmt)
+            found = _names(text, fmt, encoding)
             if fmt.header is None and not set(fmt.require) <= layout_of(found, fmt.separator, fmt.quote, fmt.names).fields.keys():
                 continue  # the first line is one like the others
             if not names or found != names[-1]:  # a restart repeats its header
@@ -157,8 +157,8 @@ def _header_lines(data: bytes, first_line: int, start: bytes) -> list[tuple[int,
     return found
 
 
-def _names(header: bytes, fmt: Format) -> tuple[str, ...]:
-    text = decode_line(header.rstrip(b"\r\n")).removeprefix("\ufeff").removeprefix(fmt.header or "")
+def _names(header: bytes, fmt: Format, encoding: Encoding) -> tuple[str, ...]:
+    text = decode_line(header.rstrip(b"\r\n"), encoding).removeprefix("\ufeff").removeprefix(fmt.header or "")
     separator = fmt.separator or ","
     if fmt.header and separator not in text.strip():
         separator = " "  # CloudFront names its tab-separated columns so

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from breachscope.ingest.encoding import Encoding, first_fit
+from breachscope.ingest.encoding import Encoding, decode_euc_jp, first_fit
 from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, survey, texts_at
 from breachscope.ingest.streams import Block, find_bytes
 from breachscope.ingest.views import Offsets, as_series
@@ -153,13 +153,14 @@ def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     lines = Lines(data, seen, starts, block.first_line, newline, encoding, ends, firsts, is_open=block.is_open)
     if seen.is_ascii:
         return lines
-    try:
-        _as_arrow(data, starts).validate(full=True)
-    except pa.ArrowInvalid:
-        text, read_as = _decoded(data, starts)
-        strays = len(text) - read_as["utf-8"] - (read_as["cp932"] if encoding == "cp932" else 0)
+    if encoding == "euc_jp":
+        text, strays = _decoded_euc_jp(data, starts, newline)
         return replace(lines, decoded=text, strays=strays)
-    return lines
+    if _is_utf_8(data, starts):
+        return lines
+    text, read_as = _decoded(data, starts)
+    strays = len(text) - read_as["utf-8"] - (read_as["cp932"] if encoding == "cp932" else 0)
+    return replace(lines, decoded=text, strays=strays)
 
 
 def _line_starts(data: bytes, newline: bytes) -> Offsets:
@@ -183,7 +184,26 @@ def _as_arrow(data: bytes, starts: Offsets) -> pa.LargeStringArray:
     return pa.LargeStringArray.from_buffers(len(starts) - 1, pa.py_buffer(starts), pa.py_buffer(data))
 
 
+def _is_utf_8(data: bytes, starts: Offsets) -> bool:
+    """Whether all lines are."""
+    try:
+        _as_arrow(data, starts).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _decoded_euc_jp(data: bytes, starts: Offsets, newline: bytes) -> tuple[pl.Series, int]:
+    """Lines of an input in EUC-JP as text, and how many are in another encoding."""
+    text, is_stray = decode_euc_jp(data, starts)
+    utf_8 = text.encode()
+    texts = as_series("text", _as_arrow(utf_8, _line_starts(utf_8, newline)))
+    strays = np.flatnonzero(is_stray)
+    read = [first_fit(data[starts[n] : starts[n + 1]])[0] for n in strays.tolist()]
+    return texts.scatter(strays, read) if read else texts, len(read)
+
+
 def _decoded(data: bytes, starts: Offsets) -> tuple[pl.Series, Counter[str]]:
     """Decode lines that are not all UTF-8, and count them by encoding. A loop: it does a million lines a second, and such blocks are rare."""
     decoded = [first_fit(data[start:end]) for start, end in pairwise(starts.tolist())]
-    return pl.Series([text for text, _ in decoded], dtype=pl.String), Counter(encoding for _, encoding in decoded)
+    return pl.Series([text for text, _ in decoded], dtype=pl.String), Counter(read_as for _, read_as in decoded)

@@ -8,6 +8,7 @@ from functools import cache
 import polars as pl
 
 from breachscope.ingest.block import read_block
+from breachscope.ingest.encoding import Encoding
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.formats import Format, FormatCatalog
 from breachscope.ingest.headers import Headers
@@ -17,11 +18,11 @@ from breachscope.ingest.streams import Block
 
 
 def sniff(
-    lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Format] = (), head: bytes = b""
+    lines: pl.DataFrame, catalog: FormatCatalog, candidates: Sequence[Format] = (), head: bytes = b"", encoding: Encoding = "utf-8"
 ) -> tuple[Format | None, float]:  # fmt: skip
     """The format that reads most of the sample (columns line and text), and the share of its lines that it reads; order decides among equals.
 
-    ``head`` is the beginning of the input, where headers stand.
+    ``head`` is the beginning of the input, where headers stand, in that encoding.
     """
     sample = lines.filter(lines["text"].str.strip_chars() != "")
     best: Format | None = None
@@ -36,7 +37,7 @@ def sniff(
         if fmt.kind == "table":
             if fmt.needs_header and fmt.header and not stands(fmt.header):
                 continue
-            headers = Headers().with_those_of(head, 1, fmt)
+            headers = Headers().with_those_of(head, 1, fmt, encoding)
             if fmt.needs_header and not headers.lines:
                 continue
             reading = read_lines(sample, fmt, catalog, Context(source=0, headers=headers))

@@ -20,11 +20,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from breachscope.errors import InputError
+from breachscope.errors import InputError, counted
 from breachscope.ingest.archives import archive_kind
 from breachscope.ingest.clients import Forwarders
 from breachscope.ingest.compression import compression_of
-from breachscope.ingest.encoding import EUC_JP_TOLD
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.entries import blocks_of_entries, read_entries
 from breachscope.ingest.formats import Format, FormatCatalog
@@ -46,6 +45,12 @@ _LOW_CONFIDENCE = 0.5
 _LEAST_BINARY_BYTES = 512
 """Less is listed line by line in rejects, whatever it is."""
 _MOST_NUL_RUNS = 1_000
+_STRAYS_TOLD = {
+    "utf-8": ("not UTF-8", "CP932 or Latin-1"),
+    "cp932": ("neither UTF-8 nor CP932", "Latin-1"),
+    "euc_jp": ("not EUC-JP", "UTF-8, CP932 or Latin-1"),
+}
+"""By the input's encoding, what lines are that are not in it, and what they were read as."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ class SourceReader:
                 if self.unreadable:
                     continue
                 if self.fmt is not None:
-                    self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt)
+                    self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt, self.stream.encoding)
                 pending.append(pool.submit(self._read_block, block, self.headers))
                 while len(pending) > self.threads:
                     yield self._counted(pending.popleft().result())
@@ -160,7 +165,7 @@ class SourceReader:
             if self.unreadable or (before and last > most_lines):
                 return
             if self.fmt is not None:
-                self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt)
+                self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt, self.stream.encoding)
             yield self._counted(self._read_block(block, self.headers))
             if last >= most_lines:
                 return
@@ -192,8 +197,8 @@ class SourceReader:
         """Choose the format from the first block."""
         lines = split_lines(block, self.stream.encoding, self.stream.newline)
         sample = lines.take(np.arange(0, len(lines), max(len(lines) // _SAMPLE_LINES, 1))[:_SAMPLE_LINES])
-        chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else (), block.data)
-        if self.fmt is None and self.confidence < 1 and (guessed := guess_format(lines.frame, block.data, self.confidence)):
+        chosen, self.confidence = sniff(sample, self.catalog, [self.fmt] if self.fmt else (), block.data, self.stream.encoding)
+        if self.fmt is None and self.confidence < 1 and (guessed := guess_format(lines.frame, block.data, self.confidence, self.stream.encoding)):
             chosen, self.confidence, self.guess = guessed
         self.fmt = self.fmt or chosen
         inner, archive = compression_of(block.data), archive_kind(block.data)
@@ -301,17 +306,17 @@ class SourceReader:
         totals = self.totals
         if not totals.lines and not self.problem:
             yield "is empty"
-        if self.stream.looks_euc_jp and not self.unreadable:
-            yield EUC_JP_TOLD
+        if self.stream.encoding_doubt and not self.unreadable:
+            yield self.stream.encoding_doubt
         elif totals.strays:
-            told = "neither UTF-8 nor CP932; they were read as Latin-1" if self.stream.encoding == "cp932" else "not UTF-8; they were read as CP932 or Latin-1"
-            yield f"{totals.strays:,} lines are {told}"
+            not_in, read_as = _STRAYS_TOLD.get(self.stream.encoding, _STRAYS_TOLD["utf-8"])
+            yield f"{counted(totals.strays, f'line is {not_in}; it was', f'lines are {not_in}; they were')} read as {read_as}"
         asked = self.settings.format
         if fault := fault_of_lines(totals.rejected, totals.formats.total(), totals.skipped, asked):
             yield fault
         elif self.confidence < _LOW_CONFIDENCE and totals.rejected:
             which = f"the format asked for ({asked})" if asked else f"the best format found ({self.fmt.id if self.fmt else 'none'})"
-            lost = "1 rejected line is" if totals.rejected == 1 else f"{totals.rejected:,} rejected lines are"
+            lost = counted(totals.rejected, "rejected line is", "rejected lines are")
             yield f"only {self.confidence:.0%} of its sampled lines are in {which}; {lost} {'not' if asked else 'in no other either'}"
         if self.guess:
             yield self.guess

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from breachscope.errors import counted
 from breachscope.ingest.compression import DamagedError, Gap, compression_of, damage, decompress
-from breachscope.ingest.encoding import Encoding, detect_encoding, looks_euc_jp
+from breachscope.ingest.encoding import Encoding, detect_encoding, encoding_doubt
 from breachscope.ingest.inputs import Input, Readable, UnreadableError
 from breachscope.ingest.native import Survey, survey
 from breachscope.ingest.records import Records, binary_records, text_records
@@ -80,8 +81,8 @@ class Stream:
     compression: str = "none"
     encoding: Encoding = "utf-8"
     newline: bytes = b"\n"
-    looks_euc_jp: bool = False
-    """Whether the text is most likely in an encoding that is not read."""
+    encoding_doubt: str | None = None
+    """What is to be told where the text is most likely in another encoding."""
     size: int = 0
     problem: str | None = None
     lacks_final_newline: bool = False
@@ -135,9 +136,11 @@ class Stream:
                 pass  # what follows a broken stream still belongs to the file's digest
             if isinstance(handle, FileIO) and os.fstat(handle.fileno()).st_size < stored.count:
                 self.was_truncated = True
-                self.problem = self.problem or f"was truncated while it was read, {stored.count:,} bytes of it: give its rotated copy too, where there is one"
+                self.problem = (
+                    self.problem or f"was truncated while it was read, {counted(stored.count, 'byte')} of it: give its rotated copy too, where there is one"
+                )
             if self._gaps:
-                more = [f"and {len(self._gaps) - _MOST_GAPS_TOLD:,} more gaps"] if len(self._gaps) > _MOST_GAPS_TOLD else []
+                more = [f"and {counted(len(self._gaps) - _MOST_GAPS_TOLD, 'more gap')}"] if len(self._gaps) > _MOST_GAPS_TOLD else []
                 self.problem = "; ".join([*self._gaps[:_MOST_GAPS_TOLD], *more, *([self.problem] if self.problem else [])])
             self.size = stored.count
             self.stored_digest = stored.digest.hexdigest()
@@ -173,7 +176,7 @@ class Stream:
         try:
             return stored.read(length)
         except OSError as error:
-            self.problem = f"reading failed after {stored.count:,} bytes ({error.strerror}); what follows is not known"
+            self.problem = f"reading failed after {counted(stored.count, 'byte')} ({error.strerror}); what follows is not known"
         except UnreadableError as error:
             self.problem = str(error)
         return b""
@@ -204,13 +207,15 @@ class Stream:
         records = binary_records(head, Path(self.input.place))
         if records is None:
             self.encoding, bom = detect_encoding(head)
-            self.looks_euc_jp = looks_euc_jp(head)
             if self.encoding.startswith("utf-16"):
                 chunks = _decoded(self._before_gap(chunks), self.encoding, bom)
                 head = next(chunks)
                 chunks = chain([head], chunks)
             self.newline = _newline(head)
             records = text_records(head)
+            if records is not None and self.encoding == "euc_jp":
+                self.encoding = "utf-8"  # what takes records apart does not know EUC-JP
+            self.encoding_doubt = encoding_doubt(head, self.encoding)
         if records is None:
             return self._told_gaps(chunks)
         self.newline = b"\n"

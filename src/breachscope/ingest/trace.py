@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast, get_args
 
 import pyarrow.parquet as pq
 
@@ -31,7 +32,7 @@ class RawLine:
     @property
     def text(self) -> str:
         """The line decoded as ingest decodes it."""
-        return decode_line(self.raw)
+        return decode_line(self.raw, _encoding(self.source))
 
     def as_json(self) -> dict[str, object]:
         return {"source": self.source.id, "path": self.source.path, "line": self.line, "raw": self.text}
@@ -77,7 +78,7 @@ def _is_intact(source: Source) -> bool:
 
 
 def _encoding(source: Source) -> Encoding:
-    for known in ("utf-8", "cp932", "utf-16-le", "utf-16-be"):
+    for known in get_args(Encoding):
         if source.encoding == known:
-            return known
+            return cast("Encoding", known)
     raise CaseError(f"names an encoding that this version does not know ({source.encoding})", path=source.path)
