@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -111,6 +112,76 @@ def test_every_line_is_the_sum_of_its_parts(lines: list[tuple[str, list[str]]], 
     written = "".join(cri(p, "F" if n == len(of) - 1 else "P", stream) for stream, of in lines for n, p in enumerate(of)).encode()
     read = b"".join(ContainerRecords().lines(written[n : n + size] for n in range(0, len(written), size))).decode()
     assert read == "".join(cri("".join(of), "F", stream) for stream, of in lines)
+
+
+SQL = "2026-03-02 10:15:04.120 JST [44] app@crm LOG:  statement: "
+
+
+def in_pod(text: str, stream: str = "stdout") -> str:
+    """The two streams stand for two pods here."""
+    return json.dumps({"stream": "stderr", "log": text, "time": STAMP, "kubernetes": {"pod_name": stream, "container_name": "db"}}) + "\n"
+
+
+WRITERS: Mapping[str, Callable[[str, str], str]] = {
+    "container_cri": lambda text, stream: cri(text, "F", stream),
+    "container_docker": lambda text, stream: docker(text + "\n", stream),
+    "container_fluent": in_pod,
+}
+
+
+def statements_of(case: Case) -> list[tuple[int, str, str | None]]:
+    return sorted((e["line"], e["statement"], e["completeness"]) for e in events_of(case, "data_access"))
+
+
+@pytest.mark.parametrize("fmt", WRITERS)
+@pytest.mark.parametrize("block_bytes", [2_500, 1 << 20])
+def test_a_statement_of_several_lines_is_one_wherever_blocks_are_cut(tmp_path: Path, fmt: str, block_bytes: int) -> None:
+    """Lines of two streams stand mixed; what is in a statement is no line of another log."""
+    write = WRITERS[fmt]
+    written: list[str] = []
+    expected: list[tuple[int, str, str | None]] = []
+    for n in range(30):
+        first, second = [f"{SQL}select {n}", "\tfrom a", "\t"], [f"{SQL}select {n} /*", f"\t{BARE}", "\t\t*/ from b"]
+        expected += [(len(written) + 1, f"select {n}\nfrom a\n", None), (len(written) + 2, f"select {n} /*\n{BARE}\n\t*/ from b", None)]
+        for one, other in zip(first, second, strict=True):
+            written += [write(one, "stdout"), write(other, "stderr")]
+    (tmp_path / "container.log").write_text("".join(written))
+    case = Case.create_or_open(tmp_path / "case")
+    source = ingest(case, [tmp_path / "container.log"], IngestOptions(only_format=fmt, block_bytes=block_bytes, threads=2), Silent()).added[0]
+    assert statements_of(case) == expected
+    assert (source.event_lines, dict(source.skipped), source.rejected) == (60, {"postgresql: continues the line above": 120}, 0)
+    assert not events_of(case, "web")
+
+
+def test_where_a_line_inside_a_statement_may_be_missing_it_is_cut(tmp_path: Path) -> None:
+    lines = [f"{SQL}select *", "\tfrom a", f"{SQL}select 2", "\tfrom b"]
+    written = [*map(cri, lines), cri(f"{SQL}select 3"), "no such line\n", cri("\tfrom c"), cri(f"{SQL}select 4", "F", "stderr")]
+    case, source, _ = ingested(tmp_path, "".join(written), "container_cri")
+    assert statements_of(case) == [(1, "select *\nfrom a", None), (3, "select 2\nfrom b", None), (5, "select 3\nfrom c", "cut"), (8, "select 4", None)]
+    assert (source.rejected, source.lines) == (1, 8)
+
+
+def test_lines_whose_statement_began_in_another_file_are_refused(tmp_path: Path) -> None:
+    case, _, _ = ingested(tmp_path, cri("\tfrom a") + cri("\twhere b") + cri(f"{SQL}select 1") + cri("\tfrom c", "F", "stderr"), "container_cri")
+    assert statements_of(case) == [(3, "select 1", None)]
+    rejects = pq.read_table(case.reject_files()[0]).to_pylist()
+    assert [(r["line"], r["reason"]) for r in rejects] == [(n, "no format reads the line inside") for n in (1, 2, 4)]
+
+
+def test_what_may_be_lost_with_the_rest_of_a_containers_log_is_told(tmp_path: Path) -> None:
+    log = "".join(cri(f"{SQL}select {n}") for n in range(2_000)) + cri(f"{SQL}select *") + cri("\tfrom a")
+    (tmp_path / "container.log.gz").write_bytes(gzip.compress(log.encode())[:-12])
+    case = Case.create_or_open(tmp_path / "case")
+    (source,) = ingest(case, [tmp_path / "container.log.gz"], IngestOptions(), Silent()).added
+    assert source.problem
+    assert [completeness for _, _, completeness in statements_of(case)] == [None] * (source.event_lines - 1) + ["cut"]
+
+
+def test_statements_of_mysql_stand_in_containers_too(tmp_path: Path) -> None:
+    lines = ["2026-03-02T01:15:04.120000Z\t    8 Query\tselect *", "from a", "2026-03-02T01:15:05.120000Z\t    8 Query\tselect", "2"]
+    case, source, _ = ingested(tmp_path, "".join(map(cri, lines)), "container_cri")
+    assert statements_of(case) == [(1, "select *\nfrom a", None), (3, "select\n2", None)]
+    assert (source.event_lines, source.rejected) == (2, 0)
 
 
 def test_json_behind_a_syslog_header_is_read_as_a_line_of_its_own(tmp_path: Path) -> None:

@@ -123,6 +123,13 @@ def test_what_may_be_lost_with_the_rest_of_the_input_is_told(tmp_path: Path) -> 
     assert (events[-1]["line"], events[-1]["completeness"]) == (len(events), "cut")
 
 
+def test_a_damaged_log_without_parts_is_read(tmp_path: Path) -> None:
+    log = "".join(f"Mar  2 10:15:04 db1 sshd[{n}]: Connection closed by 192.0.2.{n % 250} port {n}\n" for n in range(9_000))
+    _, source, _ = read(tmp_path, gzip.compress(log.encode())[:-12])
+    assert source.problem
+    assert sum(source.skipped.values()) > 1_000
+
+
 def test_parts_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     log = part("5-1", "a") + part("5-3", "#011c") + part("5-2", "#011b") + "".join(part(f"5-{n}", f" {n}") for n in range(4, 13))
     _, _, events = read(tmp_path, log)

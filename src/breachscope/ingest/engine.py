@@ -20,6 +20,7 @@ from breachscope.ingest.columns import NULL_TEXTS, unescape
 from breachscope.ingest.events import STAMP, Part, time_faults, to_events, with_times
 from breachscope.ingest.formats import Format, FormatCatalog, Pattern
 from breachscope.ingest.headers import Headers, Layout
+from breachscope.ingest.inner_entries import joined_entries
 from breachscope.ingest.json_values import IS_JSON, json_values
 from breachscope.ingest.lines import LEAST_NULS
 from breachscope.ingest.matching import fits_conditions, fits_pattern, groups_of, match, named_groups, without_faulty
@@ -29,7 +30,7 @@ from breachscope.ingest.split_messages import whole_messages
 from breachscope.ingest.views import Mask, without_texts
 
 _REPEATED = r"^message repeated (\d+) times?: \[ ?(.*)\]$"
-ENVELOPE = ("host", "program", "pid", "text")
+ENVELOPE = ("host", "program", "pid", "stream", "text")
 """What envelopes tell: whose message it is, and the message."""
 _PROGRAM_NAME = re.compile(r"[A-Za-z][\w./()-]{0,40}")
 MOST_REPEATS = 10_000
@@ -222,14 +223,16 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
 
 
 def messages_in(lines: pl.DataFrame, fmt: Format) -> pl.DataFrame:
-    """What envelopes hold, without reading it: line, host, program, pid, null where the format does not tell them, and the message as text."""
+    """What envelopes hold, without reading it: line, host, program, pid and stream, null where the format does not tell them, and the message as text."""
     found = [pl.DataFrame(schema={"line": pl.Int64, **dict.fromkeys(ENVELOPE, pl.String)})]
-    values = json_values(lines["text"], fmt) if fmt.is_json else None
+    values = json_values(lines["text"], fmt) if fmt.is_json and len(lines) else None
     for pattern in fmt.patterns:
+        if not len(lines):
+            break
         if values is not None:
             told = [values["|".join(alternatives)].alias(column) for column, alternatives in pattern.sources.items()]
             matched = lines.select("line").hstack(told).filter(fits_pattern(pl.DataFrame(told), pattern))
-        elif len(lines):
+        else:
             matched, lines = match(lines, pattern)
             matched = _with_message(matched)
         if len(matched) and not pattern.is_eventless and "message" in matched.columns:
@@ -246,20 +249,50 @@ def _read_envelopes(
     form = pattern.time or fmt.time
     if "program" not in matched.columns:
         stamped = with_times(matched, form, context) if form is not None and "time" in matched.columns else matched
-        _read_inner_lines(stamped.with_columns(pl.col("message").str.strip_chars_end("\r\n").alias("text")), catalog, context, reading)
+        inner = stamped.with_columns(pl.col("message").str.strip_chars_end("\r\n").alias("text"))
+        if context.is_gathering:
+            reading.inner.append(inner)
+        else:
+            read_inner_lines([inner], catalog, context, reading)
         return
     if form is None:
         raise AssertionError(f"{fmt.path}: an envelope needs a time")
     read_messages(with_times(matched, form, context), catalog, context, reading)
 
 
-def _read_inner_lines(envelopes: pl.DataFrame, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
-    """Read messages that are lines of their own, or stand behind a header of syslog."""
+def read_inner_lines(gathered: Sequence[pl.DataFrame], catalog: FormatCatalog, context: Context, reading: Reading) -> None:
+    """Read messages that are lines of their own, or stand behind a header of syslog. Several may be one text; of a block all are to be given at once."""
+    envelopes = pl.concat(gathered, how="diagonal").sort("line")
     stamps = envelopes.select("line", *STAMP) if "ts" in envelopes.columns else None
-    inner = _inner_lines(envelopes.select("line", "text"), stamps, catalog, context)
+    stream = pl.col("stream") if "stream" in envelopes.columns else pl.lit(None, pl.String)
+    whole, lines, cut = _read_inner_entries(envelopes.select("line", "text", stream.alias("stream")), catalog, context)
+    inner = _inner_lines(lines, stamps, catalog, context)
     inner.unread = _read_inner_syslog(inner.unread, stamps, catalog, context, inner)
+    inner.tell_cut(cut)
+    inner.add(whole)
     _add_inner(inner, envelopes, reading)
     reading.rejected += [*inner.rejected, inner.unread.select("line", pl.lit("no format reads the line inside").alias("reason"))]
+
+
+def _read_inner_entries(lines: pl.DataFrame, catalog: FormatCatalog, context: Context) -> tuple[Reading, pl.DataFrame, pl.Series]:
+    """Read what several lines (line, text, stream) are together. Returns the other lines, and those of them whose entry is not read as a whole."""
+    whole, cut = Reading(), lines["line"].clear()
+    for fmt in catalog.whole_lines:
+        if not fmt.has_entries or fmt.lacks_year or not len(lines):
+            continue
+        joined = joined_entries(lines, fmt, is_open=context.is_open)
+        found = read_lines(joined.select("line", "text"), fmt, catalog, replace(context, years=None, headers=Headers()))
+        unread = pl.concat([found.unread["line"], *(r["line"] for r in found.rejected)])
+        is_read = ~pl.col("line").is_in(unread.implode())
+        found.unread, found.rejected = found.unread.clear(), []
+        read = joined.filter(is_read)
+        found.tell_cut(read["line"].filter(read["is_cut"]))
+        found.skipped[fmt.continuation] += int(read["lines"].list.len().sum()) - len(read)
+        whole.add(found)
+        cut = pl.concat([cut, joined.filter(~is_read)["line"]])
+        lines = lines.filter(~pl.col("line").is_in(read["lines"].explode().implode()))
+    whole.skipped = +whole.skipped
+    return whole, lines.select("line", "text"), cut
 
 
 def _read_inner_syslog(lines: pl.DataFrame, stamps: pl.DataFrame | None, catalog: FormatCatalog, context: Context, reading: Reading) -> pl.DataFrame:

@@ -17,20 +17,19 @@ import polars as pl
 
 from breachscope.ingest.block import read_block
 from breachscope.ingest.encoding import Encoding
-from breachscope.ingest.engine import UNKNOWN_KIND, messages_in, read_lines
-from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog, FormatEntry
+from breachscope.ingest.engine import UNKNOWN_KIND, messages_in, read_inner_lines, read_lines
+from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog
+from breachscope.ingest.inner_entries import MOST_ENTRY_BYTES, entries_of
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.streams import Block
 from breachscope.ingest.views import Mask, Offsets
 
-MOST_ENTRY_BYTES = 16 << 20
-"""Of a longer entry the further lines are counted, but not read."""
 _TAIL_BYTES = 64 << 10
 _AHEAD_BYTES = 256 << 10
 """How far behind the end of a block further parts of its messages are looked for."""
 _MESSAGE = ["host", "program", "pid", "message"]
-"""Whose message it is, and its number."""
+"""Whose message it is, and its number; of entries the stream."""
 
 
 def blocks_of_entries(blocks: Iterator[Block], fmt: Format | None, catalog: FormatCatalog, encoding: Encoding, newline: bytes) -> Iterator[Block]:
@@ -64,29 +63,36 @@ def _recut(held: Block, begin: int, block: Block, newline: bytes) -> tuple[Block
 
 
 def _blocks_of_messages(blocks: Iterator[Block], fmt: Format, catalog: FormatCatalog, encoding: Encoding, newline: bytes) -> Iterator[Block]:
-    """Blocks cut between messages that programs split, as far as their parts stand within some thousand lines of the cut."""
-    splitting = [e for e in catalog.entries if e.splits]
-    ahead: deque[Block] = deque()
+    """Blocks of envelopes cut between what goes on in several, as far as it does within some thousand lines of the cut."""
+    ahead: deque[tuple[Block, Sequence[Format]]] = deque()
     for block in chain(blocks, [None]):
         if block is not None:
-            ahead.append(block)
-        while ahead and (block is None or not _may_be_open(ahead[0], splitting) or sum(len(b.data) for b in ahead) - len(ahead[0].data) >= _AHEAD_BYTES):
-            held = ahead.popleft()
-            for entry in _may_be_open(held, splitting):
-                readable = list(takewhile(lambda b: b.is_readable, ahead))
+            ahead.append((block, _may_go_on(block, fmt, catalog, encoding, newline)))
+        while ahead and (block is None or not ahead[0][1] or sum(len(b.data) for b, _ in ahead) - len(ahead[0][0].data) >= _AHEAD_BYTES):
+            held, going_on = ahead.popleft()
+            for inner in going_on:
+                readable = list(takewhile(lambda b: b.is_readable, (b for b, _ in ahead)))
                 following = b"".join(b.data[:_AHEAD_BYTES] for b in readable)[:_AHEAD_BYTES]
-                begin, is_found = _between_messages(held.data, following, fmt, entry.format, encoding, newline)
+                begin, is_found = _between_messages(held.data, following, fmt, inner, encoding, newline)
                 is_lost = not is_found or (len(readable) < len(ahead) and len(following) < _AHEAD_BYTES)
                 if begin < len(held.data):
-                    held, ahead[0] = _recut(held, begin, ahead[0], newline)
+                    held, behind = _recut(held, begin, ahead[0][0], newline)
+                    ahead[0] = behind, ahead[0][1]
                 held = replace(held, is_open=held.is_open or is_lost)
             if held.data:
                 yield held
 
 
-def _may_be_open(block: Block, splitting: Sequence[FormatEntry]) -> list[FormatEntry]:
-    """Formats whose programs may go on, behind the block, with a message in it."""
-    return [e for e in splitting if block.is_readable and _is_named(e.programs, block.data[-_AHEAD_BYTES:])]
+def _may_go_on(block: Block, fmt: Format, catalog: FormatCatalog, encoding: Encoding, newline: bytes) -> list[Format]:
+    """Formats of which something in the block's envelopes may go on behind it."""
+    if not block.is_readable:
+        return []
+    tail = block.data[-_AHEAD_BYTES:]
+    if fmt.names_programs:
+        return [e.format for e in catalog.entries if e.splits and _is_named(e.programs, tail)]
+    texts = messages_in(split_lines(Block(1, 0, tail), encoding, newline).frame, fmt)["text"]
+    entries = [e.format for e in catalog.entries if e.kind == "regex" and e.format.has_entries]
+    return [f for f in entries if texts.str.contains(f.likeness).any() or (f.marks_further_lines and texts.str.contains(f.continues or "").any())]
 
 
 def _is_named(programs: Sequence[str], data: bytes) -> bool:
@@ -114,11 +120,15 @@ def _between_messages(data: bytes, following: bytes, envelope: Format, fmt: Form
 
 
 def _messages(data: bytes, envelope: Format, fmt: Format, encoding: Encoding, newline: bytes) -> pl.DataFrame:
-    """Messages with parts: whose they are, run (0 where the first part stands before), and where their first and last lines begin."""
+    """Messages with parts, or entries: whose they are, run (0 where the beginning stands before), and where their first and last lines begin."""
     lines = split_lines(Block(1, 0, data), encoding, newline)
-    parts = _parts(lines, envelope, fmt)
-    runs = parts.with_columns(pl.Series("at", lines.starts[parts["row"]]), pl.col("begins").cum_sum().over(_MESSAGE).alias("run"))
-    grouped = runs.group_by(*_MESSAGE, "run", maintain_order=True)
+    if envelope.names_programs:
+        told = _parts(lines, envelope, fmt).with_columns(pl.col("begins").cum_sum().over(_MESSAGE).alias("run"))
+    else:
+        told = entries_of(messages_in(lines.frame, envelope), fmt).select(
+            "host", "program", "pid", pl.col("stream").alias("message"), pl.col("entry").alias("run"), (pl.col("line") - 1).alias("row")
+        )
+    grouped = told.with_columns(pl.Series("at", lines.starts[told["row"]])).group_by(*_MESSAGE, "run", maintain_order=True)
     return grouped.agg(pl.when(pl.col("run").first() > 0).then(pl.col("at").min()).otherwise(-1).alias("begin"), pl.col("at").max().alias("end"))
 
 
@@ -172,7 +182,12 @@ def _continued(lines: Lines, fmt: Format) -> Mask:
 def read_entries(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
     """As :func:`read_block`, of lines that may continue others. A further line of an entry is skipped as such."""
     if fmt.is_envelope:
-        return _read_messages(lines, fmt, catalog, context)
+        context = replace(context, is_open=lines.is_open, is_gathering=True)
+        reading = _read_messages(lines, fmt, catalog, context)
+        if reading.inner:
+            read_inner_lines(reading.inner, catalog, context, reading)
+            reading.inner = []
+        return reading
     continued = _continued(lines, fmt) if fmt.has_entries else np.zeros(0, bool)
     first, last, cut = _entries(lines, continued)
     is_several = last > first
@@ -201,7 +216,6 @@ def _read_messages(lines: Lines, fmt: Format, catalog: FormatCatalog, context: C
 
     They are looked for where some stand near the end of the block; where the others turn out to hold some, those are read again.
     """
-    context = replace(context, is_open=lines.is_open)
     tail = lines.data[-_AHEAD_BYTES:]
     splitting = [e.format for e in catalog.entries if e.splits and _is_named(e.programs, tail) and _has_parts(tail, e.format)]
     reading = None if splitting else read_block(lines, fmt, catalog, context)

@@ -68,8 +68,8 @@ Grammar of ``formats/<id>.toml``::
 Group names besides columns: a column with ``__q`` behind, where it may be caught in either of two places; ``time``;
 ``request`` (a request line), ``uri`` (path and query), ``pairs``, ``separator``, and names that begin with
 ``_``, which are dropped. In an envelope: ``host``, ``program``, ``pid``, and ``message`` or ``head`` (all that stands
-before the message), or these as keys of JSON; without ``program`` the message is a line of its own, and the envelope needs no
-``time``. Where a format of kind syslog does not fill ``service``, that is the program.
+before the message), or these as keys of JSON; without ``program`` the message is a line of its own, or one of several that are one text
+(see ``continues``) within a ``stream``, and the envelope needs no ``time``. Where a format of kind syslog does not fill ``service``, that is the program.
 """
 
 from __future__ import annotations
@@ -294,6 +294,16 @@ class Format:
     def has_entries(self) -> bool:
         """Whether several lines may be one text."""
         return self.continues is not None and self.kind == "regex"
+
+    @property
+    def names_programs(self) -> bool:
+        """Whether it is an envelope of messages of programs, rather than of lines."""
+        return any("program" in {*p.groups, *p.constants, *p.sources} for p in self.patterns)
+
+    @cached_property
+    def marks_further_lines(self) -> bool:
+        """Whether a line that continues others has a mark, so that hardly any other line is taken for one."""
+        return self.has_entries and not pl.Series(["x"]).str.contains(self.continues or "")[0]
 
     @property
     def continuation(self) -> str:

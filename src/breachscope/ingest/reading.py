@@ -30,6 +30,8 @@ class Context:
     """What the envelopes of lines tell of their times, by line, for lines that tell none themselves."""
     is_open: bool = False
     """Whether lines may be lost, or cannot be read, that continue the last ones."""
+    is_gathering: bool = False
+    """Whether the lines inside envelopes are to be gathered in :attr:`Reading.inner`, to be read at once."""
 
 
 @dataclass
@@ -41,6 +43,8 @@ class Reading:
     skipped: Counter[str] = field(default_factory=Counter)
     rejected: list[pl.DataFrame] = field(default_factory=list)
     """Frames of (line, reason)."""
+    inner: list[pl.DataFrame] = field(default_factory=list)
+    """Envelopes of lines that are still to be read."""
     unread: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"line": pl.Int64, "text": pl.String}))
 
     @property
@@ -63,6 +67,7 @@ class Reading:
         self.events += other.events
         self.skipped += other.skipped
         self.rejected += other.rejected
+        self.inner += other.inner
         self.unread = pl.concat([self.unread, other.unread])
 
     def absorb(self, other: Reading) -> None:
