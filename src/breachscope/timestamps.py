@@ -33,7 +33,9 @@ EPOCH_DIGITS = {"epoch_s": 11, "epoch_ms": 14, "epoch_us": 17, "epoch_ns": 19}
 _DAYS_PER_UNROLLED_YEAR = 366
 _DAYS_BEFORE_MONTH = np.array([0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335], dtype=np.int32)
 _MONTHS = {m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
-_YEARLESS = r"^(?:<[0-9]{1,3}>)?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +([0-9]{1,2}) [0-9]"
+_MONTH = "|".join(_MONTHS)
+_YEARLESS = rf"^(?:<[0-9]{{1,3}}>)?(?:({_MONTH}) +|({_MONTH.lower()})/)([0-9]{{1,2}}) [0-9]"
+"""As syslog has it, ``Mar  2 10``, or a terminal of RouterOS, ``mar/02 10``."""
 _YEARLESS_CHARS = 13
 """Enough for priority, month, day and the first digit of the hour."""
 _LEAP_YEAR = "2000"
@@ -164,7 +166,8 @@ def _days_of_leap_year(lines: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDA
     # Neighbouring lines share their day: each run is read once.
     runs = lines.str.head(_YEARLESS_CHARS).rle().struct.unnest()
     parts = runs["value"].str.extract_groups(_YEARLESS).struct.unnest()
-    parts.columns = ["month", "day"]
+    parts.columns = ["month", "lower", "day"]
+    parts = parts.with_columns(pl.coalesce("month", pl.col("lower").str.to_titlecase()))
     starts = pl.Series("i", np.cumsum(runs["len"].to_numpy()).astype(np.int64)) - runs["len"].cast(pl.Int64)
     found = parts.with_columns(starts).filter(pl.col("month").is_not_null())
     months = found["month"].replace_strict(_MONTHS, return_dtype=pl.Int64).to_numpy()

@@ -207,11 +207,12 @@ SONICWALL: Kinds = [
         (1233, "Unhandled link-local or multicast packet", "igmp/other", "igmp", ' fw_action="NA"', {"app": "other"}),
     ]
 ]
-# RouterOS: the three forms of its times, those of relays, of its own and of version 6's files.
+# RouterOS: the forms of its times, those of relays, of its own and of a terminal, for another year and for this one.
 ROUTEROS = [
     ("2026-03-02T10:15:04Z gw1 ", AT | {"host": "gw1"}),
     ("<30>Mar  2 10:15:04 gw1 ", AT | {"host": "gw1"}),
     ("mar/02/2026 10:15:04 ", AT),
+    ("mar/02 10:15:04 ", AT),
 ]
 CREATED = {"action": "account_create", "outcome": "success", "service": "routeros", "user": "u2", "actor_user": "admin"}
 MIKROTIK_AUTH: Kinds = [

@@ -172,7 +172,7 @@ class Checker:
         for form in holder.get("formats", ()):
             if form not in _NAMED_TIMES and not is_strptime(form):
                 self.complain(f"{form!r} is not a form of time{did_you_mean(form, _NAMED_TIMES)}", *keys, "formats")
-            elif TimeForm((form,)).lacks_year and not form.startswith(("%b %e ", "%b %d ")):
+            elif TimeForm((form,)).lacks_year and not form.startswith(("%b %e ", "%b %d ", "%b/%d ")):
                 self.complain(f"{form!r} has no year; it can be found only for times that begin with '%b %e '", *keys, "formats")
 
     def check_pattern(self, i: int, pattern: Mapping[str, Any]) -> None:
