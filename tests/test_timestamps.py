@@ -346,6 +346,11 @@ def test_priority_before_the_time_is_passed_over() -> None:
     assert years_of(["<38>Dec 31 10:15:04 srv1 x: y", "<38>Jan  1 10:15:04 srv1 x: y"]) == [2025, 2026]
 
 
+def test_days_as_a_terminal_of_routeros_shows_them() -> None:
+    assert years_of(["dec/31 10:15:04 system,info x", "01:02:03 system,info x", "jan/01 10:15:04 system,info x"]) == [2025, 2025, 2026]
+    assert timeline(["JAN/01 10:15:04 x", "jan 01 10:15:04 x", "Jan/01 10:15:04 x"]) is None
+
+
 def test_29_february_takes_the_latest_leap_year() -> None:
     assert years_of(bsd("Feb 28", "Feb 29", "Mar  1")) == [2024, 2024, 2024]
 
@@ -483,6 +488,19 @@ def test_time_of_bsd_syslog(text: str, expected: datetime | None) -> None:
         ("8年9月1日 9時05分", None),  # of which era?
         ("令和8年13月1日 9:05", None),
         ("令和8年2月29日 9:05", None),
+        ("令和8年9月1日(火) 9時5分1秒", "2026-09-01 09:05:01"),
+        ("2026/9/1 9:05", "2026-09-01 09:05:00"),
+        ("2026-09-01 午後3:05:01", "2026-09-01 15:05:01"),
+        ("R8.9.1 09:05:00", "2026-09-01 09:05:00"),
+        ("平成元年1月8日 0:00", "1989-01-08 00:00:00"),
+        ("平成31年5月1日 0:00", None),  # Heisei ended on 30 April 2019
+        ("平成40年9月1日 9:05", None),
+        ("平成元年1月7日 23:59", None),
+        ("令和元年4月30日 9:05", None),
+        ("令和0年9月1日 9:05", None),
+        ("昭和64年1月8日 9:05", None),
+        ("H31.4.30 9:05", "2019-04-30 09:05:00"),
+        ("S65.1.1 9:05", None),
         ("2026/09/01 25:00:00", None),
         ("昨日", None),
     ],

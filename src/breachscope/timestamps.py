@@ -319,8 +319,9 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
     return pl.DataFrame([zoned[c].zip_with(has_zone, floating[c]) for c in zoned.columns])
 
 
-_ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "昭和": 1925, "S": 1925}
-"""Year before the first of each era (元号法)."""
+_ERAS = {"令和": (2019, 5, 1), "平成": (1989, 1, 8), "昭和": (1926, 12, 25)}
+"""The first day of each era (元号法), which ends where the one above it begins."""
+_LETTERS_OF_ERAS = {"R": "令和", "H": "平成", "S": "昭和"}
 _FULL_WIDTH = dict(zip("０１２３４５６７８９：／－．　", "0123456789:/-. ", strict=True))
 _WEEKDAY = "[(（][日月火水木金土][)）]"
 _JAPANESE = (
@@ -338,9 +339,13 @@ def _japanese(frame: pl.DataFrame) -> pl.DataFrame:
     number = {c: pl.col(c).cast(pl.Int32, strict=False) for c in ("mo", "d", "h", "mi")}
     in_era = pl.when(pl.col("y") == "元").then(pl.lit(1)).otherwise(pl.col("y").cast(pl.Int32, strict=False))
     # A year of one or two digits without its era could be any.
-    first = pl.col("era").replace_strict(_ERAS, default=None, return_dtype=pl.Int32)
+    era = pl.col("era").replace(_LETTERS_OF_ERAS)
+    begins = [date(*day) for day in _ERAS.values()]
+    first, end = (
+        era.replace_strict(dict(zip(_ERAS, days, strict=True)), default=None, return_dtype=pl.Date) for days in (begins, [LATEST.date(), *begins[:-1]])
+    )
     is_western = pl.col("era").is_null() & (pl.col("y").str.len_chars() == len("2026"))
-    year = pl.when(is_western).then(in_era).otherwise(in_era + first)
+    year = pl.when(is_western).then(in_era).otherwise(in_era + first.dt.year() - 1)
     # 午前12時 is midnight, 午後0時 and 午後12時 are noon; on a clock of 24 hours the half of the day says nothing new.
     is_late = (pl.col("half") == "午後") & (number["h"] < 12)
     is_midnight = (pl.col("half") == "午前") & (number["h"] == 12)
@@ -349,7 +354,9 @@ def _japanese(frame: pl.DataFrame) -> pl.DataFrame:
     # "9/112:05" could be the 1st at 12 or the 11th at 2.
     is_told = (pl.col("gap") != "") | pl.col("half").is_not_null()
     told = pl.when(is_told).then(pl.format("{}-{}-{} {}:{}:{}", year, number["mo"], number["d"], hour, number["mi"], second))
-    return parts.select((told.str.strptime(_MICROSECONDS, "%Y-%m-%d %H:%M:%S", strict=False) + _fraction(pl.col("f"))).alias("local"))
+    local = parts.with_columns((told.str.strptime(_MICROSECONDS, "%Y-%m-%d %H:%M:%S", strict=False) + _fraction(pl.col("f"))).alias("local"))
+    is_of_era = is_western | pl.col("local").dt.date().is_between(first, end, closed="left")
+    return local.select(pl.when(is_of_era).then("local"))
 
 
 def _fraction(digits: pl.Expr) -> pl.Expr:
