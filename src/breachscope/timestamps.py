@@ -243,7 +243,7 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
     if written == "iso8601":
         return _read_iso(frame, zone)
     if written == "japanese":
-        return localised(_japanese(frame), zone, "exact" if zone.is_given else "assumed_tz")
+        return _placed(_japanese(frame), zone)
     if written.endswith("%Z"):
         zone_name = pl.col("t").str.extract(r"([A-Z]+)$")
         offset = zone_name.replace_strict(_ZONE_NAMES, default=None, return_dtype=pl.String)
@@ -309,6 +309,11 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
     parts.columns = ["d", "c", "f", "z"]
     local = pl.concat_str("d", pl.lit("T"), "c").str.strptime(_MICROSECONDS, "%Y-%m-%dT%H:%M:%S", strict=False)
     parts = parts.with_columns((local + _fraction(pl.col("f"))).alias("local"), _offset_minutes(pl.col("z")).alias("m"))
+    return _placed(parts, zone)
+
+
+def _placed(parts: pl.DataFrame, zone: Zone) -> pl.DataFrame:
+    """Times of columns local, written zone z, null where none is, and its minutes m; those without one are placed in ``zone``."""
     zoned = _with_quality(
         parts.select((pl.col("local") - pl.duration(minutes=pl.col("m").cast(pl.Int64))).dt.replace_time_zone("UTC").alias("ts")), parts["m"], "exact"
     )
@@ -321,42 +326,50 @@ def _read_iso(frame: pl.DataFrame, zone: Zone) -> pl.DataFrame:
 
 _ERAS = {"令和": (2019, 5, 1), "平成": (1989, 1, 8), "昭和": (1926, 12, 25)}
 """The first day of each era (元号法), which ends where the one above it begins."""
-_LETTERS_OF_ERAS = {"R": "令和", "H": "平成", "S": "昭和"}
-_FULL_WIDTH = dict(zip("０１２３４５６７８９：／－．　", "0123456789:/-. ", strict=True))
-_WEEKDAY = "[(（][日月火水木金土][)）]"
+_SHORT_ERAS = {**dict.fromkeys("R令㋿", "令和"), **dict.fromkeys("H平㍻", "平成"), **dict.fromkeys("S昭㍼", "昭和")}
+_FULL_WIDTH = dict(zip("０１２３４５６７８９：／－．，　ＡＰＭＲＨＳ", "0123456789:/-., APMRHS", strict=True))
+_WEEKDAY = "(?:[(（][日月火水木金土](?:曜日?)?[)）]|[日月火水木金土]曜日?)"
+_HALF = "午前|午後|[AaPp][Mm]"
 _JAPANESE = (
-    r"^(令和|平成|昭和|[RHS])?(元|[0-9]{1,4})[年/.-]([0-9]{1,2})[月/.-]([0-9]{1,2})"
-    rf"(日 ?(?:{_WEEKDAY})?[T ]?| ?{_WEEKDAY} ?|[T ]|)(午前|午後)? ?"
-    r"([0-9]{1,2})[時:]([0-9]{1,2})(?:[分:](?:([0-9]{1,2})(?:[.,]([0-9]{1,9}))?秒?)?)?$"
+    r"^(令和|平成|昭和|[令平昭㋿㍻㍼RHS])? ?(元|[0-9]{1,4})[年/.-] *([0-9]{1,2})[月/.-] *([0-9]{1,2})"
+    rf"(日 *{_WEEKDAY}?(?:T| *)| *{_WEEKDAY} *|T| +|)({_HALF})? ?"
+    r"([0-9]{1,2})[時:] *([0-9]{1,2})(?:[分:] *(?:([0-9]{1,2})(?:[.,]([0-9]{1,9})|:([0-9]{3}))?秒?)?)?"
+    rf"(?: ?({_HALF}))?(?: ?(Z|UTC|GMT|JST|[+-][0-9]{{2}}(?::?[0-9]{{2}})?))?$"
 )
+"""Also as ``date`` of a Japanese Linux, ``2026年  9月  1日 火曜日 09:05:07 JST``, and as log4j with ``HH:mm:ss:SSS``."""
 
 
 def _japanese(frame: pl.DataFrame) -> pl.DataFrame:
-    """Local times as Japanese software writes them: ``2026年9月1日 9時05分``, ``令和8年9月1日(火) 午後3:05:07``, ``R8.9.1 15:05``, also in full width."""
+    """Times as Japanese software writes them: ``2026年9月1日 9時05分``, ``令和8年9月1日(火) 午後3:05:07``, ``R8.9.1 15:05``, also in full width.
+
+    Columns local, the zone z if one is written, and its minutes m.
+    """
     halved = frame.select(pl.col("t").str.replace_many(_FULL_WIDTH).alias("t"))
     parts = halved.select(pl.col("t").str.extract_groups(_JAPANESE)).unnest("t")
-    parts.columns = ["era", "y", "mo", "d", "gap", "half", "h", "mi", "s", "f"]
+    parts.columns = ["era", "y", "mo", "d", "gap", "half", "h", "mi", "s", "f", "ms", "half_behind", "z"]
     number = {c: pl.col(c).cast(pl.Int32, strict=False) for c in ("mo", "d", "h", "mi")}
     in_era = pl.when(pl.col("y") == "元").then(pl.lit(1)).otherwise(pl.col("y").cast(pl.Int32, strict=False))
     # A year of one or two digits without its era could be any.
-    era = pl.col("era").replace(_LETTERS_OF_ERAS)
+    era = pl.col("era").replace(_SHORT_ERAS)
     begins = [date(*day) for day in _ERAS.values()]
-    first, end = (
-        era.replace_strict(dict(zip(_ERAS, days, strict=True)), default=None, return_dtype=pl.Date) for days in (begins, [LATEST.date(), *begins[:-1]])
-    )
+    ends = [LATEST.date(), *begins[:-1]]
+    first, end = (era.replace_strict(dict(zip(_ERAS, days, strict=True)), default=None, return_dtype=pl.Date) for days in (begins, ends))
     is_western = pl.col("era").is_null() & (pl.col("y").str.len_chars() == len("2026"))
     year = pl.when(is_western).then(in_era).otherwise(in_era + first.dt.year() - 1)
     # 午前12時 is midnight, 午後0時 and 午後12時 are noon; on a clock of 24 hours the half of the day says nothing new.
-    is_late = (pl.col("half") == "午後") & (number["h"] < 12)
-    is_midnight = (pl.col("half") == "午前") & (number["h"] == 12)
-    hour = pl.when(is_late).then(number["h"] + 12).when(is_midnight).then(0).otherwise(number["h"])
+    half = pl.coalesce("half", "half_behind").str.to_uppercase()
+    is_late = half.is_in(["午後", "PM"]).fill_null(value=False)
+    is_early = half.is_not_null() & ~is_late
+    hour = pl.when(is_late & (number["h"] < 12)).then(number["h"] + 12).when(is_early & (number["h"] == 12)).then(0).otherwise(number["h"])
     second = pl.col("s").cast(pl.Int32, strict=False).fill_null(0)
-    # "9/112:05" could be the 1st at 12 or the 11th at 2.
+    # "9/112:05" could be the 1st at 12 or the 11th at 2; 午前13時 never is.
     is_told = (pl.col("gap") != "") | pl.col("half").is_not_null()
-    told = pl.when(is_told).then(pl.format("{}-{}-{} {}:{}:{}", year, number["mo"], number["d"], hour, number["mi"], second))
-    local = parts.with_columns((told.str.strptime(_MICROSECONDS, "%Y-%m-%d %H:%M:%S", strict=False) + _fraction(pl.col("f"))).alias("local"))
+    is_one = (pl.col("half").is_null() | pl.col("half_behind").is_null()) & ~(is_early & (number["h"] > 12))
+    told = pl.when(is_told & is_one).then(pl.format("{}-{}-{} {}:{}:{}", year, number["mo"], number["d"], hour, number["mi"], second))
+    fraction = _fraction(pl.coalesce("f", "ms"))
+    local = parts.with_columns((told.str.strptime(_MICROSECONDS, "%Y-%m-%d %H:%M:%S", strict=False) + fraction).alias("local"))
     is_of_era = is_western | pl.col("local").dt.date().is_between(first, end, closed="left")
-    return local.select(pl.when(is_of_era).then("local"))
+    return local.select(pl.when(is_of_era).then("local"), "z", _offset_minutes(pl.col("z")).alias("m"))
 
 
 def _fraction(digits: pl.Expr) -> pl.Expr:

@@ -17,7 +17,7 @@ from tests.ingest.test_ingest_run import bytes_of, events, new_case, only, read,
 
 from breachscope.ingest import load_formats, read_raw_line, try_file
 from breachscope.ingest.draft import new_format
-from breachscope.ingest.guess import guess_format
+from breachscope.ingest.guess import guess_format, guess_lines
 
 Table = Sequence[Sequence[object]]
 
@@ -216,3 +216,17 @@ def test_no_table_is_a_fault(names: list[str], rows: list[list[str]], how: str) 
     frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
     guessed = guess_format(frame, "\n".join(lines).encode(), 0.0)
     assert guessed is None or guessed[1] >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("20260901090501", "%Y%m%d%H%M%S"),
+        ("20260901 090501", "%Y%m%d%H%M%S"),
+        ("20260901090501123", "%Y%m%d%H%M%S%3f"),
+        ("1788220800123", "epoch_ms"),
+        ("2026/09/01 (火) 9:05:01 JST", "japanese"),
+    ],
+)
+def test_a_number_is_the_time_that_is_of_this_age(written: str, form: str) -> None:
+    assert guess_lines(["日時,ユーザーID,対象,操作", *[f"{written},u1,x,参照"] * 3]).form == form

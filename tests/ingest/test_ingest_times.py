@@ -25,6 +25,7 @@ FORMS = (
     ("%b %e %Y %H:%M:%S", "iso8601"),
     ("%Y年%m月%d日 %H:%M:%S",),
     ("iso8601", "japanese"),
+    ("%Y%m%d%H%M%S",),
 )
 INSTANTS = st.datetimes(datetime(1969, 12, 30), datetime(2200, 1, 3)) | st.sampled_from(
     [datetime(2026, 3, 29, 2, 30), datetime(2026, 11, 1, 1, 30), datetime(2024, 2, 29), datetime(1970, 1, 1), datetime(2199, 12, 31, 23, 59, 59)]

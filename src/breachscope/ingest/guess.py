@@ -28,6 +28,7 @@ from breachscope.timestamps import TimeForm, Zone, parse_times
 
 _TIME_FORMS = (
     "iso8601", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "%Y/%m/%d %H:%M:%S%.f", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M",
+    "%Y%m%d%H%M%S", "%Y%m%d%H%M%S%3f",
     "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y %H:%M:%S", "japanese", "%d.%m.%Y %H:%M:%S",
     "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%b %d %H:%M:%S",
 )  # fmt: skip
@@ -449,9 +450,9 @@ def _plain(name: str) -> str:
 
 
 def _time_form(texts: Sequence[str]) -> str | None:
-    """The form that reads most texts, and nearly all; day and month must be told apart by some text."""
+    """The form that reads most texts as times of this age, and nearly all; day and month must be told apart by some text."""
     column = pl.Series("time", texts, dtype=pl.String)
-    reads = {form: len(texts) - parse_times(column, TimeForm((form,)), Zone())["ts"].null_count() for form in _TIME_FORMS} if texts else {}
+    reads = {form: int((parse_times(column, TimeForm((form,)), Zone())["ts"] >= _EARLIEST).sum()) for form in _TIME_FORMS} if texts else {}
     most = max(reads.values(), default=0)
     best = [form for form, count in reads.items() if count == most and count >= _NEARLY_ALL * len(texts)]
     if {"%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S"} <= set(best):
