@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from breachscope.ingest import load_formats
 from breachscope.ingest.columns import NULL_TEXTS
-from breachscope.ingest.native import Caught, Kind, Wanted, catch, days_begin, find_lines, is_built, survey
+from breachscope.ingest.keys import pairs_as_keys
+from breachscope.ingest.native import UNNAMED, Caught, Kind, Wanted, catch, days_begin, find_lines, is_built, survey
 from breachscope.ingest.onepass import one_pass, refuting
 
 needs_machine_code = pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
@@ -306,3 +307,30 @@ def test_texts_that_hold_another_thing_than_a_number_are_told_apart() -> None:
     found = caught("^a(?P<n>[^ ]*)$", ["a1", "b", "ax", "a70000", "a-", "a "], [Wanted("n", Kind.NUMBER, (), 65535, 4)])
     assert found is not None
     assert (found.texts.tolist(), sorted(found.refused.tolist()), found.columns["n"].to_list()) == ([0, 4], [2, 3], [1, None])
+
+
+@needs_machine_code
+@pytest.mark.parametrize(
+    ("separator", "text", "value"),
+    [
+        ("^", "b=1^a=x y\t=z^", "x y\t=z"),
+        ("^", "a=1^b=2^a=1", "unsure"),
+        ("^", "ba=1^ a=2", None),
+        ("^", "<13>a=1", "unsure"),
+        ("^", "b=\x1fa=1", "unsure"),
+        ("é", "bé=1", "unsure"),
+        ("", "b=1\ta=#0112", "#0112"),
+        ("", "b=1#011a=2#0#011", "2#0"),
+        ("", "b=1#011a=2", "2"),
+        ("\t", "b=1#011a=2", None),
+        ("=", "a=2", None),
+        ("^", "", None),
+    ],
+)
+def test_pairs_end_at_what_sets_them_apart(separator: str, text: str, value: str | None) -> None:
+    keys = pairs_as_keys(frozenset({"a"}), "", spaced=True)
+    assert keys is not None
+    data, size = text.encode() + b"^\t#011a=9", len(text.encode())
+    marks = np.array([ord(separator) + (separator > "\x7f") * 256 if separator else UNNAMED], np.int16)
+    found = catch(data, np.array([0]), np.array([size]), keys, [Wanted("a", Kind.TEXT)], separators=marks)
+    assert found.columns["a"].to_list() == ([] if value == "unsure" else [value])

@@ -58,18 +58,38 @@ def test_values_end_where_the_next_key_stands(rows: list[tuple[str, str, bool]])
         assert event.get("user", "") == ("" if slow["suser"] in ("-", "") else slow["suser"])
 
 
-@settings(max_examples=40)
-@given(st.lists(st.tuples(VALUE, st.sampled_from("^;!\t~")), min_size=1, max_size=8))
-def test_a_line_names_what_sets_its_pairs_apart(rows: list[tuple[str, str]]) -> None:
-    values = [(re.sub(r"[\n\r]", "", value), separator) for value, separator in rows]
-    lines = [
-        f"LEEF:2.0|Example|FW|1|1|{sep}|" + sep.join(["devTime=1772414104120", "src=192.0.2.9", f"usrName={value}", "dst=203.0.113.5", "action=deny"])
-        for value, sep in values
-    ]
-    for (value, _), event in zip(values, engine_reads(lines, "leef"), strict=True):
+NAMED = {"^": "^", ";": ";", "~": "~", "\t": "\t", "x5E": "^", "0x7c": "|", "x61": "a", "x3D": "=", "xE9": "é", "x1F": "\x1f", "": "\t"}
+PARTS = st.sampled_from(
+    ["usrName=", "usrName=u 1", "xusrName=y", " usrName=z", "src=10.9.9.9", "msg=a=b", "usrName", "=", "", "#0#011", "<13>b", "\x1fusrName=m", "日=x"]
+)
+PARTED = st.tuples(st.sampled_from(sorted(NAMED)), st.lists(PARTS | st.text("ab =|^é", max_size=5), max_size=4), st.booleans())
+
+
+def slow_leef(text: str, written: str) -> list[tuple[str, str]]:
+    """Split wherever the separator stands: a pair is a key, "=" and all the rest."""
+    separator = "#011" if not written and "\t" not in text else NAMED[written]
+    parts = text.removeprefix("<13>").replace("\x1f", "\ufffd").split(separator)
+    return [(key, value) for key, is_pair, value in (part.partition("=") for part in parts) if is_pair]
+
+
+@settings(max_examples=80)
+@given(st.lists(PARTED, min_size=1, max_size=8))
+def test_a_line_names_what_sets_its_pairs_apart(rows: list[tuple[str, list[str], bool]]) -> None:
+    lines, told = [], []
+    for written, parts, is_relayed in rows:
+        separator = "#011" if is_relayed and not written else NAMED[written]
+        text = is_relayed * "<13>" + separator.join(["devTime=1772414104120", "src=192.0.2.9", *parts, "dst=203.0.113.5", "action=deny"])
+        lines.append(f"LEEF:2.0|Example|FW|1|1|{written}|{text}")
+        told.append(slow_leef(text, written))
+    for pairs, event in zip(told, engine_reads(lines, "leef"), strict=True):
+        wanted = [key for key, _ in pairs if key in ("devTime", "src", "usrName", "dst", "action")]
+        if len(wanted) > len(set(wanted)) or not {"devTime", "src", "dst"} <= set(wanted):
+            assert event is None
+            continue
         assert event is not None
-        assert event.get("user", "-") == (value or "-")
-        assert (event["src_ip"], event["dst_ip"], event["action"]) == ("192.0.2.9", "203.0.113.5", "deny")
+        user = dict(pairs).get("usrName", "")
+        assert event.get("user", "") == ("" if user == "-" else user)
+        assert (event["src_ip"], event["dst_ip"], event.get("action")) == ("192.0.2.9", "203.0.113.5", "deny" if "action" in wanted else None)
 
 
 HEADERS = ["Mar  2 10:15:36 fw1 ", "<134>1 2026-03-02T01:15:36Z fw1 CEF - - - ", "2026-03-02T10:15:36+09:00 fw1 ", "<134>Mar  2 10:15:36 fw1 "]

@@ -41,7 +41,8 @@ Grammar of ``formats/<id>.toml``::
     match = '…(?P<client_ip>…)…'                # groups are named after the columns that they fill
     contains = "SRC="                           # plain text that must occur, looked for before the expression is tried
     keys  = { dst_port = ["DPT", "dpt"] }       # key=value pairs anywhere in the text, or in the group "pairs", set apart by what the
-                                                # group "separator" caught, a character or its code 0x5E; of JSON, paths
+                                                # group "separator" caught, a character or its code 0x5E, or by tabs
+                                                # where it caught nothing; of JSON, paths
     where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
     unless = { _type = ["flow"] }               # texts of which a group or key must have none, but some other
     within = { _tuple = '^(?P<time>…),' }       # kinds json, keyvalue and table: an expression that the text of a key must match, with groups

@@ -20,7 +20,7 @@
 #endif
 
 enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE };
-enum syntax { EXPRESSION, OBJECT, PAIRS, SPACED };
+enum syntax { EXPRESSION, OBJECT, PAIRS, SPACED, PARTED };
 enum ahead { STEP, STAY, CHAIN, LEAP };
 #define WORD 32 /* bytes that are looked at in one go */
 
@@ -94,6 +94,9 @@ typedef struct {
 #define BESIDE 2 /* the buffer of a column's own texts */
 #define LONGEST_BESIDE 64 /* native.py knows it, too */
 #define AHEAD 16
+#define UNNAMED -1 /* a separator that its text does not name: a tab, or what rsyslog writes for one; native.py knows it, too */
+#define RELAYED_TAB "#011"
+#define REPLACED 0x1F /* pairs.py puts another character in its place, as it marks separators so */
 #define NUMBER_DIGITS 18
 #define MOST_EXACT (INT64_C(1) << 52) /* doubles tell such decimal numbers apart, wherever their point is */
 #define PLAIN_ZEROS 5                 /* behind the point; below a millionth there is an exponent */
@@ -624,6 +627,39 @@ static int match_spaced(const uint8_t *data, const uint8_t *at, const uint8_t *e
     }
 }
 
+/* Where a part ends: at the next separator, or at the end of the text. */
+static const uint8_t *part_end(const uint8_t *at, const uint8_t *end, const char *separator, int64_t width) {
+    while (end - at >= width) {
+        const uint8_t *found = memchr(at, separator[0], (size_t)(end - at - width + 1));
+        if (!found || !memcmp(found, separator, (size_t)width)) return found ? found : end;
+        at = found + 1;
+    }
+    return end;
+}
+
+/* Whether key=value pairs stand there that nothing but a separator sets apart: a byte of ASCII, or UNNAMED. */
+static int match_parted(const uint8_t *data, const uint8_t *at, const uint8_t *end, int separator, const keys_t *keys, int64_t *held, memory_t *memory) {
+    const char named = (char)separator, *mark = separator == UNNAMED ? "\t" : &named;
+    int64_t width = 1;
+    if (at == end) return 1;
+    if (*at == '<' || separator > 0x7F || memchr(at, REPLACED, (size_t)(end - at))) return 0;
+    if (keys->without >= 0 && memchr(at, (int)keys->without, (size_t)(end - at))) return 0;
+    if (separator == UNNAMED && !memchr(at, '\t', (size_t)(end - at)) && part_end(at, end, RELAYED_TAB, sizeof(RELAYED_TAB) - 1) < end)
+        mark = RELAYED_TAB, width = sizeof(RELAYED_TAB) - 1;
+    for (int64_t n = 0;; n++) {
+        const uint8_t *close = part_end(at, end, mark, width);
+        const memo_t *memo = again(memory, n, 0, at, close, '=');
+        const uint8_t *equals = memo ? at + memo->length : memchr(at, '=', (size_t)(close - at));
+        const int32_t node = memo ? memo->node : equals ? noted(keys, memory, n, 0, at, equals - at) : -1;
+        if (node >= 0) {
+            if (is_repeated(memory, node)) return 0;
+            held[keys->slots[node]] = equals + 1 - data, held[keys->slots[node] + 1] = close - data;
+        }
+        if (close == end) return 1;
+        at = close + width;
+    }
+}
+
 /* Put a text that its view does not hold to those of its column, if it is not too long. */
 static void put_beside(uint64_t *view, column_t *column, const uint8_t *from, int64_t length) {
     if (length <= INLINE || length > LONGEST_BESIDE) return;
@@ -739,10 +775,11 @@ static int match_first(match_t *match_one, const texts_t *texts, const uint8_t *
 
 /* Match texts, and make columns of what the reader's groups or keys hold; several programs have their slots in common. Returns how
  * many match and have numbers that are numbers; texts becomes which, and at its end, backwards, those of which a number is none.
- * escaped becomes which of those that match hold the byte escape; it is NULL where nobody asks. */
+ * escaped becomes which of those that match hold the byte escape; it is NULL where nobody asks. separators are those of each text. */
 int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
                           int64_t syntax, void *reader, int64_t program_count, int64_t slot_count, column_t *columns, int64_t column_count,
-                          const uint64_t *nulls, int64_t null_count, int escape, uint8_t *escaped, int32_t *texts, int64_t *refused) {
+                          const uint64_t *nulls, int64_t null_count, int escape, uint8_t *escaped, const int16_t *separators, int32_t *texts,
+                          int64_t *refused) {
     int64_t held[MOST_SLOTS], run_begin[MOST_COLUMNS], run_end[MOST_COLUMNS], matched = 0;
     keys_t *keys = syntax == EXPRESSION ? NULL : reader;
     const uint8_t *arena = keys ? keys->arena : NULL;
@@ -763,6 +800,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         if (!(syntax == EXPRESSION ? match_first(match_one, &whole, at, end, reader, program_count, slot_count, held, shortcuts)
               : syntax == OBJECT   ? match_object(data, size, at, end, keys, held, &memory)
               : syntax == PAIRS    ? match_pairs(data, at, end, keys, held, &memory)
+              : syntax == PARTED   ? match_parted(data, at, end, separators[text], keys, held, &memory)
                                    : match_spaced(data, at, end, keys, held, &memory)))
             continue;
         int is_read = 1;

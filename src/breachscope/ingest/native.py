@@ -27,11 +27,13 @@ from breachscope.ingest.views import Offsets, as_series, view_of
 
 _LIBRARY, _SOURCE = Path(__file__).with_name("libnative.bin"), Path(__file__).with_name("native.c")
 _NULL_VIEWS = np.array([view_of(text.encode()) for text in NULL_TEXTS])
-_EXPRESSION, _OBJECT, _PAIRS, _SPACED = range(4)
+_EXPRESSION, _OBJECT, _PAIRS, _SPACED, _PARTED = range(5)
 """``enum syntax`` in ``native.c``."""
 _WHOLE = one_pass("^(?P<text>.*)$")
 _LONGEST_BESIDE = 64
 """Texts of up to so many bytes are put beside those of their column, so that who reads it finds them in the processor's cache; ``native.c`` knows it, too."""
+UNNAMED = -1
+"""A separator that the text does not name: a tab, or what rsyslog writes for one; ``native.c`` knows it, too."""
 _NUMBERS = {2: pa.int16(), 4: pa.int32(), 8: pa.int64()}
 
 
@@ -315,11 +317,13 @@ def sort(data: bytes, starts: Offsets, ends: Offsets, programs: Sequence[Program
 
 
 def catch(
-    data: bytes, starts: Offsets, ends: Offsets, reader: Program | Keys, wanted: Sequence[Wanted], further: Sequence[Program] = (), escape: str = ""
-) -> Caught:
+    data: bytes, starts: Offsets, ends: Offsets, reader: Program | Keys, wanted: Sequence[Wanted], further: Sequence[Program] = (), escape: str = "",
+    separators: npt.NDArray[np.int16] | None = None,
+) -> Caught:  # fmt: skip
     """Match texts of ``data``, which must be UTF-8. A text in which a number is none, or is more than its ``most``, does not count as matched.
 
-    What a program surely refuses, the ``further`` ones are tried on in turn, up to three with the same groups. There must be machine code.
+    What a program surely refuses, the ``further`` ones are tried on in turn, up to three with the same groups. ``separators`` tell for each text
+    what sets its pairs apart: a character of ASCII, another number for what is left out, or :data:`UNNAMED`. There must be machine code.
     """
     count = len(starts)
     begins, closes = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
@@ -334,7 +338,7 @@ def catch(
         arena = np.empty(len(data), np.uint8)
         tables = (reader.names, reader.begins, reader.lengths, reader.children, reader.siblings, reader.slots, reader.gaps)
         described = _Keys(*(t.ctypes.data for t in (*tables, arena)), reader.without, 0)
-        syntax = _OBJECT if reader.are_paths else _SPACED if reader.are_spaced else _PAIRS
+        syntax = _OBJECT if reader.are_paths else _PARTED if separators is not None else _SPACED if reader.are_spaced else _PAIRS
     matched = _library().breachscope_catch(
         data,
         ctypes.c_int64(len(data)),
@@ -350,6 +354,7 @@ def catch(
         ctypes.c_int64(len(_NULL_VIEWS)),
         ord(escape or "\0"),
         ctypes.c_void_p(escaped.ctypes.data if escape else None),
+        ctypes.c_void_p(None if separators is None else separators.ctypes.data),
         ctypes.c_void_p(texts.ctypes.data),
         ctypes.byref(refused := ctypes.c_int64(0)),
     )

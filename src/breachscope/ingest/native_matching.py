@@ -22,14 +22,17 @@ from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, WITHOUT_E
 from breachscope.ingest.formats import JOINED, Format, Pattern, joined_parts
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.matching import fits_pattern
-from breachscope.ingest.native import Caught, Kind, Wanted, catch, sort, texts_at
+from breachscope.ingest.native import UNNAMED, Caught, Kind, Wanted, catch, sort, texts_at
 from breachscope.ingest.onepass import Program, beginning, demands, one_pass, refuting
+from breachscope.ingest.pairs import separator_of
 from breachscope.ingest.views import Mask, Offsets
 from breachscope.schema import EVENT_TABLES, Table
 
 _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 - 1, pl.Int64(): 10**18 - 1}
 """Machine code reads numbers up to these; larger ones it leaves out."""
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
+_UNKNOWN = 1 << 8
+"""What sets pairs apart where machine code does not know it: it is no character of ASCII."""
 _LEAST_ALIKE, _MOST_ALIKE = 2, 4
 """Patterns that are tried in one go; ``native.c`` has room for as many."""
 
@@ -43,11 +46,14 @@ class Texts:
     ends: Offsets
     is_ascii: bool
 
-    def caught(self, rows: Offsets, reader: Program | Keys, wanted: Sequence[Wanted], further: Sequence[Program] = (), escape: str = "") -> Caught:
-        """What is caught in some of them."""
+    def caught(
+        self, rows: Offsets, reader: Program | Keys, wanted: Sequence[Wanted], further: Sequence[Program] = (), escape: str = "",
+        separators: npt.NDArray[np.int16] | None = None,
+    ) -> Caught:  # fmt: skip
+        """What is caught in some of them, which ``separators`` belong to."""
         if len(rows) == len(self.starts):
-            return catch(self.data, self.starts, self.ends, reader, wanted, further, escape)
-        return catch(self.data, self.starts[rows], self.ends[rows], reader, wanted, further, escape)
+            return catch(self.data, self.starts, self.ends, reader, wanted, further, escape, separators)
+        return catch(self.data, self.starts[rows], self.ends[rows], reader, wanted, further, escape, separators)
 
     @cached_property
     def strings(self) -> pl.Series:
@@ -109,8 +115,6 @@ class Match:
 
 def match_pattern(texts: Texts, rows: Offsets, fmt: Format, pattern: Pattern) -> Match | None:
     """What a pattern catches in the texts of ``rows``; None where machine code cannot read it."""
-    if pattern.spaced and "separator" in pattern.groups:
-        return None
     found = _match_expression(texts, rows, fmt, pattern)
     if found is not None and pattern.keys:
         found = _match_pairs(texts, rows, fmt, pattern, found)
@@ -191,20 +195,30 @@ def _match_pairs(texts: Texts, rows: Offsets, fmt: Format, pattern: Pattern, aro
     elif (around.pairs < 0).any():
         return None
     else:
+        separators = _separators(around.columns.pop("separator")) if pattern.spaced and "separator" in around.columns else None
         parts = Texts(texts.data, around.pairs[:, 0], around.pairs[:, 1], texts.is_ascii)
-        found = _caught(parts, np.arange(len(around.texts)), keys, pattern.keys, pattern, fmt)
+        found = _caught(parts, np.arange(len(around.texts)), keys, pattern.keys, pattern, fmt, separators=separators)
     is_out = np.ones(len(around.texts), bool)
     is_out[found.texts] = False
     around = around.without(is_out, are_sure=False)
     return replace(around, columns=around.columns | found.columns, runs=around.runs | found.runs, ready=around.ready | found.ready)
 
 
+def _separators(written: pl.Series) -> npt.NDArray[np.int16]:
+    """What sets pairs apart, as :func:`catch` wants it."""
+    written = written.fill_null("")
+    meant = {text: separator_of(text) for text in written.unique() if text}
+    codes = {text: ord(mark) for text, mark in meant.items() if len(mark) == 1 and mark.isascii()}
+    return written.replace_strict({"": UNNAMED} | codes, default=_UNKNOWN, return_dtype=pl.Int16).to_numpy()
+
+
 def _caught(
-    texts: Texts, rows: Offsets, reader: Program | Keys, sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format, are_sure: Mask | None = None
+    texts: Texts, rows: Offsets, reader: Program | Keys, sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Format, are_sure: Mask | None = None,
+    separators: npt.NDArray[np.int16] | None = None,
 ) -> Match:  # fmt: skip
     """Columns that groups or keys make; ``are_sure`` tells which texts, if they are not matched, surely do not match."""
     wanted, ready = _wanted(sources, pattern, fmt, are_keys=isinstance(reader, Keys))
-    caught = texts.caught(rows, reader, wanted)
+    caught = texts.caught(rows, reader, wanted, separators=separators)
     is_left = np.ones(len(rows), bool)
     is_left[caught.texts] = False
     are_others = is_left & are_sure if are_sure is not None else np.zeros(len(rows), bool)
@@ -259,6 +273,8 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
             wanted.append(text)
         elif name == "pairs" and pattern.keys and not are_keys:
             wanted.append(Wanted(name, Kind.PLACE, of))
+        elif name == "separator" and pattern.keys and pattern.spaced:
+            wanted.append(text)
         elif table is None or name.startswith("_"):
             continue
         elif name == "time":

@@ -53,25 +53,34 @@ def told(found: Mapping[str, pl.Series], alternatives: Sequence[str]) -> pl.Seri
 def _spaced_values(texts: pl.Series, names: Sequence[str], separators: pl.Series | None) -> tuple[dict[str, pl.Series], pl.Series | None]:
     """Values by key, each up to the next key or, where these are given, up to the separator; and why a line is at fault.
 
-    An empty separator is a tab, or what rsyslog writes for one.
+    A separator that is empty or null is a tab, or what rsyslog writes for one.
     """
     if separators is None:
         gap, value = r"\s", rf"(.*?)(?:\s+{SPACED_KEY.pattern}=|\s*$)"
     else:
         gap, value = _MARK, f"([^{_MARK}]*)"
+        separators = separators.fill_null("")
         is_relayed = (separators == "") & texts.str.contains("#011", literal=True) & ~texts.str.contains("\t", literal=True)
-        separators = separators.set(is_relayed.fill_null(value=False), "#011")
+        separators = separators.set(is_relayed, "#011")
         texts = texts.str.replace_all(_MARK, "\ufffd", literal=True)
-        for written in separators.drop_nulls().unique(maintain_order=True).to_list():
+        for written in separators.unique(maintain_order=True).to_list():
             is_so = separators == written
-            separator = chr(int(written.partition("x")[2], 16)) if _CODE.fullmatch(written) else written or "\t"
-            texts = texts.scatter(is_so.arg_true(), texts.filter(is_so).str.replace_all(separator, _MARK, literal=True))
+            texts = texts.scatter(is_so.arg_true(), texts.filter(is_so).str.replace_all(separator_of(written), _MARK, literal=True))
     found = {key: texts.str.extract(rf"(?s)(?:^|{gap}){re.escape(key)}={value}") for key in names}
     if separators is None:
         found = {key: values.str.strip_chars_start() for key, values in found.items()}
     pairs = texts.str.count_matches(rf"(?:^|{gap})(?:{'|'.join(map(re.escape, names))})=")
     is_double = pairs > pl.DataFrame([v.is_not_null().cast(pl.UInt32).alias(k) for k, v in found.items()]).sum_horizontal()
     return found, pl.select(pl.when(is_double).then(pl.lit(TWICE)))[:, 0] if is_double.any() else None
+
+
+def separator_of(written: str) -> str:
+    r"""What sets pairs apart where a line names it so.
+
+    >>> separator_of("^"), separator_of("x5E"), separator_of("0x7c"), separator_of("")
+    ('^', '^', '|', '\t')
+    """
+    return chr(int(written.partition("x")[2], 16)) if _CODE.fullmatch(written) else written or "\t"
 
 
 def _quoted_values(texts: pl.Series, keys: Sequence[str], separator: str) -> tuple[dict[str, pl.Series], pl.Series | None]:
