@@ -18,7 +18,7 @@ import polars as pl
 
 from breachscope.ingest.columns import NULL_TEXTS, unescape
 from breachscope.ingest.events import STAMP, Part, time_faults, to_events, with_times
-from breachscope.ingest.formats import Format, FormatCatalog, Pattern
+from breachscope.ingest.formats import NEVER, Format, FormatCatalog, Pattern
 from breachscope.ingest.headers import Headers, Layout
 from breachscope.ingest.inner_entries import joined_entries
 from breachscope.ingest.json_values import IS_JSON, json_values
@@ -262,7 +262,7 @@ def _read_envelopes(
 
 def read_inner_lines(gathered: Sequence[pl.DataFrame], catalog: FormatCatalog, context: Context, reading: Reading) -> None:
     """Read messages that are lines of their own, or stand behind a header of syslog. Several may be one text; of a block all are to be given at once."""
-    envelopes = pl.concat(gathered, how="diagonal").sort("line")
+    envelopes = gathered[0] if len(gathered) == 1 else pl.concat(gathered, how="diagonal").sort("line")
     stamps = envelopes.select("line", *STAMP) if "ts" in envelopes.columns else None
     stream = pl.col("stream") if "stream" in envelopes.columns else pl.lit(None, pl.String)
     whole, lines, cut = _read_inner_entries(envelopes.select("line", "text", stream.alias("stream")), catalog, context)
@@ -277,9 +277,10 @@ def read_inner_lines(gathered: Sequence[pl.DataFrame], catalog: FormatCatalog, c
 def _read_inner_entries(lines: pl.DataFrame, catalog: FormatCatalog, context: Context) -> tuple[Reading, pl.DataFrame, pl.Series]:
     """Read what several lines (line, text, stream) are together. Returns the other lines, and those of them whose entry is not read as a whole."""
     whole, cut = Reading(), lines["line"].clear()
-    for fmt in catalog.whole_lines:
-        if not fmt.has_entries or fmt.lacks_year or not len(lines):
-            continue
+    formats = [fmt for fmt in catalog.of_entries if not fmt.lacks_year]
+    if not lines["text"].str.contains("|".join(f"(?:{fmt.likeness})" for fmt in formats) or NEVER).any():
+        formats = []
+    for fmt in formats:
         joined = joined_entries(lines, fmt, is_open=context.is_open)
         found = read_lines(joined.select("line", "text"), fmt, catalog, replace(context, years=None, headers=Headers()))
         unread = pl.concat([found.unread["line"], *(r["line"] for r in found.rejected)])

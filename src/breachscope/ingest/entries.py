@@ -18,7 +18,7 @@ import polars as pl
 from breachscope.ingest.block import read_block
 from breachscope.ingest.encoding import Encoding
 from breachscope.ingest.engine import UNKNOWN_KIND, messages_in, read_inner_lines, read_lines
-from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog
+from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog, joined_parts
 from breachscope.ingest.inner_entries import MOST_ENTRY_BYTES, entries_of
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.reading import Context, Reading
@@ -87,12 +87,13 @@ def _may_go_on(block: Block, fmt: Format, catalog: FormatCatalog, encoding: Enco
     """Formats of which something in the block's envelopes may go on behind it."""
     if not block.is_readable:
         return []
-    tail = block.data[-_AHEAD_BYTES:]
     if fmt.names_programs:
-        return [e.format for e in catalog.entries if e.splits and _is_named(e.programs, tail)]
-    texts = messages_in(split_lines(Block(1, 0, tail), encoding, newline).frame, fmt)["text"]
-    entries = [e.format for e in catalog.entries if e.kind == "regex" and e.format.has_entries]
-    return [f for f in entries if texts.str.contains(f.likeness).any() or (f.marks_further_lines and texts.str.contains(f.continues or "").any())]
+        return [e.format for e in catalog.entries if e.splits and _is_named(e.programs, block.data[-_AHEAD_BYTES:])]
+    tail = split_lines(Block(1, 0, block.data[-_TAIL_BYTES:]), encoding, newline).frame
+    paths = {path for p in fmt.patterns for alternative in p.sources.get("message", ()) for path in joined_parts(alternative)}
+    # Starting the reader of JSON takes longer than all else that is done for a block here.
+    texts = pl.concat([tail["text"].str.json_path_match(path) for path in sorted(paths)]) if paths else messages_in(tail, fmt)["text"]
+    return [f for f in catalog.of_entries if texts.str.contains(f.likeness).any() or (f.marks_further_lines and texts.str.contains(f.continues or "").any())]
 
 
 def _is_named(programs: Sequence[str], data: bytes) -> bool:

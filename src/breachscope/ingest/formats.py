@@ -212,7 +212,8 @@ def literal_prefix(regex: str) -> str:
     return prefix
 
 
-_NEVER = r"[^\s\S]"
+NEVER = r"[^\s\S]"
+"""An expression that no text matches."""
 _ASKED_TOGETHER = 12
 
 
@@ -267,7 +268,7 @@ class Format:
         if self.is_json:
             return r"^\s*\{"
         if self.needs_header:
-            return _NEVER
+            return NEVER
         likeness = re.escape(self.separator) if self.kind == "table" else "|".join(f"(?:{p.likeness})" for p in self.patterns)
         return f"{likeness}|^{re.escape(self.comment)}" if self.comment else likeness
 
@@ -357,6 +358,11 @@ class FormatCatalog:
     def whole_lines(self) -> Iterator[Format]:
         """Formats that read a line by themselves."""
         return (e.format for e in self.entries if e.kind != "syslog")
+
+    @property
+    def of_entries(self) -> Iterator[Format]:
+        """Formats of which several lines may be one text."""
+        return (e.format for e in self.entries if e.kind == "regex" and e.format.has_entries)
 
     def likely(self, lines: pl.Series) -> Iterator[tuple[Format, int]]:
         """Formats that may read some of the lines by themselves, by order, and how many lines each may read."""
