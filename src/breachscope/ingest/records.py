@@ -14,6 +14,7 @@ from breachscope.ingest.evtx import EvtxRecords
 from breachscope.ingest.modsecurity import SerialRecords
 from breachscope.ingest.mysql_audit import AUDIT_RECORDS
 from breachscope.ingest.mysql_slow import SlowRecords
+from breachscope.ingest.table_rows import WrappedRows
 from breachscope.ingest.utmp import LastlogRecords, UtmpRecords
 from breachscope.ingest.windows_events import XML_EVENTS, CsvRecords, JsonExportRecords
 from breachscope.ingest.xml_records import XmlRecords
@@ -82,4 +83,6 @@ def text_records(head: bytes) -> Records | None:
         return SlowRecords()
     if AuditRecords.reads(head):
         return AuditRecords(head)
-    return CsvRecords(head) if CsvRecords.reads(head) else None
+    if CsvRecords.reads(head):
+        return CsvRecords(head)
+    return WrappedRows() if WrappedRows.reads(head) else None

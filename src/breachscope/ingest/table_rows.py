@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from breachscope.ingest.xml_records import as_line
 _QUOTE, _LINE_END = b'"\n'
 _HELD_BYTES = 1 << 20
 """No row is as long: of what is, the beginning is given out before its end is known."""
+_LEAST_COLUMNS, _MOST_SAMPLED, _NEARLY_ALL = 3, 1_000, 0.95
 
 
 def rows_as_lines(pieces: Iterator[bytes], begin: int, separator: str, line_of: Callable[[Sequence[str]], bytes | None]) -> Iterator[bytes]:
@@ -61,3 +63,51 @@ def _whole_rows(text: bytes, most: int) -> tuple[list[bytes], bytes]:
             rows.append(text[begin:end])
             begin, quotes = end, 0
     return rows, text[begin:]
+
+
+class WrappedRows:
+    """The rows of a table below its header, some of which go on over several lines within quotes: each a line, with a space for each line end."""
+
+    name = "table whose rows go on over several lines"
+    problem: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    @staticmethod
+    def reads(head: bytes) -> bool:
+        r"""Whether a text that begins so is such a table: nearly all its rows have as many cells as its header, and all that go on.
+
+        >>> WrappedRows.reads(b'time,user,note\n1,a,"x\ny"\n'), WrappedRows.reads(b'time,user,note\n1,a,x"\n2,b,y"\n')
+        (True, False)
+        """
+        if b'"' not in head:
+            return False
+        rows = [row for row in _whole_rows(head, _HELD_BYTES)[0][:_MOST_SAMPLED] if row.strip()]
+        goes_on = [row.strip(b"\r\n").count(b"\n") > 0 for row in rows]
+        if not any(goes_on) or goes_on[0]:
+            return False
+        for separator in "\t,;|":
+            # No byte of structure is a part of a Japanese character but for "|", which then stands in a cell too much.
+            header, *cells = (_cells(row, separator) for row in rows)
+            if len(header) >= _LEAST_COLUMNS and not any(re.search(r"[0-9]{2}", name) for name in header):
+                fits = [len(row) == len(header) for row in cells]
+                return sum(fits) >= _NEARLY_ALL * len(fits) and all(fit for fit, is_several in zip(fits, goes_on[1:], strict=True) if is_several)
+        return False
+
+    def lines(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        held = b""
+        for piece in pieces:
+            rows, held = _whole_rows(held + piece, _HELD_BYTES)
+            yield b"".join(map(_on_one_line, rows))
+        yield _on_one_line(held) if held else b""
+
+
+def _cells(row: bytes, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([row.decode("latin-1").strip("\r\n")], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return []
+
+
+def _on_one_line(row: bytes) -> bytes:
+    whole = row.rstrip(b"\r\n")
+    return (whole.replace(b"\r\n", b" ").replace(b"\n", b" ") if b"\n" in whole else whole) + b"\n"
