@@ -18,6 +18,7 @@ from tests.ingest.test_ingest_run import bytes_of, events, new_case, only, read,
 from breachscope.ingest import load_formats, read_raw_line, try_file
 from breachscope.ingest.draft import new_format
 from breachscope.ingest.guess import guess_format, guess_lines
+from breachscope.ingest.table_rows import WrappedRows
 
 Table = Sequence[Sequence[object]]
 
@@ -230,3 +231,53 @@ def test_no_table_is_a_fault(names: list[str], rows: list[list[str]], how: str) 
 )
 def test_a_number_is_the_time_that_is_of_this_age(written: str, form: str) -> None:
     assert guess_lines(["日時,ユーザーID,対象,操作", *[f"{written},u1,x,参照"] * 3]).form == form
+
+
+OPERATIONS = [
+    ["No", "操作日時", "ユーザーID", "氏名", "端末IPアドレス", "操作内容", "検索条件", "対象件数", "結果", "備考"],
+    *(
+        [str(n), f"2026年9月{n}日(火) 9:05:01", f"u{n}", "佐藤, 花子", "10.1.2.3", "検索", '氏名="佐藤",住所=東京\n電話=03', "12", "正常", "二行の\r\n備考"]
+        for n in range(1, 9)
+    ),
+]
+
+
+@pytest.mark.parametrize(("codec", "end"), [("cp932", "\r\n"), ("utf-8-sig", "\r\n"), ("utf-8", "\n")])
+def test_rows_that_go_on_over_several_lines_are_one_event_each(tmp_path: Path, codec: str, end: str) -> None:
+    written = io.StringIO()
+    csv.writer(written, lineterminator=end).writerows(OPERATIONS)
+    (tmp_path / "x.csv").write_bytes(written.getvalue().encode(codec))
+    case = new_case(tmp_path / "case")
+    source = only(read(case, tmp_path / "x.csv", tz="Asia/Tokyo"))
+    assert (source.lines, source.event_lines, source.rejected, source.newline) == (9, 8, 0, "table whose rows go on over several lines")
+    rows = events(case, "data_access")
+    assert [(r["line"], r["user"], r["client_ip"], r["action"], r["row_count"], r["outcome"]) for r in rows] == [
+        (n + 1, f"u{n}", "10.1.2.3", "list", 12, "success") for n in range(1, 9)
+    ]
+    assert read_raw_line(case, rows[2]["event_id"]).text == (
+        '3,2026年9月3日(火) 9:05:01,u3,"佐藤, 花子",10.1.2.3,検索,"氏名=""佐藤"",住所=東京 電話=03",12,正常,"二行の 備考"'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'time,user,note\n2026-03-02 10:15:04,a,5" disk\n2026-03-02 10:15:05,b,3" disk\n',
+        'a,b,c\n1,2,"x\ny",4\n',
+        '192.0.2.9 - - [02/Mar/2026:10:15:04 +0900] "GET /a,b,c\n192.0.2.9 - - "GET /\n',
+        '2026-03-02,10,"x\ny"\n2026-03-02,11,"x\ny"\n',
+    ],
+    ids=["stray quotes", "other cells", "no table", "no header"],
+)
+def test_quotes_that_no_table_writes_join_no_lines(text: str) -> None:
+    assert not WrappedRows.reads(text.encode())
+
+
+def test_who_has_a_logins_name_does_something_else() -> None:
+    lines = [
+        "日付\t時刻\tログインID\t接続元IP\t操作種別\t対象者番号\t処理結果",
+        *[f"2026/09/01\t09:{n}:01\tu1\t10.0.0.1\t閲覧\tP{n}\tOK" for n in range(10, 20)],
+    ]
+    guess = guess_lines(lines)
+    assert (guess.table.name, guess.is_sure) == ("data_access", True)
+    assert guess_lines(["日時,ログインID,接続元IP,ログイン結果", *["2026/09/01 09:05:01,u1,10.0.0.1,成功"] * 3]).table.name == "auth"

@@ -54,7 +54,9 @@ _WORDS: Mapping[str, str] = {
     "|操作ユーザーid|操作ユーザー|操作ユーザ|操作ユーザー名|実行者id|実行者|実行者名|実行ユーザーid|実行ユーザー|実行ユーザ|user|user email|username"
     "|user name|user id|userid|account|account name|login|login id|login name|login user|ログインid|ログインユーザーid|ログインユーザー|ログインユーザ"
     "|ログイン名|ユーザーid|ユーザid|ユーザーコード|ユーザー|ユーザ|ユーザー名|ユーザ名|アカウント|アカウント名|利用者id|利用者|利用者名|employee id"
-    "|employee number|employee no|staff id|社員番号|社員コード|社員id|従業員番号|従業員id|職員番号|職員id",
+    "|employee number|employee no|staff id|社員番号|社員コード|社員id|従業員番号|従業員id|職員番号|職員id"
+    "|オペレーター|オペレータ|オペレーターid|オペレータid|オペレーター名|オペレータ名|db user|db user name|database user|dbユーザー|dbユーザ|dbユーザー名"
+    "|dbユーザ名|データベースユーザー|データベースユーザ",
     "method": "method|http method|request method|verb|メソッド|httpメソッド|リクエストメソッド",
     "path": "path|url path|request path|パス|アクセスパス|リクエストパス",
     "uri": "uri|url|request uri|request url|target|アクセスurl|リクエストurl|リクエストuri",
@@ -89,7 +91,7 @@ FromIP), Nulab (operation_user_email), cybozu.com and other Japanese services (�
 """
 _CENTRAL: Mapping[str, tuple[str, ...]] = {
     "web": ("client_ip", "path", "uri", "request", "status", "method"), "network": ("src_ip", "dst_ip", "dst_port", "src_port"),
-    "auth": ("user", "client_ip", "outcome"), "data_access": ("user", "object", "row_count", "statement"),
+    "auth": ("user", "client_ip", "outcome"), "data_access": ("user", "object", "row_count", "statement", "action"),
 }  # fmt: skip
 _OUTCOMES = {
     "success": "^(?:succ|ok|true|allow|accept|grant|成功|正常|許可|○$|1$)",
@@ -131,7 +133,12 @@ _MEANT: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "web": (("client_ip",), ("path", "uri", "request")),
     "network": (("src_ip",), ("dst_ip",), ("action", "dst_port", "bytes_out", "bytes_in")),
     "auth": (("user",), ("outcome",), ("action",)),
-    "data_access": (("user",), ("object", "statement"), ("action", "statement", "row_count", "client_ip", "outcome")),
+    "data_access": (
+        ("user",),
+        ("object", "statement", "action"),
+        ("object", "statement", "row_count"),
+        ("action", "statement", "row_count", "client_ip", "outcome"),
+    ),
 }
 """What an event of a table must tell to mean something: one of each. A time, an account and a thing alone make orders or files as well."""
 _DATE, _CLOCK = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}"), re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?")
@@ -383,7 +390,11 @@ def _time_name(samples: _Samples) -> str | None:
 
 
 def _are_logins(samples: _Samples, table: Table, columns: Mapping[str, str]) -> bool:
-    return table is AUTH and "action" not in columns.values() and any(map(_LOGINS.search, samples.texts))
+    """Whether the names say that rows are logins, of which nothing else is told that was done, as by users who have a login's name."""
+    if table is not AUTH or "action" in columns.values() or not any(map(_LOGINS.search, samples.texts)):
+        return False
+    words = _words_of(DATA_ACCESS)
+    return not any(_named(name, words)[0] == "action" and _is_so("action", name, texts, DATA_ACCESS) for name, texts in samples.texts.items())
 
 
 def _is_meant(samples: _Samples, table: Table, columns: Mapping[str, str]) -> bool:
