@@ -31,6 +31,8 @@ _STORED_BYTES = 64 << 10
 _MOST_LINES = 1 << 20
 """In one block: a line costs memory however short it is."""
 _CACHED_BYTES = 1 << 20
+_LOOKED_AHEAD = 64 << 10
+"""Where so many bytes hold no line end, it is sought while they are read."""
 _BREAKS_OFF = "the input breaks off within this line"
 _BEHIND_GAP = "what stands before this line is lost: it may be the end of another"
 _MOST_GAPS_TOLD = 10
@@ -106,6 +108,10 @@ class Stream:
     was_truncated: bool = False
     """Whether the file became shorter while it was read."""
     _stored: _HashingReader | None = None
+    _is_stored: bool = False
+    """Whether blocks are cut from the bytes of the file as they are."""
+    _room: int = 0
+    """Bytes that the block being cut may still take, if so."""
     _gaps: list[str] = field(default_factory=list)
 
     @property
@@ -182,9 +188,16 @@ class Stream:
         return b""
 
     def _plain(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
+        """The content as it is stored: where the end of a block can be seen beforehand, all of it at once, for chunks have to be copied into one."""
         yield head
-        while chunk := self._read_stored(stored, 1 << 20):
+        while True:
+            whole = stored.until_last(self.newline, self._room)
+            chunk = self._read_stored(stored, whole or _CACHED_BYTES)
+            if not chunk:
+                return
             yield chunk
+            if len(chunk) == whole:
+                yield Cut()
 
     def _unpacked(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
         try:
@@ -217,6 +230,7 @@ class Stream:
                 self.encoding = "utf-8"  # what takes records apart does not know EUC-JP
             self.encoding_doubt = encoding_doubt(head, self.encoding)
         if records is None:
+            self._is_stored = self.compression == "none" and not self.encoding.startswith("utf-16")
             return self._told_gaps(chunks)
         self.newline = b"\n"
         return self._lines_of(records, self._before_gap(chunks))
@@ -262,7 +276,11 @@ class Stream:
         held = 0
         overlong = 0
         self.lacks_final_newline = False
+        self._room = self.block_bytes if self._is_stored else 0
         for chunk in chunks:
+            if isinstance(chunk, Cut) and held and not overlong:
+                line, offset = yield from self._whole(b"".join(pending), line, offset)
+                pending, held = [], 0
             start = 0
             while start < len(chunk):
                 if overlong:
@@ -287,14 +305,13 @@ class Stream:
                     last, pending = b"".join((*pending, last)), []
                     end = last.rfind(self.newline) + 1
                 data, rest = b"".join((*pending, last[:end])), last[end:]
-                pending, held = [rest], len(rest)
+                pending, held = [rest] if rest else [], len(rest)
                 if data:
-                    for part, seen in self._of_few_lines(data):
-                        yield self._block(line, offset, part, seen=seen)
-                        line, offset = line + seen.newlines, offset + len(part)
+                    line, offset = yield from self._whole(data, line, offset)
                 elif held >= self.max_line_bytes:
                     overlong = held
                     pending = [rest[:KEPT_OF_LONG_LINE]]
+            self._room = self.block_bytes - held % self.block_bytes if self._is_stored and not overlong else 0
         if held:
             data = b"".join(pending)
             self.lacks_final_newline = overlong > 0 or not data.endswith(self.newline)
@@ -302,12 +319,17 @@ class Stream:
                 yield self._block(line, offset, data, overlong)
                 return line + 1, offset + overlong
             whole = data.rfind(self.newline) + 1 if self.problem or chunks.gap is not None else len(data)
-            for part, seen in self._of_few_lines(data[:whole]):
-                yield self._block(line, offset, part, seen=seen)
-                line, offset = line + seen.newlines, offset + len(part)
+            line, offset = yield from self._whole(data[:whole], line, offset)
             if whole < len(data):
                 yield replace(self._block(line, offset, data[whole:]), fault=_BREAKS_OFF)
                 line, offset = line + 1, offset + len(data) - whole
+        return line, offset
+
+    def _whole(self, data: bytes, line: int, offset: int) -> Generator[Block, None, tuple[int, int]]:
+        """Whole lines as blocks. Returns the place behind them."""
+        for part, seen in self._of_few_lines(data):
+            yield self._block(line, offset, part, seen=seen)
+            line, offset = line + seen.newlines, offset + len(part)
         return line, offset
 
     def _of_few_lines(self, data: bytes) -> Iterator[tuple[bytes, Survey]]:
@@ -360,6 +382,10 @@ class _Unbroken:
         return b"".join(parts), size
 
 
+class Cut(bytes):
+    """Nothing, behind bytes with which a block ends."""
+
+
 class _HashingReader:
     """Passes bytes through, counting and hashing them, up to the first end: what is written behind it later is for the next run."""
 
@@ -377,6 +403,18 @@ class _HashingReader:
             self.digest.update(chunk)
         self.count += len(chunk)
         return chunk
+
+    def until_last(self, mark: bytes, room: int) -> int:
+        """How many bytes there are up to and with the last ``mark`` in the next ``room``; 0 where that is not seen at their end."""
+        looked = min(room, _LOOKED_AHEAD)
+        if not looked or not isinstance(self._handle, FileIO):
+            return 0
+        try:
+            end = os.pread(self._handle.fileno(), looked, self.count + room - looked)
+        except OSError:
+            return 0  # a pipe; of a disk that fails, the reading itself tells
+        found = end.rfind(mark)
+        return room - looked + found + 1 if len(end) == looked and found >= 0 else 0
 
 
 def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
