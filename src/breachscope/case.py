@@ -41,6 +41,7 @@ _LOCK = ".lock"
 _SCRATCH = "tmp"
 _UNRECORDED = (CUSTODY, STAGES, SOURCES, _LOCK, _SCRATCH, "inputs")
 _ROW_GROUP_ROWS = 1 << 18
+_BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class Difference:
 class ParquetFile:
     """A Parquet file being written: rows are encoded on a thread of their own while the caller makes the next ones."""
 
-    def __init__(self, path: Path, writer: pq.ParquetWriter, thread: Executor) -> None:
+    def __init__(self, path: Path, sink: pa.NativeFile, writer: pq.ParquetWriter, thread: Executor) -> None:
         self._path = path
+        self._sink = sink
         self._writer = writer
         self._thread = thread
         self._written: Future[None] | None = None
@@ -71,6 +73,7 @@ class ParquetFile:
         if self._written is not None:
             try:
                 self._written.result()
+                self._sink.flush()
             except OSError as error:
                 raise _cannot_write(self._path, error) from error
 
@@ -232,9 +235,10 @@ class Case:
         rising = {f.name: "DELTA_BINARY_PACKED" for f in schema if pa.types.is_int64(f.type) or pa.types.is_timestamp(f.type)}
         with (
             self.open_atomic(name) as partial,
+            pa.output_stream(partial, compression=None, buffer_size=_BUFFER_BYTES) as sink,
             # Without the Arrow schema beside Parquet's own: text is text, in whatever form it stood in memory.
             pq.ParquetWriter(
-                partial,
+                sink,
                 schema,
                 compression="lz4",
                 use_dictionary=[name for name in texts if name not in varied],
@@ -245,7 +249,7 @@ class Case:
             ) as writer,
             ThreadPoolExecutor(1) as thread,
         ):
-            file = ParquetFile(self.path / name, writer, thread)
+            file = ParquetFile(self.path / name, sink, writer, thread)
             yield file
             file.flush()
 

@@ -134,11 +134,12 @@ def test_a_name_does_not_make_a_compressed_file(tmp_path: Path) -> None:
 
 
 def test_a_small_bomb_is_read_piece_by_piece(tmp_path: Path) -> None:
-    """Two gigabytes of newlines in a few kilobytes: no block is larger than asked for."""
+    """A hundred megabytes of newlines in a few kilobytes: no block is larger than asked for, nor, behind the first, has more lines than are aimed at."""
     part = zstandard.compress(b"\n" * (64 << 20))
     stream = Stream(Input(tmp_path / "x"), block_bytes=1 << 20)
     stream.input.file.write_bytes(part * 2)
-    assert {len(b.data) for b in stream.blocks()} == {1 << 20}
+    first, *others = [len(b.data) for b in stream.blocks()]
+    assert (first, set(others)) == (1 << 20, {1 << 18})
 
 
 @pytest.mark.parametrize("line", [b"", b"abc"])
@@ -416,6 +417,25 @@ def test_cuts_change_no_line(tmp_path_factory: pytest.TempPathFactory, lines: li
         found = split_lines(block, stream.encoding, stream.newline)
         assert raw_of(found) == expected[block.first_line - 1 :][: len(found)]
     assert sum(len(split_lines(b, stream.encoding, stream.newline).frame) for b in blocks) == len(expected) - (expected[-1] == b"")
+
+
+@given(lines=LINES, block_bytes=st.integers(1, 400))
+def test_cuts_depend_on_the_content_alone(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], block_bytes: int) -> None:
+    """A file is read a block at a time, what is decompressed comes in pieces."""
+    stored = b"# a plain text\n" + b"\n".join(lines)
+    plain, _ = stream_of(tmp_path_factory.getbasetemp(), stored, block_bytes=block_bytes)
+    packed, _ = stream_of(tmp_path_factory.getbasetemp(), gzip.compress(stored, mtime=0), block_bytes=block_bytes)
+    assert plain.index == packed.index
+    assert plain.stored_digest == plain.content_digest == packed.content_digest
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_blocks_hold_as_many_lines_as_are_aimed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]) -> None:
+    """The first is as large as asked for; each other one by how long the lines of the one before it are."""
+    monkeypatch.setattr("breachscope.ingest.streams._AIMED_LINES", 100)
+    _, blocks = stream_of(tmp_path, compress(b"123456789\n" * 1_000 + b"1234567890123456789\n" * 500), block_bytes=4_000)
+    counts = [b.data.count(b"\n") for b in blocks]
+    assert counts == [400, *[100] * 6, 50, 100, 100, 100, 100, 50]
 
 
 # Finding inputs

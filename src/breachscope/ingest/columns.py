@@ -44,7 +44,7 @@ def canonical_addresses(texts: pl.Series) -> pl.Series:
     A text that is no address (a host name where the log resolves names, ``010.1.2.3``, which is octal to some) is kept as it is.
     """
     is_odd = ~pl.col("a").str.contains(f"^{PLAIN_IPV4}$") & (pl.col("a").str.len_bytes() <= _LONGEST_ADDRESS)
-    odd = texts.to_frame("a").select_seq(pl.col("a").filter(is_odd).unique())["a"].to_list()
+    odd = texts.unique().to_frame("a").select_seq(pl.col("a").filter(is_odd))["a"].to_list()
     respelt = {text: canonical for text in odd if (canonical := _canonical_address(text)) != text}
     return texts.replace(respelt) if respelt else texts
 

@@ -51,6 +51,8 @@ _STRAYS_TOLD = {
     "euc_jp": ("not EUC-JP", "UTF-8, CP932 or Latin-1"),
 }
 """By the input's encoding, what lines are that are not in it, and what they were read as."""
+_MOST_PENDING_BYTES, _MOST_PENDING_LINES = 200 << 20, 3 << 18
+"""Of blocks that are being read, however many processors there are: reading takes several times as much memory."""
 
 
 @dataclass(frozen=True)
@@ -141,18 +143,18 @@ class SourceReader:
 
     def read(self) -> Iterator[BlockResult]:
         """What becomes of all lines, block by block. Raises InputError when the input cannot be opened, or is replaced meanwhile."""
-        pending: deque[Future[BlockResult]] = deque()
+        pending: deque[tuple[Block, Future[BlockResult]]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
             for block in self._blocks():
                 if self.unreadable:
                     continue
                 if self.fmt is not None:
                     self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt, self.stream.encoding)
-                pending.append(pool.submit(self._read_block, block, self.headers))
-                while len(pending) > self.threads:
-                    yield self._counted(pending.popleft().result())
+                pending.append((block, pool.submit(self._read_block, block, self.headers)))
+                while len(pending) > self.threads or _are_many([block for block, _ in pending]):
+                    yield self._counted(pending.popleft()[1].result())
             while pending:
-                yield self._counted(pending.popleft().result())
+                yield self._counted(pending.popleft()[1].result())
 
     def read_beginning(self, most_lines: int) -> Iterator[BlockResult]:
         """What becomes of the first lines, block by block, without an entry that goes on behind them. Raises InputError when the input cannot be opened.
@@ -355,6 +357,12 @@ def _cut_behind(blocks: Iterator[Block], line: int, newline: bytes) -> Iterator[
             yield replace(block, first_line=line + 1, offset=block.offset + begin, data=block.data[begin:], seen=None)
         else:
             yield block
+
+
+def _are_many(blocks: Sequence[Block]) -> bool:
+    """Whether no more blocks should be read at a time."""
+    lines = sum(b.seen.newlines for b in blocks if b.seen)
+    return sum(len(b.data) for b in blocks) > _MOST_PENDING_BYTES or lines > _MOST_PENDING_LINES
 
 
 def _looks_binary(data: bytes) -> bool:

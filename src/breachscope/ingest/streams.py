@@ -21,15 +21,17 @@ from breachscope.ingest.inputs import Input, Readable, UnreadableError
 from breachscope.ingest.native import Survey, survey
 from breachscope.ingest.records import Records, binary_records, text_records
 
-BLOCK_BYTES = 24 << 20
+BLOCK_BYTES = 40 << 20
+"""Large, for each block costs ten milliseconds however little it holds."""
 MAX_LINE_BYTES = 64 << 20
 """A longer line is rejected; it would hold the memory bound hostage."""
 KEPT_OF_LONG_LINE = 64 << 10
 _SNIFF_BYTES = 1 << 20
 
 _STORED_BYTES = 64 << 10
-_MOST_LINES = 1 << 20
+_AIMED_LINES = 1 << 18
 """In one block: a line costs memory however short it is."""
+_MOST_LINES = 1 << 20
 _CACHED_BYTES = 1 << 20
 _LOOKED_AHEAD = 64 << 10
 """Where so many bytes hold no line end, it is sought while they are read."""
@@ -110,8 +112,10 @@ class Stream:
     _stored: _HashingReader | None = None
     _is_stored: bool = False
     """Whether blocks are cut from the bytes of the file as they are."""
+    _aimed_bytes: int = 0
+    """Most bytes of the block being cut, as the lines of the one before are long."""
     _room: int = 0
-    """Bytes that the block being cut may still take, if so."""
+    """Bytes that it may still take, where blocks are cut so."""
     _gaps: list[str] = field(default_factory=list)
 
     @property
@@ -271,12 +275,13 @@ class Stream:
             line, offset = yield from self._cut_part(part, line, offset)
 
     def _cut_part(self, chunks: _Unbroken, line: int, offset: int) -> Generator[Block, None, tuple[int, int]]:
-        """Join chunks into blocks of about ``block_bytes`` that end with a line end; the cuts depend on the content alone. Returns the place behind them."""
+        """Join chunks into blocks of at most ``block_bytes`` that end with a line end; the cuts depend on the content alone. Returns the place behind them."""
         pending: list[bytes] = []
         held = 0
         overlong = 0
         self.lacks_final_newline = False
-        self._room = self.block_bytes if self._is_stored else 0
+        self._aimed_bytes = self.block_bytes
+        self._room = self._aimed_bytes if self._is_stored else 0
         for chunk in chunks:
             if isinstance(chunk, Cut) and held and not overlong:
                 line, offset = yield from self._whole(b"".join(pending), line, offset)
@@ -293,11 +298,11 @@ class Stream:
                         line, offset = line + 1, offset + overlong
                         pending, held, overlong = [], 0, 0
                     continue
-                taken = min(len(chunk) - start, self.block_bytes - held % self.block_bytes)
+                taken = min(len(chunk) - start, self._aimed_bytes - held % self._aimed_bytes)
                 pending.append(chunk[start : start + taken])
                 held += taken
                 start += taken
-                if held % self.block_bytes:
+                if held % self._aimed_bytes:
                     continue
                 last = pending.pop()
                 end = last.rfind(self.newline) + 1
@@ -311,7 +316,7 @@ class Stream:
                 elif held >= self.max_line_bytes:
                     overlong = held
                     pending = [rest[:KEPT_OF_LONG_LINE]]
-            self._room = self.block_bytes - held % self.block_bytes if self._is_stored and not overlong else 0
+            self._room = self._aimed_bytes - held % self._aimed_bytes if self._is_stored and not overlong else 0
         if held:
             data = b"".join(pending)
             self.lacks_final_newline = overlong > 0 or not data.endswith(self.newline)
@@ -330,6 +335,7 @@ class Stream:
         for part, seen in self._of_few_lines(data):
             yield self._block(line, offset, part, seen=seen)
             line, offset = line + seen.newlines, offset + len(part)
+            self._aimed_bytes = min(self.block_bytes, len(part) * _AIMED_LINES // max(seen.newlines, 1))
         return line, offset
 
     def _of_few_lines(self, data: bytes) -> Iterator[tuple[bytes, Survey]]:
