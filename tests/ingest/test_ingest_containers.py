@@ -153,6 +153,29 @@ def test_a_statement_of_several_lines_is_one_wherever_blocks_are_cut(tmp_path: P
     assert not events_of(case, "web")
 
 
+def test_lines_of_statements_are_joined_in_any_envelope(tmp_path: Path) -> None:
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "formats" / "shipper.toml").write_text(
+        """title = "what our shipper writes"
+kind = "envelope"
+order = 2000
+require = ["message", "stream"]
+[keys]
+message = '$."@message"'
+stream = "$.instance"
+[[sample]]
+line = '{"@message":"2026/03/02 10:15:04 [notice] 8#8: signal process started","instance":"web"}'
+skip = "nginx: the server's own message"
+"""
+    )
+    lines = [("db1", f"{SQL}select 1"), ("db2", f"{SQL}select 2"), ("db1", "\tfrom a"), ("db2", "\tfrom b")]
+    (tmp_path / "shipped.log").write_text("".join(json.dumps({"@message": text, "instance": name}) + "\n" for name, text in lines))
+    case = Case.create_or_open(tmp_path / "case")
+    source = ingest(case, [tmp_path / "shipped.log"], IngestOptions(formats_dirs=(tmp_path / "formats",), block_bytes=150), Silent()).added[0]
+    assert statements_of(case) == [(1, "select 1\nfrom a", None), (2, "select 2\nfrom b", None)]
+    assert (source.event_lines, source.rejected) == (2, 0)
+
+
 def test_where_a_line_inside_a_statement_may_be_missing_it_is_cut(tmp_path: Path) -> None:
     lines = [f"{SQL}select *", "\tfrom a", f"{SQL}select 2", "\tfrom b"]
     written = [*map(cri, lines), cri(f"{SQL}select 3"), "no such line\n", cri("\tfrom c"), cri(f"{SQL}select 4", "F", "stderr")]

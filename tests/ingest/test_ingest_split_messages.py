@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
 from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest, load_formats
-from breachscope.ingest.split_messages import UNPROVEN
+from breachscope.ingest.reading import Reading
+from breachscope.ingest.split_messages import MOST_MESSAGE_BYTES, UNPROVEN, whole_messages
 from breachscope.ingest.trace import read_raw_line
 from breachscope.ingest.trial import try_file
 from breachscope.manifest import Source
@@ -134,6 +136,20 @@ def test_parts_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     log = part("5-1", "a") + part("5-3", "#011c") + part("5-2", "#011b") + "".join(part(f"5-{n}", f" {n}") for n in range(4, 13))
     _, _, events = read(tmp_path, log)
     assert told(events) == [(1, "a\nb\nc 4 5 6 7 8 9 10 11 12", None)]
+
+
+def test_of_a_very_long_message_the_beginning_is_kept() -> None:
+    """Without the way through a file, in which each step takes some of the second that this may take."""
+    further, count = "#011" + "x" * (3 << 20), 7
+    texts = ["[5-1] insert", *(f"[5-{n}] {further}" for n in range(2, count + 1)), "[6-1] select 1", "[6-2] #011from b"]
+    rows = pl.DataFrame({"row": range(len(texts)), "text": texts}, schema={"row": pl.UInt32, "text": pl.String})
+    envelopes = pl.DataFrame({"line": range(1, len(texts) + 1), "program": "postgres", "pid": "44"})
+    reading = Reading()
+    whole, cut = whole_messages(rows, envelopes, load_formats()["postgresql"], reading, is_open=False)
+    assert whole["text"].to_list() == ["insert" + ("\n\t" + "x" * (3 << 20)) * (MOST_MESSAGE_BYTES // len(further)), "select 1\n\tfrom b"]
+    assert (whole["row"].to_list(), cut.to_list()) == ([0, count], [1])
+    assert dict(reading.skipped) == {CONTINUED: count}
+    assert not reading.rejected
 
 
 def test_where_a_part_is_missing_or_twice_the_statement_is_cut(tmp_path: Path) -> None:

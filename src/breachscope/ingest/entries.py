@@ -7,6 +7,7 @@ statement is cut.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,6 +29,8 @@ from breachscope.ingest.views import Mask, Offsets
 _TAIL_BYTES = 64 << 10
 _AHEAD_BYTES = 256 << 10
 """How far behind the end of a block further parts of its messages are looked for."""
+_HEAD_CHARACTERS = 4_000
+"""Where in a part its number and level stand; PostgreSQL's parts are a quarter as long."""
 _MESSAGE = ["host", "program", "pid", "message"]
 """Whose message it is, and its number; of entries the stream."""
 
@@ -91,8 +94,9 @@ def _may_go_on(block: Block, fmt: Format, catalog: FormatCatalog, encoding: Enco
         return [e.format for e in catalog.entries if e.splits and _is_named(e.programs, block.data[-_AHEAD_BYTES:])]
     tail = split_lines(Block(1, 0, block.data[-_TAIL_BYTES:]), encoding, newline).frame
     paths = {path for p in fmt.patterns for alternative in p.sources.get("message", ()) for path in joined_parts(alternative)}
-    # Starting the reader of JSON takes longer than all else that is done for a block here.
-    texts = pl.concat([tail["text"].str.json_path_match(path) for path in sorted(paths)]) if paths else messages_in(tail, fmt)["text"]
+    # Starting the reader of JSON takes longer than all else that is done for a block here; Polars reads plain paths.
+    is_plain = all(re.fullmatch(r"[$.\w]+", path) for path in paths)
+    texts = pl.concat([tail["text"].str.json_path_match(p) for p in sorted(paths)]) if paths and is_plain else messages_in(tail, fmt)["text"]
     return [f for f in catalog.of_entries if texts.str.contains(f.likeness).any() or (f.marks_further_lines and texts.str.contains(f.continues or "").any())]
 
 
@@ -143,7 +147,7 @@ def _parts(lines: Lines, envelope: Format, fmt: Format) -> pl.DataFrame:
     """Parts of messages of the format's programs: row, whose, message, part, and whether a message may begin there."""
     texts = lines.frame.with_columns(pl.Series("line", np.arange(len(lines)))).filter(lines.frame["text"].str.contains_any(list(fmt.programs)))
     told = messages_in(texts, envelope).filter(pl.col("program").is_in(fmt.programs)).rename({"line": "row"})
-    parts = told.hstack(told["text"].str.extract_groups(fmt.parts or "").struct.unnest().drop("text"))
+    parts = told.hstack(told["text"].str.head(_HEAD_CHARACTERS).str.extract_groups(fmt.parts or "").struct.unnest().drop("text"))
     begins = (pl.col("part") == 1) | (pl.col("level").is_not_null() & pl.col("message").is_null())
     return parts.with_columns(pl.col("part").cast(pl.Int64)).filter(pl.col("part").is_not_null()).with_columns(begins.alias("begins"))
 
