@@ -398,6 +398,43 @@ def test_members_that_share_their_bytes_are_not_read(tmp_path: Path) -> None:
     assert members_told(case) == [("a.log", 0, shared), ("c.log", 0, shared), ("b.log", 1, None)]
 
 
+def as_zip64(stored: bytes) -> bytes:
+    """The same archive with the end of one of more than 65,535 members."""
+    body, end = stored[:-22], stored[-22:]
+    count, size, offset = struct.unpack_from("<10xHII", end)
+    record = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, count, count, size, offset)
+    locator = struct.pack("<IIQI", 0x07064B50, 0, len(body), 1)
+    return body + record + locator + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+
+
+def with_an_end_in_its_end(stored: bytes) -> bytes:
+    return stored[:-14] + b"PK\x05\x06" + stored[-10:]
+
+
+@pytest.mark.parametrize("written", [bytes, as_zip64, with_an_end_in_its_end])
+def test_of_very_many_members_none_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Callable[[bytes], bytes]) -> None:
+    """A million members make a table of contents of 59 MB, which Python holds in half a gigabyte."""
+    logs = {f"{n}.log": web(n).encode() + b"\n" for n in range(3)}
+    path = put(tmp_path / "x.zip", written(zip_of(logs)))
+    case = new_case(tmp_path / "read")
+    read(case, path)
+    assert members_told(case) == [(f"{n}.log", 1, None) for n in range(3)]
+    monkeypatch.setattr("breachscope.ingest.archives._MOST_CONTENTS_BYTES", 152)
+    case = new_case(tmp_path / "refused")
+    result = read(case, path)
+    told = "the zip archive has a table of contents of 153 bytes, more than this program holds: unpack it and give what it holds"
+    assert members_told(case) == [(None, 0, told)]
+    assert [error.text for error in result.errors] == [told]
+
+
+def test_of_many_members_the_first_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("breachscope.ingest.archives._MOST_MEMBERS", 2)
+    case = new_case(tmp_path / "case")
+    read(case, put(tmp_path / "x.zip", zip_of({f"{n}.log": web(n).encode() + b"\n" for n in range(3)})))
+    told = "holds more than 2 members; further ones were not read: unpack it and give what it holds"
+    assert members_told(case) == [("0.log", 1, None), ("1.log", 1, None), (None, 0, told)]
+
+
 @pytest.fixture
 def low_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound, made small: 100,000 bytes, or twenty times the file."""

@@ -39,7 +39,7 @@ _MOST_CONTENTS_BYTES = 1 << 24
 """Of a zip archive's table of contents: it is held as a whole."""
 _MAGIC = ((b"PK\x03\x04", "zip"), (b"PK\x05\x06", "zip"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"Rar!\x1a\x07", "RAR"))
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-_LOCAL_HEADER_BYTES = 30
+_LOCAL_HEADER_BYTES, _END_BYTES = 30, 22
 _DESCRIPTOR_BYTES = 24
 """What may follow a member's data, at most."""
 _FED_BYTES = 1 << 16
@@ -462,9 +462,10 @@ def _opened_zip(path: Path, stack: ExitStack) -> Archive:
 
 def _contents_bytes(handle: IO[bytes], size: int) -> int:
     """Bytes of the table of contents, as the end of the archive tells; 0 where it tells nothing."""
-    handle.seek(max(0, size - (1 << 16) - 22))
+    handle.seek(max(0, size - (1 << 16) - _END_BYTES))
     tail = handle.read()
-    end = tail.rfind(b"PK\x05\x06")
+    # What looks like an end within the end, as two numbers of members can, is none.
+    end = len(tail) - _END_BYTES if tail[-_END_BYTES:].startswith(b"PK\x05\x06") and tail.endswith(b"\0\0") else tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) < end + 16:
         return 0
     told = int.from_bytes(tail[end + 12 : end + 16], "little")
