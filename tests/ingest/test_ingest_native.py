@@ -242,6 +242,31 @@ def test_runs_are_neighbours_with_the_same_text(texts: list[str]) -> None:
 
 
 @needs_machine_code
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "-", "t1", "x" * 12, "x" * 13, "x" * 12 + "y", "y" + "x" * 12, "x" * 200]), st.sampled_from(["?", ""])), min_size=1)
+)
+def test_texts_of_a_column_of_few_share_values(rows: list[tuple[str, str]]) -> None:
+    texts = [f"{a} {b}{a if b else ''}" for a, b in rows]
+    found = caught("^(?P<a>[^ ]*) (?P<b>[?][^ ]*)?$", texts, [Wanted("a", Kind.FEW), Wanted("b", Kind.FEW)])
+    assert found is not None
+    for name, expected in (("a", [a for a, _ in rows]), ("b", [f"?{a}" if b else None for a, b in rows])):
+        values = found.columns[name].to_list()
+        assert [values[n] for n in found.runs[name].tolist()] == expected
+
+
+@needs_machine_code
+def test_a_column_of_many_different_texts_has_them_all() -> None:
+    expected = [f"text {n % 3_000}" + "!" * (n % 20) for n in range(9_000)]
+    found = caught("^(?P<t>.*)$", expected, [Wanted("t", Kind.FEW)])
+    assert found is not None
+    values = found.columns["t"].to_list()
+    assert [values[n] for n in found.runs["t"].tolist()] == expected
+    two = caught("^(?P<t>.*)$", ["allow", "a longer text"] * 100, [Wanted("t", Kind.FEW)])
+    assert two is not None
+    assert (two.columns["t"].to_list(), two.runs["t"].tolist()) == (["allow", "a longer text"], [0, 1] * 100)
+
+
+@needs_machine_code
 @given(st.lists(st.lists(st.sampled_from([0, 1, 11, 12, 13, 63, 64, 65, 200]), min_size=2, max_size=2), min_size=1, max_size=9))
 def test_texts_of_every_length_are_whole(lengths: list[list[int]]) -> None:
     fields = [["".join(chr(97 + (n + k) % 26) for k in range(length)) for length in both] for n, both in enumerate(lengths)]

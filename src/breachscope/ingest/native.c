@@ -19,7 +19,7 @@
 #define WIDE
 #endif
 
-enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE };
+enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE, FEW };
 enum syntax { EXPRESSION, OBJECT, PAIRS, SPACED, PARTED };
 enum ahead { STEP, STAY, CHAIN, LEAP };
 #define WORD 32 /* bytes that are looked at in one go */
@@ -83,6 +83,7 @@ typedef struct {
 #define MOST_PROGRAMS 4
 #define MOST_NODES 512
 #define MOST_COLUMNS 512
+#define REMEMBERED 512 /* texts of columns with few: a power of two */
 #define MOST_DEPTH 64
 #define MOST_KEYS 128
 #define LAST -1
@@ -776,6 +777,24 @@ static int match_first(match_t *match_one, const texts_t *texts, const uint8_t *
 /* Match texts, and make columns of what the reader's groups or keys hold; several programs have their slots in common. Returns how
  * many match and have numbers that are numbers; texts becomes which, and at its end, backwards, those of which a number is none.
  * escaped becomes which of those that match hold the byte escape; it is NULL where nobody asks. separators are those of each text. */
+/* A text of a column that holds few different ones, and its number there. */
+typedef struct {
+    const uint8_t *from;
+    uint64_t view[2];
+    int64_t key; /* of the column; 0: nothing is remembered here */
+    uint32_t number;
+} few_t;
+
+/* Where a text with this view is remembered for a column; what else was remembered there is forgotten. */
+static few_t *remembered(few_t *few, int64_t key, const uint8_t *from, int64_t length, const uint64_t *view) {
+    const uint64_t tail = length > INLINE ? word_at(from + length - 8) : view[1];
+    const uint64_t mixed = ((view[0] ^ (uint64_t)key << 24) * UINT64_C(0x9E3779B97F4A7C15) ^ tail) * UINT64_C(0xBF58476D1CE4E5B9);
+    few_t *found = few + (mixed >> 48) % REMEMBERED;
+    if (found->key != key || found->view[0] != view[0] || (length > INLINE ? memcmp(found->from, from, (size_t)length) != 0 : found->view[1] != view[1]))
+        found->key = 0;
+    return found;
+}
+
 int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
                           int64_t syntax, void *reader, int64_t program_count, int64_t slot_count, column_t *columns, int64_t column_count,
                           const uint64_t *nulls, int64_t null_count, int escape, uint8_t *escaped, const int16_t *separators, int32_t *texts,
@@ -786,10 +805,12 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
     shortcut_t shortcuts[MOST_PROGRAMS];
     memory_t memory = {0};
     taken_t taken[MOST_COLUMNS];
+    few_t few[REMEMBERED];
     const texts_t whole = texts_of(data, size);
     match_t *match_one = match_best();
     if (column_count > MOST_COLUMNS || program_count > MOST_PROGRAMS) return -1;
     for (int64_t p = 0; p < MOST_PROGRAMS; p++) shortcuts[p] = (shortcut_t){-1, NULL, 0, 0, 0};
+    for (int64_t n = 0; n < REMEMBERED; n++) few[n].key = 0;
     for (int64_t c = 0; c < column_count; c++)
         for (int64_t p = 0; columns[c].kind == RUN && p < MOST_PROGRAMS; p++) shortcuts[p].slot = columns[c].slots[0];
     for (int64_t text = 0; text < count; text++) {
@@ -842,6 +863,19 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
                 }
                 ((uint32_t *)column->values)[matched] = (uint32_t)(column->count - 1);
                 break;
+            case FEW: {
+                uint64_t view[2];
+                write_view(view, data, size, arena, begin < 0 ? 0 : begin, end - begin);
+                const int64_t key = 2 * c + 1 + (begin < 0);
+                few_t *known = remembered(few, key, from, end - begin, view);
+                if (!known->key) {
+                    *known = (few_t){from, {view[0], view[1]}, key, (uint32_t)column->count};
+                    set_valid(column, column->count, begin >= 0);
+                    memcpy(column->views + 2 * column->count++, view, sizeof view);
+                }
+                ((uint32_t *)column->values)[matched] = known->number;
+                break;
+            }
             case PLACE:
                 ((int64_t *)column->values)[2 * matched] = begin;
                 ((int64_t *)column->values)[2 * matched + 1] = end;

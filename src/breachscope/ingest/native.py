@@ -52,11 +52,17 @@ class Kind(IntEnum):
     """The text of each run of neighbours that share it."""
     PLACE = 5
     """Where it begins and ends."""
+    FEW = 6
+    """The text of all that are alike, as far as they are remembered: of a column that holds few."""
+
+
+_SHARED = (Kind.RUN, Kind.FEW)
+"""Kinds of columns in which texts share values."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A column that is to be made; of a number, up to which, and in how many bytes. Of keys only texts, addresses, runs and places can be made."""
+    """A column that is to be made; of a number, up to which, and in how many bytes. Of keys no numbers can be made."""
 
     name: str
     kind: Kind
@@ -75,9 +81,9 @@ class Caught:
     refused: npt.NDArray[np.int32]
     """Of those that would have, but hold something else where a number is wanted."""
     columns: dict[str, pl.Series]
-    """Column → its values in those texts; of runs, one value for each run."""
+    """Column → its values in those texts; of those in which texts share values, these."""
     runs: dict[str, npt.NDArray[np.uint32]]
-    """Column → which run each text is in."""
+    """Column → which of its values each text has."""
     places: dict[str, Offsets]
     """Column → (begin, end) in each text; -1 where it took no part."""
     escaped: Offsets
@@ -175,9 +181,9 @@ class _Output:
 
     def __init__(self, wanted: Wanted, place: int, reader: Program | Keys, count: int) -> None:
         self.wanted = wanted
-        per_value = {Kind.NUMBER: wanted.width, Kind.RUN: 4}.get(wanted.kind, 16)
+        per_value = {Kind.NUMBER: wanted.width, Kind.RUN: 4, Kind.FEW: 4}.get(wanted.kind, 16)
         self.values = np.empty(count * per_value, np.uint8)
-        self.views = np.empty((count if wanted.kind == Kind.RUN else 0, 2), np.uint64)
+        self.views = np.empty((count if wanted.kind in _SHARED else 0, 2), np.uint64)
         self.valid = np.zeros(count // 8 + 1, np.uint8)
         self.marked = np.empty(count if wanted.kind == Kind.ADDRESS else 0, np.uint8)
         self.texts = _room(place, count * _LONGEST_BESIDE if wanted.kind in (Kind.TEXT, Kind.TOLD, Kind.ADDRESS) else 0)
@@ -192,7 +198,7 @@ class _Output:
         if self.wanted.kind == Kind.NUMBER:
             array = pa.Array.from_buffers(_NUMBERS[self.wanted.width], rows, [valid, pa.py_buffer(self.values)])
         else:
-            views = self.views if self.wanted.kind == Kind.RUN else self.values
+            views = self.views if self.wanted.kind in _SHARED else self.values
             array = pa.Array.from_buffers(pa.string_view(), rows, [valid, pa.py_buffer(views), *texts, pa.py_buffer(self.texts[:used].tobytes())])
         return as_series(self.wanted.name, array)
 
@@ -367,8 +373,8 @@ def catch(
         if kind == Kind.PLACE:
             caught.places[name] = output.values.view(np.int64).reshape(-1, 2)[:matched]
             continue
-        values = output.series(column.count if kind == Kind.RUN else matched, column.missing, column.used, buffers)
-        if kind == Kind.RUN:
+        values = output.series(column.count if kind in _SHARED else matched, column.missing, column.used, buffers)
+        if kind in _SHARED:
             caught.runs[name] = output.values.view(np.uint32)[:matched]
         if kind == Kind.ADDRESS and column.count:
             others = np.flatnonzero(output.marked[:matched])

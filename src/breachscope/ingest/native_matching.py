@@ -149,7 +149,7 @@ def match_first_patterns(texts: Texts, rows: Offsets, fmt: Format) -> Match | No
     if len(programs) < _LEAST_ALIKE:
         return None
     wanted, ready = _wanted(_as_sources(groups), fmt.patterns[0], fmt, are_keys=False)
-    if any(w.kind == Kind.TEXT and w.name not in VERBATIM for w in wanted):
+    if any(w.kind in (Kind.TEXT, Kind.FEW) and w.name not in VERBATIM for w in wanted):
         return None  # words for nothing are known before escapes are undone
     caught = texts.caught(rows, programs[0], wanted, programs[1:], "\\" if fmt.escapes else "")
     return Match(caught.texts, rows[:0], rows[:0], _with_request(_without_escapes(caught, fmt)), caught.runs, ready)
@@ -282,6 +282,8 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
         elif column is not None and not (are_keys and column.kind == Kind.NUMBER):
             wanted.append(column)
             ready.add(name)
+        elif name in fmt.fields and not are_keys:
+            wanted.append(Wanted(name, Kind.FEW, of))  # what is edited is mostly a word of a few
         else:
             wanted.append(text)
     return wanted, frozenset(ready)
