@@ -111,9 +111,21 @@ def test_blocks_are_cut_before_a_message_that_goes_on(tmp_path: Path, form: Call
         for pid in (44, 45)
     ]
     mixed = [line for first, second in zip(messages[::2], messages[1::2], strict=True) for pair in zip(first, second, strict=True) for line in pair]
-    _, source, events = read(tmp_path, "".join(mixed), 20_000)
+    _, source, events = read(tmp_path, "".join(mixed), len("".join(mixed)) // 9)
     assert told(events) == [(8 * n + p, f"select {n}\n, 2\n, 3\n, 4", None) for n in range(300) for p in (1, 2)]
     assert dict(source.skipped) == {CONTINUED: 1800}
+
+
+@pytest.mark.parametrize("form", [envelope, journaled])
+def test_a_message_whose_parts_stand_far_apart_on_both_sides_of_a_cut_is_cut(tmp_path: Path, form: Callable[[str, int], str]) -> None:
+    """So far that they are not looked for before a block is given out: its statement is told to be cut, and no other one."""
+    other = form("[4-1] " + told_by(45) + "statement: select 4", 45) + form("[4-2] #011, 5", 45)
+    between = other * (600_000 // len(other))
+    log = other + form(f"[5-1] {told_by(44)}statement: select", 44) + between + form("[5-2] #011from a", 44) + other
+    _, source, events = read(tmp_path, log, 310_000)
+    assert told(events[:2]) == [(1, "select 4\n, 5", None), (3, "select", "cut")]
+    assert [e["completeness"] for e in events[2:]] == [None] * (len(events) - 2)
+    assert (source.skipped[MISSING], source.rejected) == (1, 0)
 
 
 def test_what_may_be_lost_with_the_rest_of_the_input_is_told(tmp_path: Path) -> None:

@@ -116,6 +116,8 @@ def _between_messages(data: bytes, following: bytes, envelope: Format, fmt: Form
         messages = _messages(data[begin:], envelope, fmt, encoding, newline)
         last = messages.filter(pl.col("run") == pl.col("run").max().over(_MESSAGE))
         is_open = last.join(going_on, on=_MESSAGE, how="semi", nulls_equal=True)
+        if not len(is_open):
+            continue
         is_found = len(is_open) == len(going_on) and bool((is_open["run"] > 0).all())
         cuts = messages.sort("begin").with_columns((pl.col("end").cum_max().shift().fill_null(-1) < pl.col("begin")).alias("is_between"))
         before = cuts.filter(pl.col("is_between") & (pl.col("begin") <= is_open["begin"].min()))["begin"].max()
@@ -225,14 +227,24 @@ def _read_messages(lines: Lines, fmt: Format, catalog: FormatCatalog, context: C
     splitting = [e.format for e in catalog.entries if e.splits and _is_named(e.programs, tail) and _has_parts(tail, e.format)]
     reading = None if splitting else read_block(lines, fmt, catalog, context)
     is_part = np.zeros(len(lines), bool)
+    headless = []
     for split in splitting if reading is None else _splitting(lines, reading, catalog):
         parts = _parts(lines, fmt, split)
+        headless.append(parts.filter(pl.col("begins").cum_sum().over(_MESSAGE) == 0).select(_MESSAGE).unique())
         is_part[parts.filter(((pl.col("part") > 1) | lines.is_open).any().over(_MESSAGE))["row"]] = True
     if reading is not None and not is_part.any():
         return reading
     reading = read_block(lines.only(np.flatnonzero(~is_part)) if is_part.any() else lines, fmt, catalog, context)
     reading.add(read_lines(lines.take(np.flatnonzero(is_part)), fmt, catalog, context))
+    reading.headless = [h for h in headless if len(h)]
     return reading
+
+
+def lines_that_go_on(lines: Lines, headless: pl.DataFrame, fmt: Format, catalog: FormatCatalog) -> pl.Series:
+    """The numbers of the lines that hold the last parts of messages of which further ones stand, ``headless``, in the block behind."""
+    parts = pl.concat([_parts(lines, fmt, e.format) for e in catalog.entries if e.splits])
+    runs = parts.with_columns(pl.col("begins").cum_sum().over(_MESSAGE).alias("run")).filter(pl.col("run") == pl.col("run").max().over(_MESSAGE))
+    return lines.numbers(runs.join(headless, on=_MESSAGE, how="semi", nulls_equal=True)["row"].to_numpy())
 
 
 def _entries(lines: Lines, continued: Mask) -> tuple[Offsets, Offsets, pl.Series]:

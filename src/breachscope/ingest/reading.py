@@ -45,6 +45,8 @@ class Reading:
     """Frames of (line, reason)."""
     inner: list[pl.DataFrame] = field(default_factory=list)
     """Envelopes of lines that are still to be read."""
+    headless: list[pl.DataFrame] = field(default_factory=list)
+    """Whose messages go on here that began before these lines, or whose beginning is missing."""
     unread: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"line": pl.Int64, "text": pl.String}))
 
     @property

@@ -25,7 +25,7 @@ from breachscope.ingest.archives import archive_kind
 from breachscope.ingest.clients import Forwarders
 from breachscope.ingest.compression import compression_of
 from breachscope.ingest.engine import read_lines
-from breachscope.ingest.entries import blocks_of_entries, read_entries
+from breachscope.ingest.entries import blocks_of_entries, lines_that_go_on, read_entries
 from breachscope.ingest.formats import Format, FormatCatalog
 from breachscope.ingest.guess import guess_format
 from breachscope.ingest.headers import Headers
@@ -111,6 +111,8 @@ class BlockResult:
     rejects: pa.Table
     nul_runs: Sequence[tuple[int, int]] = ()
     """(line, bytes) of every run of NUL bytes."""
+    headless: pl.DataFrame | None = None
+    """Whose messages go on in the block that began before it, if any do."""
 
 
 class SourceReader:
@@ -152,9 +154,23 @@ class SourceReader:
                     self.headers = self.headers.with_those_of(block.data, block.first_line, self.fmt, self.stream.encoding)
                 pending.append((block, pool.submit(self._read_block, block, self.headers)))
                 while len(pending) > self.threads or _are_many([block for block, _ in pending]):
-                    yield self._counted(pending.popleft()[1].result())
+                    yield self._counted(self._first_of(pending))
             while pending:
-                yield self._counted(pending.popleft()[1].result())
+                yield self._counted(self._first_of(pending))
+
+    def _first_of(self, pending: deque[tuple[Block, Future[BlockResult]]]) -> BlockResult:
+        """What becomes of the first block. Statements of which the one behind holds more, too far away to be moved, are told to be cut."""
+        block, future = pending.popleft()
+        result = future.result()
+        if self.fmt is None or not pending or not any(result.counts.formats[e.id] for e in self.catalog.entries if e.splits):
+            return result
+        headless = pending[0][1].result().headless
+        if headless is None:
+            return result
+        lines = split_lines(block, self.stream.encoding, self.stream.newline)
+        reading = Reading([(table, "", pl.DataFrame(rows)) for table, rows in result.events.items()])
+        reading.tell_cut(lines_that_go_on(lines, headless, self.fmt, self.catalog))
+        return replace(result, events={table: _to_arrow(rows) for table, _, rows in reading.events})
 
     def read_beginning(self, most_lines: int) -> Iterator[BlockResult]:
         """What becomes of the first lines, block by block, without an entry that goes on behind them. Raises InputError when the input cannot be opened.
@@ -248,7 +264,8 @@ class SourceReader:
             forwarders.absorb(Forwarders.of(rows, self.settings.trusted_proxies))
         rejects = self._rejects(reading, lines)
         counts = Counts(len(lines), formats, reading.skipped, len(rejects), lines.strays, zoneless, forwarders)
-        return BlockResult(counts, events, rejects, lines.nul_runs())
+        headless = pl.concat(reading.headless) if reading.headless else None
+        return BlockResult(counts, events, rejects, lines.nul_runs(), headless)
 
     def _dated(self, rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
         """Events by a clock that is right, where the user says how far the source's is off; those whose year nothing tells are rejected."""
