@@ -187,9 +187,11 @@ def _decode_piece(held: npt.NDArray[np.uint8]) -> tuple[str, npt.NDArray[np.int6
     has_second = np.append(~is_first, False)[firsts + 1]
     begins = at[firsts]
     seconds = np.where(has_second, held[np.append(at, 0)[firsts + 1]], 0)
-    is_marked = np.isin(begins, marks + 1)
+    is_marked = held[np.maximum(begins - 1, 0)] == _CODE_SET_3
     points = _code_points()[is_marked.astype(np.uint8), held[begins], seconds]
-    faults = np.concatenate([begins[points == 0], marks[~np.isin(marks + 1, begins)]])
+    is_begin = np.zeros(len(held) + 1, bool)
+    is_begin[begins] = True
+    faults = np.concatenate([begins[points == 0], marks[~is_begin[marks + 1]]])
     told = held.astype("<u2")
     told[begins] = points
     is_kept = np.ones(len(held), bool)
