@@ -36,12 +36,15 @@ def engine_reads(
     Read twice: as rows of text, and as the block of bytes that a file would give, which takes a faster way.
     """
     context = Context(source=1, zone=zone or Zone(), years=years, headers=sample_headers(Sample("", None, header=header), catalog[fmt]))
-    found = _by_line(read_lines(_numbered(lines), catalog[fmt], catalog, context), len(lines))
+    reading = read_lines(_numbered(lines), catalog[fmt], catalog, context)
+    found = _by_line(reading, len(lines))
     if lines and not any({"\n", "\r", "\0", "\ufeff"} & set(line) for line in lines):
         for end in ("\n", "\r\n"):
             # The last bytes of a block take the slower way.
             padded = split_lines(Block(1, 0, ("".join(line + end for line in lines) + "\n" * 16).encode()), "utf-8", b"\n")
-            assert _by_line(read_block(padded, catalog[fmt], catalog, context), len(padded))[: len(lines)] == found
+            at_once = read_block(padded, catalog[fmt], catalog, context)
+            assert _by_line(at_once, len(padded))[: len(lines)] == found
+            assert at_once.rejects().sort("line").rows() == reading.rejects().sort("line").rows()
     return found
 
 

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.ingest.reading import Event, engine_reads, slow_address
+from tests.ingest.reading import THIS_YEAR, Event, engine_reads, slow_address
 
 from breachscope.ingest import FormatCatalog, load_formats
 
@@ -277,3 +277,31 @@ def test_message_by_hand(message: str, expected: dict[str, Any]) -> None:
 
 def test_the_shops_own_format_lies_where_the_readme_says() -> None:
     assert (Path(__file__).parents[2] / "sample_logs" / "shop" / "formats" / "shopd.toml").is_file()
+
+
+HEADS = [
+    "Mar  2 10:15:04 srv1 sshd[8]: ",
+    "<38>Mar  2 10:15:04 srv1 sshd: ",
+    "Mar  2 10:15:04 srv1 sshd[8]:",
+    "<38>Mar  2 10:15:04 srv1 U7PG2,245ebe000001,v4.0.80.10875 sshd[8]: ",
+    "2026-03-02T10:15:04.000000+00:00 srv1 sshd[8]: ",
+    "2026-03-02 10:15:04 srv1 sshd[8]:",
+    "<38>1 2026-03-02T10:15:04Z srv1 sshd 8 - - ",
+    '<38>1 2026-03-02T10:15:04.0+00:00 srv1 sshd - x [a][m s="1"][x y="\\\\]\\"" z="日"] ',
+    '<38>1 2026-03-02T10:15:04Z srv1 sshd 8 - [junos@2636.1.1.1.2.129 a="] - "] ',
+]
+USERS = st.text("ab-_é日", min_size=1, max_size=5) | st.sampled_from(["%ASA-6-1", "[junos@", "RT_FLOW", "CheckPoint"])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from(HEADS), USERS), min_size=1, max_size=12))
+def test_a_message_says_the_same_behind_every_header_of_syslog(rows: list[tuple[str, str]]) -> None:
+    lines = [f"{head}Accepted password for {user} from 192.0.2.9 port 51512 ssh2" for head, user in rows]
+    for (_, user), event in zip(rows, engine_reads(lines, "syslog", years=THIS_YEAR), strict=True):
+        assert event is not None
+        assert (event["ts"], event["host"], event.get("user")) == (datetime(2026, 3, 2, 10, 15, 4, tzinfo=UTC), "srv1", None if user == "-" else user)
+
+
+def test_what_is_repeated_too_often_is_so_behind_every_header() -> None:
+    lines = [f"{head}message repeated {times} times: [ {message}]" for head in HEADS for times in (0, 99_999) for message in ("x", "Connection reset")]
+    assert engine_reads(lines, "syslog", years=THIS_YEAR) == [None] * len(lines)

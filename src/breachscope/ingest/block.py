@@ -152,18 +152,12 @@ def _read_envelopes_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: Fo
     for pattern in fmt.patterns:
         program = program_of(pattern.regex or "", fmt)
         form = pattern.time or fmt.time
-        if (
-            program is None
-            or pattern.contains
-            or pattern.is_eventless
-            or pattern.conditions
-            or form is None
-            or not {"head", "time", "program"} <= set(program.groups)
-        ):
+        if program is None or pattern.is_eventless or pattern.conditions or form is None or not {"head", "time", "program"} <= set(program.groups):
             break
         kept = {g: Kind.PLACE if g == "head" else Kind.RUN if g == "time" else Kind.TEXT for g in program.groups}
-        caught = texts.caught(left, program, [Wanted(g, kind) for g, kind in kept.items()])
-        rows = left[caught.texts]
+        mine = texts.that_may_match(left, program, pattern)
+        caught = texts.caught(mine, program, [Wanted(g, kind) for g, kind in kept.items()])
+        rows = mine[caught.texts]
         if len(rows):
             messages = Texts(texts.data, caught.places["head"][:, 1].copy(), texts.ends[rows], is_ascii=texts.is_ascii)
             envelopes = _envelopes(lines.numbers(rows), caught, form, context)
@@ -176,10 +170,11 @@ def _read_envelopes_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: Fo
                 is_plain &= envelopes["ts"].is_not_null().to_numpy()
                 _read_messages_at_once(messages, np.flatnonzero(is_plain), envelopes, catalog, context, reading)
             is_left = np.ones(len(lines), bool)
-            is_left[rows[is_plain]] = False
+            is_left[rows] = False  # whether they are settled or for the engine: no later pattern takes them
             left = left[is_left[left]]
             fates.settle(rows[is_plain], rows[:0])
-        if not texts.are_sure(left, program, fmt).all():
+        left = left[texts.are_sure(left, program, fmt)]
+        if not len(left):
             break
 
 

@@ -70,6 +70,13 @@ class Texts:
         return sort(self.data, self.starts[rows], self.ends[rows], demanded)
 
     @cached_property
+    def are_ascii(self) -> Mask:
+        """Which hold nothing beyond ASCII."""
+        if self.is_ascii:
+            return np.ones(len(self.starts), bool)
+        return (self.strings.str.len_bytes() == self.strings.str.len_chars()).to_numpy()
+
+    @cached_property
     def escaped(self) -> Mask:
         """Which hold a backslash."""
         if b"\\" not in self.data:
@@ -78,9 +85,20 @@ class Texts:
 
     def are_sure(self, rows: Offsets, program: Program, fmt: Format) -> Mask:
         """Which of some texts the expression does not match if its program, made for this format, refuses them."""
-        if not (program.is_exact and self.is_ascii):
+        if not program.is_exact:
             return np.zeros(len(rows), bool)
-        return ~self.escaped[rows] if _left_out(fmt) else np.ones(len(rows), bool)
+        return self.are_ascii[rows] & ~self.escaped[rows] if _left_out(fmt) else self.are_ascii[rows]
+
+    def hold(self, rows: Offsets, part: str) -> Mask:
+        """Which of some texts hold another one."""
+        return self.numbered(rows)["text"].str.contains(part, literal=True).to_numpy()
+
+    def that_may_match(self, rows: Offsets, program: Program, pattern: Pattern) -> Offsets:
+        """Those of the rows that hold what the pattern demands beside its expression, or that its program does not match anyway."""
+        if not pattern.contains or demands(pattern.regex or "", pattern.contains):
+            return rows
+        matched = rows[self.caught(rows, program, []).texts]
+        return matched[self.hold(matched, pattern.contains)]
 
 
 @dataclass(frozen=True)
@@ -129,8 +147,7 @@ def _match_expression(texts: Texts, rows: Offsets, fmt: Format, pattern: Pattern
         return None
     found = _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, texts.are_sure(rows, program, fmt))
     if pattern.contains and len(found.texts) and not demands(pattern.regex or "", pattern.contains):
-        has = texts.numbered(rows[found.texts])["text"].str.contains(pattern.contains, literal=True).to_numpy()
-        found = found.without(~has, are_sure=True)
+        found = found.without(~texts.hold(rows[found.texts], pattern.contains), are_sure=True)
     return found
 
 
