@@ -66,8 +66,11 @@ class Texts:
 
     def begin_as(self, rows: Offsets, patterns: Sequence[Pattern]) -> npt.NDArray[np.uint64]:
         """Which of up to 64 patterns' expressions demand a beginning that some texts have, as bits from the first on."""
-        demanded = [beginning(p.regex or "") if self.is_ascii else beginning_with(p.prefix) for p in patterns]
-        return sort(self.data, self.starts[rows], self.ends[rows], demanded)
+        matched = sort(self.data, self.starts[rows], self.ends[rows], [beginning(p.regex or "") for p in patterns])
+        wide = np.flatnonzero(~self.are_ascii[rows])
+        if len(wide):
+            matched[wide] = sort(self.data, self.starts[rows[wide]], self.ends[rows[wide]], [beginning_with(p.prefix) for p in patterns])
+        return matched
 
     @cached_property
     def are_ascii(self) -> Mask:
