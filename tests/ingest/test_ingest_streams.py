@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from breachscope.errors import InputError
-from breachscope.ingest.encoding import decode_line
+from breachscope.ingest.encoding import Encoding, decode_line, first_fit
 from breachscope.ingest.inputs import Input, find_inputs
 from breachscope.ingest.lines import Lines, split_lines
+from breachscope.ingest.native import not_utf_8
 from breachscope.ingest.streams import Block, Stream, content_digests, read_lines_at
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
@@ -323,13 +325,45 @@ def test_marks_inside_a_file_joined_from_several_are_dropped(tmp_path: Path) -> 
     )
 )
 @example([b"\xe3\x81", b"\x82"])
+@example(["表".encode("cp932")[:1], "表".encode("cp932"), b"\xa0", b"\x80\x81", "ｱ".encode("cp932")])
 def test_a_line_is_decoded_by_itself_alone(raws: list[bytes]) -> None:
     lines = [r.replace(b"\n", b"").replace(b"\r", b"") for r in raws]
-    found = split_lines(Block(1, 0, b"".join(line + b"\n" for line in lines)), "utf-8", b"\n")
-    assert found.frame["text"].to_list() == [decode_line(line) for line in lines]
-    assert raw_of(found) == lines
-    kept, sizes = found.raw(np.arange(1, len(lines) + 1, 2), 3)
-    assert (kept.to_pylist(), sizes.tolist()) == ([line[:3] for line in lines[::2]], [len(line) for line in lines[::2]])
+    for newline, stream, own in ((b"\n", "utf-8", {"utf-8"}), (b"\r", "cp932", {"utf-8", "cp932"})):
+        for ending in (newline, b""):
+            encoding: Encoding = "cp932" if stream == "cp932" else "utf-8"
+            held = lines if ending or lines[-1] else lines[:-1]
+            if not held:
+                continue  # no block is empty
+            found = split_lines(Block(1, 0, newline.join(lines) + ending), encoding, newline)
+            assert found.frame["text"].to_list() == [decode_line(line) for line in held]
+            assert found.strays == sum(first_fit(line)[1] not in own for line in held)
+            assert raw_of(found) == held
+            kept, sizes = found.raw(np.arange(1, len(held) + 1, 2), 3)
+            assert (kept.to_pylist(), sizes.tolist()) == ([line[:3] for line in held[::2]], [len(line) for line in held[::2]])
+
+
+EDGES = [
+    b"",
+    *(bytes([n]) for n in (0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF)),
+]
+
+
+@given(st.lists(st.lists(st.sampled_from([*EDGES, b"plain text", "表".encode(), "😀".encode()]), max_size=7).map(b"".join), min_size=1, max_size=20))
+@pytest.mark.parametrize("is_native", [False, True])
+def test_what_is_utf_8_is_told_line_by_line(is_native: bool, lines: list[bytes]) -> None:
+    def is_other(line: bytes) -> bool:
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return True
+        return False
+
+    starts = np.array([0, *accumulate(len(line) + 1 for line in lines)])
+    with pytest.MonkeyPatch.context() as patched:
+        if not is_native:
+            patched.setattr("breachscope.ingest.native.is_built", lambda: False)
+        rows = not_utf_8(b"".join(line + b"\n" for line in lines), starts)
+    assert rows.tolist() == [n for n, line in enumerate(lines) if is_other(line)]
 
 
 # Line ends

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 import ipaddress
 import json
 import re
-import threading
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -15,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from breachscope.ingest.encoding import decode_noting
 from breachscope.ingest.views import as_series
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -173,24 +172,9 @@ def _utf8_values(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) ->
     # A value that begins in the middle of a character must not complete the one before it.
     marked = data.copy()
     marked[cut_into] = 0xFF
-    _invalid.positions = []
-    marked.tobytes().decode("utf-8", errors=_NOTING)
-    valid[np.searchsorted(offsets, np.array(_invalid.positions, np.int64), side="right") - 1] = False
+    _, faults = decode_noting(marked.tobytes(), "utf-8")
+    valid[np.searchsorted(offsets, faults, side="right") - 1] = False
     return valid
-
-
-_NOTING = "breachscope.note"
-_invalid = threading.local()
-
-
-def _note_invalid(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    _invalid.positions.append(error.start)
-    return "?", error.end
-
-
-codecs.register_error(_NOTING, _note_invalid)
 
 
 def split_request(request: pl.Series) -> pl.DataFrame:

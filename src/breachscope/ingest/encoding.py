@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import threading
 from collections import Counter
 from contextlib import suppress
 from functools import cache
@@ -151,6 +152,45 @@ def first_fit(raw: bytes, encoding: Encoding = "utf-8") -> tuple[str, str]:
         if tried != "cp932" or _is_shift_jis(text):
             return text, tried
     raise AssertionError("any bytes are Latin-1")
+
+
+def decode_noting(data: bytes, encoding: str) -> tuple[str, npt.NDArray[np.int64]]:
+    r"""Text of bytes, with a question mark for each that is none, and where these stand.
+
+    >>> text, faults = decode_noting(b"a\xff\xe3b", "utf-8")
+    >>> text, faults.tolist()
+    ('a??b', [1, 2])
+    """
+    _noted.at = []
+    text = data.decode(encoding, errors=_NOTING)
+    return text, np.array(_noted.at, np.int64)
+
+
+_NOTING = "breachscope.note"
+_noted = threading.local()
+
+
+def _note(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    _noted.at.append(error.start)
+    return "?", error.start + 1
+
+
+codecs.register_error(_NOTING, _note)
+
+
+def decode_cp932(data: bytes, starts: npt.NDArray[np.int64], newline: str) -> tuple[str, npt.NDArray[np.bool_]]:
+    """Lines in CP932 as one text of as many lines, and which of them are not Shift_JIS: what the text has for those means nothing.
+
+    ``starts`` are the offsets of the lines, and the end of the last one. No line end is part of a character.
+    """
+    text, faults = decode_noting(data, "cp932")
+    is_stray = np.zeros(len(starts) - 1, bool)
+    is_stray[np.searchsorted(starts, faults, side="right") - 1] = True
+    if any(character in text for character in _NOT_SHIFT_JIS):
+        is_stray |= np.array([not _is_shift_jis(line) for line in text.split(newline)[: len(is_stray)]], bool)
+    return text, is_stray
 
 
 def decode_euc_jp(data: bytes, starts: npt.NDArray[np.int64]) -> tuple[str, npt.NDArray[np.bool_]]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from breachscope.ingest.encoding import Encoding, decode_euc_jp, first_fit
-from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, survey, texts_at
+from breachscope.ingest.encoding import Encoding, decode_cp932, decode_euc_jp, first_fit
+from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, not_utf_8, survey, texts_at
 from breachscope.ingest.streams import Block, find_bytes
 from breachscope.ingest.views import Offsets, as_series
 
@@ -40,7 +38,9 @@ class Lines:
     firsts: npt.NDArray[np.uint8] | None = None
     """The first byte of every text, the newline for an empty one; None where nobody looked."""
     decoded: pl.Series | None = None
-    """The text where not all bytes are UTF-8."""
+    """The text of lines that do not stand beside one another, where nobody looked where it ends."""
+    stored: tuple[bytes, Offsets] | None = None
+    """The lines as they stand in the input, and the offsets of these, where ``data`` are others: the same in UTF-8."""
     strays: int = 0
     """Lines that are not in the stream's encoding."""
     row_of: Offsets | None = None
@@ -76,10 +76,7 @@ class Lines:
 
     def joined(self, first: Offsets, last: Offsets) -> pl.DataFrame:
         """Lines from one row to another, each as one text with a newline between; columns as in :attr:`frame`, with the number of the first line."""
-        if self.decoded is None:
-            text = as_series("text", _slices(self.data, self.starts[first], self.starts[last + 1]).cast(pa.large_string()))
-        else:
-            text = pl.Series([self.decoded[begin : end + 1].str.join("")[0] for begin, end in zip(first.tolist(), last.tolist(), strict=True)], dtype=pl.String)
+        text = as_series("text", _slices(self.data, self.starts[first], self.starts[last + 1]).cast(pa.large_string()))
         if b"\r\n" in self.data:
             text = text.str.replace_all(r"\r+\n", "\n")
         return pl.DataFrame([self.numbers(first), self._bare(text)])
@@ -136,31 +133,35 @@ class Lines:
 
     def raw(self, numbers: Offsets, most: int) -> tuple[pa.Array, Offsets]:
         """Up to ``most`` bytes of lines, in rising order, as they stand in the (decompressed) input without the line end; and how many bytes each has."""
-        begins, ends = self.starts[numbers - self.first_line], self.starts[numbers - self.first_line + 1]
-        ends = ends - (np.frombuffer(self.data, np.uint8)[ends - 1] == self.newline[0])
+        data, starts = self.stored or (self.data, self.starts)
+        begins, ends = starts[numbers - self.first_line], starts[numbers - self.first_line + 1]
+        ends = ends - (np.frombuffer(data, np.uint8)[ends - 1] == self.newline[0])
         if self.encoding.startswith("utf-16"):  # what is held is UTF-8
-            raw = [self.data[begin:end].decode().encode(self.encoding) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+            raw = [data[begin:end].decode().encode(self.encoding) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
             return pa.array([r[:most] for r in raw], pa.binary()), np.array([len(r) for r in raw], np.int64)
-        return _slices(self.data, begins, np.minimum(ends, begins + most)).cast(pa.binary()), ends - begins
+        return _slices(data, begins, np.minimum(ends, begins + most)).cast(pa.binary()), ends - begins
 
 
 def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     """Split and decode a block."""
+    lines = _split(block, block.seen or survey(block.data, newline), encoding, newline)
+    if lines.seen.is_ascii:
+        return lines
+    others = np.arange(len(lines)) if encoding == "euc_jp" else not_utf_8(lines.data, lines.starts)
+    if not len(others):
+        return lines
+    utf_8, strays = _in_utf_8(lines, others)
+    told = _split(replace(block, data=utf_8), survey(utf_8, newline), encoding, newline)
+    if len(told) != len(lines):
+        raise AssertionError("no character holds a line end")
+    return replace(told, strays=strays, stored=(lines.data, lines.starts))
+
+
+def _split(block: Block, seen: Survey, encoding: Encoding, newline: bytes) -> Lines:
     data = block.data
-    seen = block.seen or survey(data, newline)
     count = seen.newlines + (not data.endswith(newline))
     starts, ends, firsts = find_lines(data, newline, count) if is_built() else (_line_starts(data, newline), None, None)
-    lines = Lines(data, seen, starts, block.first_line, newline, encoding, ends, firsts, is_open=block.is_open)
-    if seen.is_ascii:
-        return lines
-    if encoding == "euc_jp":
-        text, strays = _decoded_euc_jp(data, starts, newline)
-        return replace(lines, decoded=text, strays=strays)
-    if _is_utf_8(data, starts):
-        return lines
-    text, read_as = _decoded(data, starts)
-    strays = len(text) - read_as["utf-8"] - (read_as["cp932"] if encoding == "cp932" else 0)
-    return replace(lines, decoded=text, strays=strays)
+    return Lines(data, seen, starts, block.first_line, newline, encoding, ends, firsts, is_open=block.is_open)
 
 
 def _line_starts(data: bytes, newline: bytes) -> Offsets:
@@ -184,26 +185,28 @@ def _as_arrow(data: bytes, starts: Offsets) -> pa.LargeStringArray:
     return pa.LargeStringArray.from_buffers(len(starts) - 1, pa.py_buffer(starts), pa.py_buffer(data))
 
 
-def _is_utf_8(data: bytes, starts: Offsets) -> bool:
-    """Whether all lines are."""
-    try:
-        _as_arrow(data, starts).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _decoded_euc_jp(data: bytes, starts: Offsets, newline: bytes) -> tuple[pl.Series, int]:
-    """Lines of an input in EUC-JP as text, and how many are in another encoding."""
-    text, is_stray = decode_euc_jp(data, starts)
+def _in_utf_8(lines: Lines, others: Offsets) -> tuple[bytes, int]:
+    """All lines in UTF-8, of which those in the rows ``others`` are not, or need not be; and how many are not in the input's encoding."""
+    whole = _as_binary(lines.data, lines.starts)
+    data, starts = lines.data, lines.starts
+    if len(others) < len(lines):
+        part = whole.take(pa.array(others))
+        starts = np.frombuffer(part.buffers()[1], np.int64, len(part) + 1)
+        data = part.buffers()[2].to_pybytes()[: starts[-1]]
+    text, is_stray = decode_euc_jp(data, starts) if lines.encoding == "euc_jp" else decode_cp932(data, starts, lines.newline.decode())
     utf_8 = text.encode()
-    texts = as_series("text", _as_arrow(utf_8, _line_starts(utf_8, newline)))
     strays = np.flatnonzero(is_stray)
-    read = [first_fit(data[starts[n] : starts[n + 1]])[0] for n in strays.tolist()]
-    return texts.scatter(strays, read) if read else texts, len(read)
+    count = len(others) if lines.encoding == "utf-8" else len(strays)
+    if len(others) == len(lines) and not len(strays):
+        return utf_8, count
+    told = [first_fit(data[starts[n] : starts[n + 1]])[0].encode() for n in strays.tolist()]
+    place = np.arange(len(lines))
+    place[others] = len(lines) + np.arange(len(others))
+    place[others[strays]] = len(lines) + len(others) + np.arange(len(strays))
+    parts = [whole, _as_binary(utf_8, _line_starts(utf_8, lines.newline)), pa.array(told, pa.large_binary())]
+    return pa.concat_arrays(parts).take(pa.array(place)).buffers()[2].to_pybytes(), count
 
 
-def _decoded(data: bytes, starts: Offsets) -> tuple[pl.Series, Counter[str]]:
-    """Decode lines that are not all UTF-8, and count them by encoding. A loop: it does a million lines a second, and such blocks are rare."""
-    decoded = [first_fit(data[start:end]) for start, end in pairwise(starts.tolist())]
-    return pl.Series([text for text, _ in decoded], dtype=pl.String), Counter(read_as for _, read_as in decoded)
+def _as_binary(data: bytes, starts: Offsets) -> pa.LargeBinaryArray:
+    """Lines as bytes without copying them."""
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(starts) - 1, [None, pa.py_buffer(starts), pa.py_buffer(data)])

@@ -1184,6 +1184,33 @@ void breachscope_lines(const uint8_t *data, int64_t size, int newline, int64_t c
     starts[count] = size;
 }
 
+/* Whether a text is UTF-8 (RFC 3629, section 4). */
+static int is_utf_8(const uint8_t *at, const uint8_t *end) {
+    while (at < end) {
+        if (end - at >= 8 && !(word_at(at) & UINT64_C(0x8080808080808080))) {
+            at += 8;
+            continue;
+        }
+        const uint8_t first = *at++;
+        if (first < 0x80) continue;
+        const int more = first < 0xC2 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : first < 0xF5 ? 3 : 0;
+        const uint8_t least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80, most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+        if (!more || end - at < more || at[0] < least || at[0] > most) return 0;
+        for (int n = 1; n < more; n++)
+            if (at[n] < 0x80 || at[n] > 0xBF) return 0;
+        at += more;
+    }
+    return 1;
+}
+
+/* Which lines are not UTF-8: returns how many there are, and their rows. starts has one more than count. */
+int64_t breachscope_not_utf_8(const uint8_t *data, const int64_t *starts, int64_t count, int64_t *rows) {
+    int64_t found = 0;
+    for (int64_t line = 0; line < count; line++)
+        if (!is_utf_8(data + starts[line], data + starts[line + 1])) rows[found++] = line;
+    return found;
+}
+
 /* Keep the memory of one block for the next: the C library would give it back, and the kernel clear it again each time. */
 void breachscope_keep_memory(void) {
 #ifdef __GLIBC__

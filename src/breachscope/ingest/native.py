@@ -125,7 +125,7 @@ def is_built() -> bool:
 def _library() -> ctypes.CDLL:
     """The machine code; calls of it let other threads run."""
     library = ctypes.CDLL(str(_LIBRARY))
-    library.breachscope_catch.restype = library.breachscope_days.restype = ctypes.c_int64
+    library.breachscope_catch.restype = library.breachscope_days.restype = library.breachscope_not_utf_8.restype = ctypes.c_int64
     library.breachscope_keep_memory()
     return library
 
@@ -156,6 +156,24 @@ def find_lines(data: bytes, newline: bytes, count: int) -> tuple[Offsets, Offset
     places = (ctypes.c_void_p(a.ctypes.data) for a in (starts, ends, firsts))
     _library().breachscope_lines(data, ctypes.c_int64(len(data)), newline[0], ctypes.c_int64(count), *places)
     return starts, ends, firsts
+
+
+def not_utf_8(data: bytes, starts: Offsets) -> Offsets:
+    """0-based rows of the lines, which begin at ``starts``, with the end of the last one, that are not UTF-8."""
+    count = len(starts) - 1
+    if not is_built():
+        return np.array([n for n in range(count) if not _is_utf_8(data[starts[n] : starts[n + 1]])], np.int64)
+    rows = np.empty(count, np.int64)
+    places = (ctypes.c_void_p(starts.ctypes.data), ctypes.c_int64(count), ctypes.c_void_p(rows.ctypes.data))
+    return rows[: _library().breachscope_not_utf_8(data, *places)]
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def texts_at(data: bytes, starts: Offsets, ends: Offsets) -> pl.Series:
