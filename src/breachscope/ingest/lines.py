@@ -147,7 +147,7 @@ def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
     lines = _split(block, block.seen or survey(block.data, newline), encoding, newline)
     if lines.seen.is_ascii:
         return lines
-    others = np.arange(len(lines)) if encoding == "euc_jp" else not_utf_8(lines.data, lines.starts)
+    others = _not_ascii(lines.data, lines.starts) if encoding == "euc_jp" else not_utf_8(lines.data, lines.starts)
     if not len(others):
         return lines
     utf_8, strays = _in_utf_8(lines, others)
@@ -185,8 +185,13 @@ def _as_arrow(data: bytes, starts: Offsets) -> pa.LargeStringArray:
     return pa.LargeStringArray.from_buffers(len(starts) - 1, pa.py_buffer(starts), pa.py_buffer(data))
 
 
+def _not_ascii(data: bytes, starts: Offsets) -> Offsets:
+    """0-based rows of the lines that hold other bytes."""
+    return np.flatnonzero(np.bitwise_or.reduceat(np.frombuffer(data, np.uint8), starts[:-1]) >= 0x80)
+
+
 def _in_utf_8(lines: Lines, others: Offsets) -> tuple[bytes, int]:
-    """All lines in UTF-8, of which those in the rows ``others`` are not, or need not be; and how many are not in the input's encoding."""
+    """All lines in UTF-8, which those in the rows ``others`` are not, or not surely; and how many are not in the input's encoding."""
     whole = _as_binary(lines.data, lines.starts)
     data, starts = lines.data, lines.starts
     if len(others) < len(lines):
