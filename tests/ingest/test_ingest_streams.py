@@ -463,6 +463,16 @@ def test_cuts_depend_on_the_content_alone(tmp_path_factory: pytest.TempPathFacto
     assert plain.stored_digest == plain.content_digest == packed.content_digest
 
 
+def test_a_file_that_changes_between_two_looks_is_cut_at_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.pread", lambda _descriptor, count, _offset: b"x" * (count - 1) + b"\n")
+    stored = b"".join(b"%d\n" % (n**3) for n in range(200_000))
+    stream, blocks = stream_of(tmp_path, stored, block_bytes=100_000)
+    assert content(blocks) == stored
+    assert len(blocks) > 10
+    assert all(b.data.endswith(b"\n") for b in blocks)
+    assert stream.index == [(b.first_line, b.offset) for b in blocks]
+
+
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 def test_blocks_hold_as_many_lines_as_are_aimed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]) -> None:
     """The first is as large as asked for; each other one by how long the lines of the one before it are."""

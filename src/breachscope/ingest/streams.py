@@ -200,7 +200,7 @@ class Stream:
             if not chunk:
                 return
             yield chunk
-            if len(chunk) == whole:
+            if len(chunk) == whole and chunk.endswith(self.newline):  # the file may have been changed meanwhile
                 yield Cut()
 
     def _unpacked(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
