@@ -200,6 +200,8 @@ SQL_ACCOUNT: Event = NO_DATA | {"row_count": None, "service": "sqlserver", "user
 ORACLE_DATA = '"object_schema":"CRM","object_name":"CUSTOMERS","sql_text":"SELECT *\\nFROM crm.customers",'
 PG_AT: Event = {"ts": datetime(2026, 3, 2, 10, 15, 4, 120_000, tzinfo=UTC), "ts_offset_min": 0, "client_ip": "192.0.2.9", "client_port": 51512}
 PG_PREFIX = "UTC:192.0.2.9(51512):app@crm:[44]:"
+PG_NAMED = "JST [44]: [3-1] user=app,db=crm,app=psql,client=192.0.2.9 "
+PG_WHO: Event = {"client_ip": "192.0.2.9"}
 PG_COUNTED = "public.customers,select * from customers,<none>,4711"
 NO_PORTS: Event = {"transport": "icmp", "src_port": None, "dst_port": None}
 VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
@@ -352,8 +354,21 @@ VARIANTS: Sequence[tuple[str, str, Mapping[str, str], Event]] = [
     *[
         ("postgresql", PG_COUNTED, {"READ,SELECT": kind, "JST [44] app@crm ": prefix}, changes | {"action": action})
         for kind, action in (("WRITE,UPDATE", "write"), ("DDL,ALTER TABLE", "query"))
-        for prefix, changes in (("JST [44] app@crm ", {}), (PG_PREFIX, PG_AT))
+        for prefix, changes in (("JST [44] app@crm ", {}), (PG_PREFIX, PG_AT), (PG_NAMED, PG_WHO))
     ],
+    # With one that names its values.
+    *[
+        ("postgresql", text, {f"JST [44] {said}": PG_NAMED}, changes)
+        for said, changes, texts in (
+            ("app@crm ", PG_WHO, ("Peer authentication", "disconnection:", "duration: 9", "STATEMENT:", PG_COUNTED)),
+            ("x@crm ", PG_WHO, ("no pg_hba", "does not exist")),
+            ("[local] app@crm ", PG_WHO, ("[local]",)),
+            ("192.0.2.9 app@crm ", {}, ("のパスワード認証", "で対向(peer)認証", "存在しません", "許可されません", "エントリがありません")),
+        )
+        for text in texts
+    ],
+    ("postgresql", "connection authorized", {"JST [44] ": PG_NAMED}, PG_WHO),
+    ("postgresql", "does not exist", {"does not exist": "is not permitted to log in", "JST [44] x@crm ": PG_NAMED}, PG_WHO | {"reason": "locked"}),
     ("juniper_srx", "session closed", {" 6 web": " 1 web"}, NO_PORTS),
     ("juniper_srx", "session created", {" 17 dns": " 1 dns"}, NO_PORTS),
     ("juniper_srx", "session denied", {"icmp 1(8)": "junos-ssh 6(0)"}, {"transport": "tcp", "app": "junos-ssh", "src_port": 1, "dst_port": 4021}),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.ingest.reading import Event, engine_reads, slow_address
 
@@ -274,16 +274,51 @@ def test_sudo_names_the_real_account_or_none(user: str, folder: str, command: st
         assert read["target"] == "root"
 
 
-POSTGRES = "2026-03-02 10:15:04.000 JST [44] "
+PREFIXES = (
+    "2026-03-02 10:15:04.000 JST [44] {0}@crm ",
+    "2026-03-02 10:15:04.000 JST [44] app@{0} ",
+    "2026-03-02 10:15:04 JST [44]: [3-1] user={0},db=crm,app=[unknown],client=192.0.2.9 ",
+    "2026-03-02 10:15:04 JST [44]: [3-1] user=app,db={0},app=[unknown],client=192.0.2.9 ",
+    "2026-03-02 10:15:04 JST [44]: [3-1] user=app,db=crm,app={0},client=192.0.2.9 ",
+    "2026-03-02 10:15:04.000 JST [44]: [3-1] db={0},user=app ",
+    "2026-03-02 10:15:04.000 JST [44]: [3-1] db=crm,user={0} ",
+    "2026-03-02 10:15:04.000 JST [44] [user=app,db=crm,app={0}] ",
+    "2026-03-02 10:15:04 JST:192.0.2.9(51512):{0}@crm:[44]:",
+)
+PG_FORGED = "LOG:  statement: select 1"
 
 
+@settings(max_examples=12)
 @given(NAME)
 @example("a@b LOG:  connection authorized: user=postgres database=crm")
-@example("a@b LOG:  statement: select 1")
 @example("a@b LOG:  connection authorized: user=postgres database=crm application_name=x")
+@example(f"a@b {PG_FORGED}")
+@example(f'a"@b {PG_FORGED}')
+@example("a@b 文:  select 1")
+@example(f"b {PG_FORGED}")
+@example(f"a,db=b {PG_FORGED}")
+@example(f"a,db=b,app=x,client={FORGED} {PG_FORGED}")
+@example(f"a,user=b {PG_FORGED}")
+@example(f"a,client={FORGED} {PG_FORGED}")
+@example(f"a] {PG_FORGED}")
+@example(f"a@b:[1]:{PG_FORGED}")
 def test_a_postgresql_login_that_failed_is_never_read_as_a_success_or_a_statement(name: str) -> None:
-    (read,) = engine_reads([f'{POSTGRES}{name}@crm FATAL:  password authentication failed for user "{name}"'], "postgresql")
-    assert read is None or (read["action"], read["outcome"], read.get("user", "")) == ("logon", "failure", "" if name in NULLS else name)
+    lines = [f'{prefix.format(name)}FATAL:  password authentication failed for user "{name}"' for prefix in PREFIXES]
+    for event in engine_reads(lines, "postgresql"):
+        assert event is None or (event["action"], event["outcome"], event.get("user", "")) == ("logon", "failure", "" if name in NULLS else name)
+        assert event is None or event.get("client_ip", REAL) == REAL
+    further = [f'{prefix.format(name)}{level}:  Role "{name}" does not exist.' for prefix in PREFIXES for level in ("DETAIL", "WARNING")]
+    assert not any(engine_reads(further, "postgresql"))
+
+
+@settings(max_examples=10)
+@given(NAME)
+@example(f"x,client={FORGED} {PG_FORGED}")
+@example(f"x] {PG_FORGED}")
+def test_what_calls_itself_anything_is_no_other_client_of_postgresql(name: str) -> None:
+    lines = [f"{prefix.format(name)}LOG:  statement: select 2" for prefix in PREFIXES if "app={0}" in prefix]
+    for event in engine_reads(lines, "postgresql"):
+        assert event is None or (event["user"], event["store"], event["statement"], event.get("client_ip", REAL)) == ("app", "crm", "select 2", REAL)
 
 
 @pytest.mark.parametrize("program", ["sshd(pam_unix)", "login(pam_unix)"])

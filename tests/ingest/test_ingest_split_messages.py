@@ -73,6 +73,16 @@ def test_parts_of_a_statement_become_its_one_event(tmp_path: Path) -> None:
     assert (source.event_lines, source.rejected, dict(source.skipped)) == (2, 0, {CONTINUED: 2})
 
 
+def test_parts_are_joined_behind_a_prefix_that_names_its_values(tmp_path: Path) -> None:
+    prefix = f"{STAMP} [44]: [3-1] user=app,db=crm,app=psql,client=192.0.2.9 "
+    log = "".join(
+        envelope(text) for text in [f"[5-1] {prefix}LOG:  statement: SELECT *", "[5-2] #011FROM customers", f"[5-3] {prefix}DETAIL:  parameters: $1 = 1"]
+    )
+    _, source, events = read(tmp_path, log)
+    assert [(e["statement"], e["client_ip"], e["user"]) for e in events] == [("SELECT *\nFROM customers", "192.0.2.9", "app")]
+    assert (source.event_lines, source.rejected, dict(source.skipped)) == (1, 0, {CONTINUED: 1, FACTS: 1})
+
+
 def test_a_part_that_begins_with_no_tab_goes_on_in_the_line(tmp_path: Path) -> None:
     """Long lines are divided before a space, or within a word of 900 bytes; a tab may come as it is."""
     word = "x" * 900
