@@ -189,24 +189,33 @@ def take(
             named = {column: values["|".join(alternatives)] for column, alternatives in pattern.sources.items()}
             read = pl.DataFrame([*(s.alias(column) for column, s in named.items()), *([values[FAULT]] if FAULT in values.columns else [])])
         is_where, is_match = fits_conditions(read, pattern), fits_pattern(read, pattern, has_stamp="ts" in lines.columns)
+        for key in pattern.within:
+            is_match &= read[key].is_not_null()
+        at = is_match.arg_true()
+        read = read if is_match.all() else read[at]
+        # Expressions are slow: each is tried on what those before it match.
         for key, regex in pattern.within.items():
-            groups, is_caught = groups_of(read[key].fill_null(""), regex)
+            if not len(read):
+                break
+            groups, is_caught = groups_of(read[key], regex)
             read = read.hstack(named_groups(groups, read.columns))
-            is_match &= read[key].is_not_null() & (True if is_caught is None else pl.Series(is_caught))
-        matched = lines.select(c for c in lines.columns if c not in read.columns).hstack(read)
-        if not is_match.all():
-            matched = matched.filter(is_match)
+            if is_caught is not None:
+                read, at = read.filter(is_caught), at.filter(is_caught)
+        matched = lines.select(c for c in lines.columns if c not in read.columns)
+        matched = (matched if len(at) == len(lines) else matched[at]).hstack(read)
+        matched = without_faulty(matched, reading)
         if len(matched) and not is_eventless(matched["line"], pattern, reading):
             if fmt.is_envelope:
                 _read_envelopes(matched, fmt, pattern, catalog, context, reading)
             else:
-                matched = without_faulty(matched, reading)
                 made = [column for column, alternatives in pattern.sources.items() if "|".join(alternatives) in ready]
                 to_events(matched["line"], [Part(matched.drop(made))], fmt, pattern, context, reading, {c: matched[c] for c in made})
-        is_left[rows[is_match.to_numpy()]] = False
+        is_taken = np.zeros(len(rows), bool)
+        is_taken[at.to_numpy()] = True
+        is_left[rows[is_taken]] = False
         # A line of the pattern's type that lacks what it must have is for no later pattern to explain away.
-        is_open = ~(is_where if pattern.conditions else is_match)
-        lines, values, rows = lines.filter(is_open), values.filter(is_open), rows[is_open.to_numpy()]
+        is_open = ~(is_where.to_numpy() if pattern.conditions else is_taken)
+        lines, values, rows = lines.filter(is_open), values.filter(is_open), rows[is_open]
     return is_left
 
 
