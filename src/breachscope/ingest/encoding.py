@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import codecs
 import re
-import threading
 from collections import Counter
 from contextlib import suppress
 from functools import cache
-from itertools import filterfalse, product
+from itertools import filterfalse, pairwise, product
 from typing import Literal
 
 import numpy as np
@@ -21,7 +20,7 @@ _LINE_ENCODINGS = ("utf-8", "cp932", "latin-1")
 
 Of an input in EUC-JP that goes first: a few short words in it happen to be UTF-8.
 """
-_NOT_SHIFT_JIS = frozenset("\x80\uf8f0\uf8f1\uf8f2\uf8f3")
+_NOT_SHIFT_JIS = "\x80\uf8f0\uf8f1\uf8f2\uf8f3"
 """What Python's codec makes of the bytes 80, A0, FD, FE and FF, which Shift_JIS does not have."""
 _BOM = "\ufeff"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
@@ -40,6 +39,8 @@ _NO_ASCII, _HALF_WIDTH, _CODE_SET_3 = 0x80, 0x8E, 0x8F
 """The first byte that is none; what stands before half-width katakana, and before the two bytes of a kanji of JIS X 0212."""
 _PIECE_BYTES = 1 << 20
 """Decoded at a time, so that what is made on the way stays small."""
+_TRIED_BYTES = 64 << 10
+"""Of lines in CP932: where one of them is not in it, all are tried one by one."""
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B](?:[\x21-\x7e]{2})+\x1b\([BJ]")
 _HOLDS_ISO_2022_JP = "holds texts in ISO-2022-JP, which is not read: they are garbled; convert it first (iconv -f ISO-2022-JP -t UTF-8)"
 
@@ -135,7 +136,7 @@ def decode_line(raw: bytes, encoding: Encoding = "utf-8") -> str:
 
 def _is_shift_jis(text: str) -> bool:
     """Whether bytes that Python's CP932 codec reads as ``text`` are Shift_JIS: it takes a few single bytes that are not."""
-    return _NOT_SHIFT_JIS.isdisjoint(text)
+    return not any(character in text for character in _NOT_SHIFT_JIS)
 
 
 def first_fit(raw: bytes, encoding: Encoding = "utf-8") -> tuple[str, str]:
@@ -154,43 +155,31 @@ def first_fit(raw: bytes, encoding: Encoding = "utf-8") -> tuple[str, str]:
     raise AssertionError("any bytes are Latin-1")
 
 
-def decode_noting(data: bytes, encoding: str) -> tuple[str, npt.NDArray[np.int64]]:
-    r"""Text of bytes, with a question mark for each that is none, and where these stand.
-
-    >>> text, faults = decode_noting(b"a\xff\xe3b", "utf-8")
-    >>> text, faults.tolist()
-    ('a??b', [1, 2])
-    """
-    _noted.at = []
-    text = data.decode(encoding, errors=_NOTING)
-    return text, np.array(_noted.at, np.int64)
-
-
-_NOTING = "breachscope.note"
-_noted = threading.local()
-
-
-def _note(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    _noted.at.append(error.start)
-    return "?", error.start + 1
-
-
-codecs.register_error(_NOTING, _note)
-
-
 def decode_cp932(data: bytes, starts: npt.NDArray[np.int64], newline: str) -> tuple[str, npt.NDArray[np.bool_]]:
     """Lines in CP932 as one text of as many lines, and which of them are not Shift_JIS: what the text has for those means nothing.
 
     ``starts`` are the offsets of the lines, and the end of the last one. No line end is part of a character.
     """
-    text, faults = decode_noting(data, "cp932")
     is_stray = np.zeros(len(starts) - 1, bool)
-    is_stray[np.searchsorted(starts, faults, side="right") - 1] = True
-    if any(character in text for character in _NOT_SHIFT_JIS):
-        is_stray |= np.array([not _is_shift_jis(line) for line in text.split(newline)[: len(is_stray)]], bool)
-    return text, is_stray
+    texts = []
+    firsts = np.unique(np.append(np.searchsorted(starts, np.arange(0, len(data), _TRIED_BYTES)), len(is_stray)))
+    for first, last in pairwise(firsts.tolist()):
+        piece = _shift_jis(data[starts[first] : starts[last]])
+        if piece is None:
+            lines = [_shift_jis(data[starts[n] : starts[n + 1]]) for n in range(first, last)]
+            is_stray[first:last] = [line is None for line in lines]
+            piece = "".join(newline if line is None else line for line in lines)
+        texts.append(piece)
+    return "".join(texts), is_stray
+
+
+def _shift_jis(data: bytes) -> str | None:
+    """Text of bytes, None where they are not Shift_JIS."""
+    try:
+        text = data.decode("cp932")
+    except UnicodeDecodeError:
+        return None
+    return text if _is_shift_jis(text) else None
 
 
 def decode_euc_jp(data: bytes, starts: npt.NDArray[np.int64]) -> tuple[str, npt.NDArray[np.bool_]]:

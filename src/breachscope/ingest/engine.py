@@ -16,7 +16,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from breachscope.ingest.columns import NULL_TEXTS, unescape
+from breachscope.ingest.columns import NULL_TEXTS
+from breachscope.ingest.escapes import unescape
 from breachscope.ingest.events import STAMP, Part, time_faults, to_events, with_times
 from breachscope.ingest.formats import NEVER, Format, FormatCatalog, Pattern
 from breachscope.ingest.headers import Headers, Layout

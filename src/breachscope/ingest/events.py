@@ -11,7 +11,8 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.clients import with_clients
-from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request, unescape_rows
+from breachscope.ingest.columns import NULL_TEXTS, canonical_addresses, joined_texts, split_request
+from breachscope.ingest.escapes import unescape_rows
 from breachscope.ingest.formats import FieldRule, Format, Pattern
 from breachscope.ingest.native import cut, is_built
 from breachscope.ingest.reading import Context, Reading

@@ -86,7 +86,7 @@ from typing import Any, Literal, cast
 import polars as pl
 
 from breachscope.errors import BreachscopeError, ContentErrors, FormatError, UsageError, did_you_mean
-from breachscope.ingest.columns import SERVERS_ESCAPES
+from breachscope.ingest.escapes import SERVERS_ESCAPES
 from breachscope.ingest.format_checks import EVENTLESS, Checker
 from breachscope.ingest.onepass import has_options
 from breachscope.timestamps import TimeForm

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from breachscope.errors import UsageError
-from breachscope.ingest.columns import SERVERS_ESCAPES
+from breachscope.ingest.escapes import SERVERS_ESCAPES
 from breachscope.ingest.format_checks import is_strptime
 from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern, entry_of
 from breachscope.timestamps import TimeForm

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from breachscope.ingest.columns import split_request, unescape_rows
+from breachscope.ingest.columns import split_request
+from breachscope.ingest.escapes import unescape_rows
 from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, WITHOUT_ESCAPES
 from breachscope.ingest.formats import JOINED, Format, Pattern, joined_parts
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
