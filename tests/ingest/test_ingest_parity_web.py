@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -233,6 +234,15 @@ def test_unescape_agrees_with_a_byte_by_byte_reading(texts: list[str]) -> None:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("breachscope.ingest.escapes._PIECE_BYTES", piece)
             assert unescape(pl.Series(texts, dtype=pl.String)).to_list() == expected
+
+
+def test_texts_of_escapes_alone_take_little_memory() -> None:
+    """Eight megabytes, as an attacker writes them; worked on at once they took 260."""
+    texts = pl.Series(["\\xff" * 5_000] * 400)
+    tracemalloc.start()
+    assert unescape(texts).equals(texts)
+    assert tracemalloc.get_traced_memory()[1] < 80 << 20
+    tracemalloc.stop()
 
 
 @given(st.lists(st.one_of(st.none(), FREE), max_size=8))
