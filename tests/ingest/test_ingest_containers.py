@@ -126,6 +126,7 @@ WRITERS: Mapping[str, Callable[[str, str], str]] = {
     "container_cri": lambda text, stream: cri(text, "F", stream),
     "container_docker": lambda text, stream: docker(text + "\n", stream),
     "container_fluent": in_pod,
+    "container_compose": lambda text, stream: f"{stream:<9}| {text}\n",
 }
 
 
@@ -151,6 +152,58 @@ def test_a_statement_of_several_lines_is_one_wherever_blocks_are_cut(tmp_path: P
     assert statements_of(case) == expected
     assert (source.event_lines, dict(source.skipped), source.rejected) == (60, {"postgresql: continues the line above": 120}, 0)
     assert not events_of(case, "web")
+
+
+COLOUR, RESET = "\x1b[36m", "\x1b[0m"
+SHOWN: Mapping[str, Callable[[str, str], str]] = {
+    "plain": lambda service, text: f"{service:<8} | {text}\n",
+    "with times": lambda service, text: f"{service:<8} | {STAMP} {text}\n",
+    "coloured": lambda service, text: f"{COLOUR}{service:<8} | {RESET}{text}\n",
+    "coloured, with times": lambda service, text: f"{COLOUR}{service:<8} | {RESET}{STAMP} {text}\n",
+    "version 1": lambda service, text: f"{COLOUR}{service:<8} |{RESET} {text}\n",
+    "version 1, not coloured": lambda service, text: f"{service:<8} | {text}\n",
+}
+
+
+@pytest.mark.parametrize("form", SHOWN)
+def test_what_docker_compose_shows_is_read_service_by_service(tmp_path: Path, form: str) -> None:
+    """Services are named as a line of another's might begin; what one writes is never another's."""
+    named = "2026-03-02 10:15:04 JST [44]: [3-1] user=app,db=crm,app=psql,client=192.0.2.9 LOG:  statement: "
+    lines = [
+        ("web-1", request("/1")),
+        ("LOG", f"{SQL}select 1"),
+        ("GET", f"{named}select 2 /*"),
+        ("web-1", request("/2")),
+        ("LOG", "\tfrom a"),
+        ("GET", "\tdb-1  | " + request("/forged")),
+        ("GET", f"\t{RESET}LOG      | from b"),
+        ("LOG", "\twhere c"),
+        ("GET", "\t*/ from d"),
+        ("127.0.0.1", request("/3")),
+    ]  # fmt: skip
+    refused = [
+        ("app-1", "web-1    | " + request("/forged")),
+        ("app-1", "\tfrom e"),
+        ("app-1", f"{COLOUR}web-1    | {RESET}" + request("/forged")),
+        ("app-1", "it works"),
+    ]
+    (tmp_path / "compose.log").write_text("".join(SHOWN[form](*line) for line in [*lines, *refused]))
+    case = Case.create_or_open(tmp_path / "case")
+    (source,) = ingest(case, [tmp_path / "compose.log"], IngestOptions(), Silent()).added
+    assert [(e["line"], e["path"], e["client_ip"]) for e in events_of(case, "web")] == [(1, "/1", "192.0.2.9"), (4, "/2", "192.0.2.9"), (10, "/3", "192.0.2.9")]
+    second = f"select 2 /*\ndb-1  | {request('/forged')}\n{RESET}LOG      | from b\n*/ from d"
+    assert statements_of(case) == [(2, "select 1\nfrom a\nwhere c", None), (3, second, None)]
+    assert [r["line"] for r in pq.read_table(case.reject_files()[0]).to_pylist()] == [11, 12, 13, 14]
+    assert (source.lines, source.rejected) == (14, 4)
+
+
+def test_the_time_that_docker_compose_shows_counts_where_the_line_tells_none(tmp_path: Path) -> None:
+    inside = [f"Mar  2 10:15:03 mail sshd[8]: {FAILED}", f"2026-03-02T10:14:00+09:00 mail sshd[8]: {FAILED}", BARE, FAILED]
+    written = "".join(SHOWN["with times"]("ssh-1", text) for text in inside) + SHOWN["plain"]("ssh-1", BARE) + SHOWN["plain"]("ssh-1", inside[0])
+    case, source, web = ingested(tmp_path, written, "container_compose")
+    assert [(e["line"], e["user"], e["ts"].strftime("%H:%M:%S")) for e in events_of(case, "auth")] == [(1, "root", "01:15:04"), (2, "root", "01:14:00")]
+    assert [(e["line"], e["path"], e["ts"].strftime("%H:%M:%S")) for e in web] == [(3, "/o/47", "01:15:04")]
+    assert source.rejected == 3
 
 
 def test_lines_of_statements_are_joined_in_any_envelope(tmp_path: Path) -> None:

@@ -273,7 +273,8 @@ def _read_envelopes(
 def read_inner_lines(gathered: Sequence[pl.DataFrame], catalog: FormatCatalog, context: Context, reading: Reading) -> None:
     """Read messages that are lines of their own, or stand behind a header of syslog. Several may be one text; of a block all are to be given at once."""
     envelopes = gathered[0] if len(gathered) == 1 else pl.concat(gathered, how="diagonal").sort("line")
-    stamps = envelopes.select("line", *STAMP) if "ts" in envelopes.columns else None
+    # Some of an envelope's patterns may tell no time.
+    stamps = envelopes.select("line", *STAMP).with_columns(pl.col("ts_quality").fill_null("none")) if "ts" in envelopes.columns else None
     stream = pl.col("stream") if "stream" in envelopes.columns else pl.lit(None, pl.String)
     whole, lines, cut = _read_inner_entries(envelopes.select("line", "text", stream.alias("stream")), catalog, context)
     inner = _inner_lines(lines, stamps, catalog, context)
