@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from breachscope.case import Case
 from breachscope.ingest import IngestOptions, ingest, load_formats
-from breachscope.ingest.entries import MOST_ENTRY_BYTES
+from breachscope.ingest.inner_entries import MOST_ENTRY_BYTES
 from breachscope.ingest.trace import read_raw_line
 from breachscope.ingest.trial import try_file
 from breachscope.manifest import Source
