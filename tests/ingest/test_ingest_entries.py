@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from breachscope.case import Case
@@ -62,6 +62,8 @@ lines_of_sql = st.lists(st.text(st.sampled_from("ab \t\"',;é表-*"), max_size=1
 
 
 @pytest.mark.parametrize("fmt", WRITERS)
+@example(statements=["xx\nxx\nx表x", "xx\nxx"], block_bytes=175, encoding="cp932")
+@example(statements=["xx\nxx\nxx\nxx\nx表x", "xx\nxx"], block_bytes=51, encoding="cp932")
 @given(statements=st.lists(lines_of_sql, min_size=1, max_size=12), block_bytes=st.integers(16, 600), encoding=st.sampled_from(["utf-8", "cp932"]))
 @settings(max_examples=10)
 def test_each_statement_is_whole_wherever_blocks_are_cut(

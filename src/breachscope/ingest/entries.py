@@ -135,7 +135,7 @@ def _messages(data: bytes, envelope: Format, fmt: Format, encoding: Encoding, ne
         told = entries_of(messages_in(lines.frame, envelope), fmt).select(
             "host", "program", "pid", pl.col("stream").alias("message"), pl.col("entry").alias("run"), (pl.col("line") - 1).alias("row")
         )
-    grouped = told.with_columns(pl.Series("at", lines.starts[told["row"]])).group_by(*_MESSAGE, "run", maintain_order=True)
+    grouped = told.with_columns(pl.Series("at", lines.in_input[1][told["row"]])).group_by(*_MESSAGE, "run", maintain_order=True)
     return grouped.agg(pl.when(pl.col("run").first() > 0).then(pl.col("at").min()).otherwise(-1).alias("begin"), pl.col("at").max().alias("end"))
 
 
@@ -165,7 +165,7 @@ def _last_entry(data: bytes, fmt: Format, encoding: Encoding, newline: bytes) ->
     for begin in _tails(data, newline):
         if begin < len(data):
             lines = split_lines(Block(1, 0, data[begin:]), encoding, newline)
-            begins = lines.starts[:-1][~_continued(lines, fmt)]
+            begins = lines.in_input[1][:-1][~_continued(lines, fmt)]
             if len(begins):
                 return begin + int(begins[-1])
     return None

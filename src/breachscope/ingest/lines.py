@@ -51,6 +51,11 @@ class Lines:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    @property
+    def in_input(self) -> tuple[bytes, Offsets]:
+        """The lines as they stand in the (decompressed) input, the offset of every one there, and the end of the last."""
+        return self.stored or (self.data, self.starts)
+
     @cached_property
     def frame(self) -> pl.DataFrame:
         """Columns line (i64, 1-based) and text. NUL bytes at either end of a line (left by copy-and-truncate rotation) are dropped from its text."""
@@ -133,7 +138,7 @@ class Lines:
 
     def raw(self, numbers: Offsets, most: int) -> tuple[pa.Array, Offsets]:
         """Up to ``most`` bytes of lines, in rising order, as they stand in the (decompressed) input without the line end; and how many bytes each has."""
-        data, starts = self.stored or (self.data, self.starts)
+        data, starts = self.in_input
         begins, ends = starts[numbers - self.first_line], starts[numbers - self.first_line + 1]
         ends = ends - (np.frombuffer(data, np.uint8)[ends - 1] == self.newline[0])
         if self.encoding.startswith("utf-16"):  # what is held is UTF-8
