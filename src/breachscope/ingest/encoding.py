@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from contextlib import suppress
 from functools import cache
-from itertools import filterfalse, pairwise, product
+from itertools import filterfalse, product
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from breachscope.ingest.views import pieces
 
 Encoding = Literal["utf-8", "cp932", "euc_jp", "utf-16-le", "utf-16-be"]
 
@@ -162,8 +164,7 @@ def decode_cp932(data: bytes, starts: npt.NDArray[np.int64], newline: str) -> tu
     """
     is_stray = np.zeros(len(starts) - 1, bool)
     texts = []
-    firsts = np.unique(np.append(np.searchsorted(starts, np.arange(0, len(data), _TRIED_BYTES)), len(is_stray)))
-    for first, last in pairwise(firsts.tolist()):
+    for first, last in pieces(starts, _TRIED_BYTES):
         piece = _shift_jis(data[starts[first] : starts[last]])
         if piece is None:
             lines = [_shift_jis(data[starts[n] : starts[n + 1]]) for n in range(first, last)]

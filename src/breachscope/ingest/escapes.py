@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.native import not_utf_8
-from breachscope.ingest.views import as_series
+from breachscope.ingest.views import as_series, pieces
 
 _BACKSLASH, _LOWER_X = 0x5C, 0x78
 _HEX_VALUE = np.full(256, 255, np.uint8)
@@ -46,10 +45,9 @@ def unescape(texts: pl.Series, escapes: str = SERVERS_ESCAPES) -> pl.Series:
     if not escaped.any():
         return texts
     written = texts.filter(escaped)
-    ends = written.str.len_bytes().cum_sum().to_numpy()
-    firsts = np.unique(np.append(np.searchsorted(ends, np.arange(0, ends[-1], _PIECE_BYTES)), len(ends)))
-    pieces = [_unescaped(written[first:last], escapes) for first, last in pairwise(firsts.tolist())]
-    return texts.clone().scatter(escaped.arg_true(), pl.concat(pieces))
+    offsets = np.append(0, written.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy())
+    told = [_unescaped(written[first:last], escapes) for first, last in pieces(offsets, _PIECE_BYTES)]
+    return texts.clone().scatter(escaped.arg_true(), pl.concat(told))
 
 
 def _unescaped(texts: pl.Series, escapes: str) -> pl.Series:

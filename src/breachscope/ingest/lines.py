@@ -74,7 +74,7 @@ class Lines:
 
     def only(self, rows: Offsets) -> Lines:
         """Some lines, by 0-based row, as if there were no others."""
-        decoded = self.take(rows)["text"] if self.ends is None else None if self.decoded is None else self.decoded[rows]
+        decoded = self.take(rows)["text"] if self.ends is None else None
         starts, ends = np.append(self.starts[rows], self.starts[-1]), None if self.ends is None else self.ends[rows]
         firsts = None if self.firsts is None else self.firsts[rows]
         return replace(self, starts=starts, ends=ends, firsts=firsts, decoded=decoded, row_of=rows)
@@ -107,7 +107,7 @@ class Lines:
     @property
     def places(self) -> tuple[Offsets, Offsets] | None:
         """Where the text of each line begins and ends; None where that is not known or not simply the line's bytes without the line end."""
-        if self.decoded is not None or self.newline != b"\n" or self.seen.nuls or self._has_mark:
+        if self.newline != b"\n" or self.seen.nuls or self._has_mark:
             return None
         return (self.starts[:-1], self.ends) if self.ends is not None else None
 
@@ -181,8 +181,7 @@ def _line_starts(data: bytes, newline: bytes) -> Offsets:
 def _slices(data: bytes, begins: Offsets, ends: Offsets) -> pa.LargeBinaryArray:
     """Parts of ``data`` in rising order, copied."""
     places = np.stack([begins, ends], axis=1).ravel()
-    with_gaps = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(places) - 1, [None, pa.py_buffer(places), pa.py_buffer(data)])
-    return with_gaps.take(pa.array(np.arange(0, len(places), 2)))
+    return _as_binary(data, places).take(pa.array(np.arange(0, len(places), 2)))
 
 
 def _as_arrow(data: bytes, starts: Offsets) -> pa.LargeStringArray:
@@ -218,5 +217,5 @@ def _in_utf_8(lines: Lines, others: Offsets) -> tuple[bytes, int]:
 
 
 def _as_binary(data: bytes, starts: Offsets) -> pa.LargeBinaryArray:
-    """Lines as bytes without copying them."""
+    """Bytes from each of the offsets to the next, without copying them."""
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(starts) - 1, [None, pa.py_buffer(starts), pa.py_buffer(data)])

@@ -6,7 +6,8 @@ A view is 16 bytes: the length, then the text itself where it is short, else its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,18 @@ class _Handed:
 def as_series(name: str, array: pa.Array) -> pl.Series:
     """An Arrow array as a series, without copying it."""
     return pl.Series(_Handed(array)).alias(name)
+
+
+def pieces(offsets: Offsets, size: int) -> Iterator[tuple[int, int]]:
+    """Runs of texts of about ``size`` bytes together: the first text of each, and the one behind its last.
+
+    ``offsets`` are those of the texts, and the end of the last one.
+
+    >>> list(pieces(np.array([0, 3, 4, 5, 30, 31]), 10)), list(pieces(np.array([0]), 10))
+    ([(0, 4), (4, 5)], [])
+    """
+    firsts = np.searchsorted(offsets, np.arange(0, offsets[-1], size))
+    return pairwise(np.unique(np.append(firsts, len(offsets) - 1)).tolist())
 
 
 def view_of(text: bytes, start: int = 0) -> Words:
