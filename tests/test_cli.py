@@ -432,6 +432,14 @@ def test_a_wrong_column_in_the_map_is_told_with_its_line(tmp_path: Path) -> None
     assert (tmp_path / "case/events/web/1.parquet").is_file(), "the logs are ingested all the same"
 
 
+def test_the_interpreter_is_not_taken_down_under_threads_that_still_want_it() -> None:
+    """Arrow's, reading a table ahead that nobody wants any more, aborted the process then: as good as never alone, in one of forty runs under load."""
+    program = "import atexit; atexit.register(print, 'taken down'); from breachscope.cli import main; main(['--version'])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("breachscope, version")
+    assert "taken down" not in done.stdout
+
+
 def test_an_unreachable_database_is_one_sentence_without_secrets(tmp_path: Path) -> None:
     (tmp_path / "map.toml").write_text(
         '[tables.customers]\nsource = "postgresql://127.0.0.1:1/shop"\nkey = "id"\nperson = "id"\n[tables.customers.columns]\nname = "name"\n'

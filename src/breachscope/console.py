@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import sys
@@ -32,8 +31,12 @@ def harmless(text: str) -> str:
 
 
 def choose_progress() -> Progress:
-    """Bars on a terminal; nothing but warnings elsewhere."""
-    return _TerminalProgress() if sys.stderr.isatty() else _Warnings()
+    """For the command at hand: bars on a terminal; nothing but warnings elsewhere."""
+    if not sys.stderr.isatty():
+        return _Warnings()
+    bars = _TerminalProgress()
+    click.get_current_context().call_on_close(bars.stop)  # a live display hides the cursor, also when an error ends the command
+    return bars
 
 
 class _Warnings(Silent):
@@ -57,10 +60,13 @@ class _TerminalProgress(_Warnings):
         super().__init__()
         texts = [TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[amount]", "fields[rate]")]
         self._bars = Bars(texts[0], BarColumn(), *texts[1:], TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-        atexit.register(self._bars.stop)  # a live display hides the cursor, also when an error ends the program
         self._all: _Bar | None = None
         self._task: _Bar | None = None
         self._share = 0.0
+
+    def stop(self) -> None:
+        """Give the terminal back, whatever is being done."""
+        self._bars.stop()
 
     def expect(self, total: int) -> None:
         self._bars.start()

@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -48,14 +49,32 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, and end the process with its exit code.
+
+    It ends at once: Arrow may still be reading a table ahead that nobody wants any more, and a thread of its own that asks an
+    interpreter that is being taken down for anything aborts the process. So whatever a command holds is given back by the command.
+    """
+    code: str | int | None = 0
+    try:
+        _run(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else FAILED)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     """Run the command line; the one place where errors become messages and exit codes."""
     # Blocks of a log are read side by side already; threads within that work would only stand in each other's way.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     # A run makes many objects and few cycles.
     gc.set_threshold(100_000)
     try:
-        cli.main(args=list(arguments) if arguments is not None else None, prog_name="breachscope", standalone_mode=False)
+        try:
+            cli.main(args=list(arguments) if arguments is not None else None, prog_name="breachscope", standalone_mode=False)
+        finally:
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
