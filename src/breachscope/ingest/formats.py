@@ -76,7 +76,7 @@ before the message), or these as keys of JSON; without ``program`` the message i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
@@ -214,7 +214,8 @@ def literal_prefix(regex: str) -> str:
 
 NEVER = r"[^\s\S]"
 """An expression that no text matches."""
-_ASKED_TOGETHER = 12
+_LONGEST_ASKED = 10_000
+"""Characters of an expression: compiled, a much longer one is none that runs fast."""
 
 
 @dataclass(frozen=True)
@@ -366,10 +367,7 @@ class FormatCatalog:
 
     def likely(self, lines: pl.Series) -> Iterator[tuple[Format, int]]:
         """Formats that may read some of the lines by themselves, by order, and how many lines each may read."""
-        entries = [e for e in self.entries if e.kind != "syslog"]
-        # Expressions are remembered by Polars, as long as they are few: so most formats are asked together.
-        for begin in range(0, len(entries), _ASKED_TOGETHER):
-            formats = [e.format for e in entries[begin : begin + _ASKED_TOGETHER]]
+        for formats in _asked_together(self.whole_lines):
             may_read = bool(lines.str.contains("|".join(f"(?:{fmt.likeness})" for fmt in formats)).any())
             for fmt in formats:
                 if fmt.needs_header:
@@ -385,6 +383,17 @@ class FormatCatalog:
     def programs(self) -> frozenset[str]:
         """Programs whose messages some format claims."""
         return frozenset(p for e in self.entries for p in e.programs if p != "*")
+
+
+def _asked_together(formats: Iterable[Format]) -> Iterator[list[Format]]:
+    """Formats of which most will be none: to ask for some together takes less time, but long expressions take very much."""
+    together: list[Format] = []
+    for fmt in formats:
+        if together and sum(len(f.likeness) for f in (*together, fmt)) > _LONGEST_ASKED:
+            yield together
+            together = []
+        together.append(fmt)
+    yield together
 
 
 def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:

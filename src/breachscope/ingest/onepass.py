@@ -576,15 +576,16 @@ def _tabled(
     aheads = {state: _Ahead(_STAY, leaves=leaving) for state, leaving in stays.items()} | chains
     aheads |= _leaps(moves, members, aheads.keys())
     actions: dict[tuple[tuple[int, ...], _Ahead], int] = {((), _NOTHING): 0}
+    step_of: dict[tuple[_Move | None, bool], int] = {(None, False): NO_STEP}
     steps = []
     for state, row in enumerate(moves):
         for move in row:
-            if move is None:
-                steps.append(NO_STEP)
-                continue
-            # Who stays is on the way through its texts already.
-            action = (move[1], aheads.get(move[0], _NOTHING) if move[0] != state else _NOTHING)
-            steps.append(move[0] * len(members) | actions.setdefault(action, len(actions)) << _ROW_BITS)
+            key = move, move is not None and move[0] == state
+            if key not in step_of and move is not None:
+                # Who stays is on the way through its texts already.
+                action = (move[1], _NOTHING if key[1] else aheads.get(move[0], _NOTHING))
+                step_of[key] = move[0] * len(members) | actions.setdefault(action, len(actions)) << _ROW_BITS
+            steps.append(step_of[key])
     final = [-1 if end is None else actions.setdefault((end, _NOTHING), len(actions)) for end in ends]
     if len(actions) > _MOST_ACTIONS:
         raise _NotOnePassError
@@ -651,9 +652,11 @@ def _leaps(moves: list[list[_Move | None]], members: list[list[int]], others: Co
     """State → the bytes that must follow it, each within a range, and the state behind them. In ``others`` something else follows."""
     only: dict[int, tuple[int, tuple[int, int]]] = {}
     for state, row in islice(enumerate(moves), 1, None):  # no step leads to the first
-        ways = {move for move in row if move is not None}
+        ways = {move for move in row if move is not None} if state not in others else ()
+        if len(ways) != 1:
+            continue
         bytes_ = sorted(byte for move, some in zip(row, members, strict=True) if move is not None for byte in some)
-        if state not in others and len(ways) == 1 and bytes_[-1] in _ASCII and bytes_[-1] - bytes_[0] == len(bytes_) - 1:
+        if bytes_[-1] in _ASCII and bytes_[-1] - bytes_[0] == len(bytes_) - 1:
             ((then, slots),) = ways
             if not slots and then != state:
                 only[state] = then, (bytes_[0], bytes_[-1])

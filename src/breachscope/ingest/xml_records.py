@@ -15,7 +15,6 @@ from functools import cached_property
 from json.encoder import encode_basestring
 from typing import Self
 from xml.etree import ElementTree
-from xml.sax.saxutils import unescape
 
 from breachscope.ingest.encoding import first_fit
 
@@ -30,7 +29,7 @@ _ATTRIBUTE = re.compile(r"""([\w.-]+)=["']((?<=")[^"]*|(?<=')[^']*)""", re.ASCII
 _IN_TEXT = r"[^<\x00-\x08\x0b-\x1f\ufffe\uffff]"
 _IN_QUOTES = {quote: rf"[^<{quote}\x00-\x1f\ufffe\uffff]" for quote in "\"'"}
 _OTHER_REFERENCE = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)")
-_QUOTES = {"&quot;": '"', "&apos;": "'"}
+_REFERENCES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
 _USUAL_LENGTH = 1 << 14
 """Of longer records none is taken for the first of many."""
 _MOST_TRIED = 16
@@ -157,7 +156,10 @@ class _Alike:
 
 
 def _resolved(value: str) -> str:
-    return unescape(value, _QUOTES) if "&" in value else value
+    if "&" in value:
+        for reference, character in _REFERENCES.items():
+            value = value.replace(reference, character)
+    return value
 
 
 class _Reader:
