@@ -149,13 +149,20 @@ def _as_events(
 def _read_envelopes_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, fates: _Fates) -> None:
     """Read envelopes, and their messages as far as possible, by machine code."""
     left = np.arange(len(lines))
-    for pattern in fmt.patterns:
+    may_match: npt.NDArray[np.uint64] | None = None
+    for number, pattern in enumerate(fmt.patterns):
         program = program_of(pattern.regex or "", fmt)
         form = pattern.time or fmt.time
         if program is None or pattern.is_eventless or pattern.conditions or form is None or not {"head", "time", "program"} <= set(program.groups):
             break
+        if number == 1 and len(fmt.patterns) <= _PATTERNS_AT_A_TIME:  # the headers of most files are all as the first pattern has them
+            may_match = np.zeros(len(lines), np.uint64)
+            may_match[left] = texts.begin_as(left, fmt.patterns)
+        tried = left if may_match is None else left[may_match[left] & np.uint64(1 << number) != 0]
+        if not len(tried):
+            continue
         kept = {g: Kind.PLACE if g == "head" else Kind.RUN if g == "time" else Kind.TEXT for g in program.groups}
-        mine = texts.that_may_match(left, program, pattern)
+        mine = texts.that_may_match(tried, program, pattern)
         caught = texts.caught(mine, program, [Wanted(g, kind) for g, kind in kept.items()])
         rows = mine[caught.texts]
         if len(rows):
@@ -169,11 +176,11 @@ def _read_envelopes_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: Fo
             if envelopes is not None and is_plain.any():
                 is_plain &= envelopes["ts"].is_not_null().to_numpy()
                 _read_messages_at_once(messages, np.flatnonzero(is_plain), envelopes, catalog, context, reading)
-            is_left = np.ones(len(lines), bool)
-            is_left[rows] = False  # whether they are settled or for the engine: no later pattern takes them
-            left = left[is_left[left]]
             fates.settle(rows[is_plain], rows[:0])
-        left = left[texts.are_sure(left, program, fmt)]
+        is_left = np.ones(len(lines), bool)
+        is_left[rows] = False  # whether they are settled or for the engine: no later pattern takes them
+        is_left[tried[~texts.are_sure(tried, program, fmt)]] = False
+        left = left[is_left[left]]
         if not len(left):
             break
 

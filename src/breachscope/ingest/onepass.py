@@ -248,9 +248,9 @@ class _Parser:
         try:
             while self.at < len(self.regex) and self.regex[self.at] not in "|)":
                 part = self._repeated(self._part())
+                parts += _begun(part)
                 if _is_endless(part):
                     break
-                parts.append(part)
         except _NotOnePassError:
             pass
         return tuple(parts)
@@ -382,6 +382,21 @@ def _is_endless(node: _Node) -> bool:
             return any(map(_is_endless, node.options))
         case _Set():
             return False
+
+
+def _begun(node: _Node) -> Iterator[_Node]:
+    """What stands in a part before anything that may be of any length."""
+    match node:
+        case _Group():
+            yield from _begun(node.part)
+        case _Sequence():
+            for part in node.parts:
+                yield from _begun(part)
+                if _is_endless(part):
+                    break
+        case _:
+            if not _is_endless(node):
+                yield node
 
 
 def _literal(character: str) -> _Node:
