@@ -146,10 +146,11 @@ def match_pattern(texts: Texts, rows: Offsets, fmt: Format, pattern: Pattern) ->
 
 
 def _match_expression(texts: Texts, rows: Offsets, fmt: Format, pattern: Pattern) -> Match | None:
-    program = program_of(pattern.regex or "", fmt)
+    program = one_pass(pattern.regex or "")
     if program is None:
         return None
-    found = _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, texts.are_sure(rows, program, fmt))
+    are_sure = texts.are_ascii[rows] & program.is_exact
+    found = _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, are_sure)
     if pattern.contains and len(found.texts) and not demands(pattern.regex or "", pattern.contains):
         found = found.without(~texts.hold(rows[found.texts], pattern.contains), are_sure=True)
     return found
@@ -208,7 +209,7 @@ def _with_request(columns: dict[str, pl.Series]) -> dict[str, pl.Series]:
 def _match_pairs(texts: Texts, rows: Offsets, fmt: Format, pattern: Pattern, around: Match) -> Match | None:
     """The values of pairs, beside what the expression ``around`` them caught."""
     names = frozenset(key for of in pattern.keys.values() for key in of)
-    keys = pairs_as_keys(names, pattern.separator, _left_out(fmt), spaced=pattern.spaced)
+    keys = pairs_as_keys(names, pattern.separator, "" if pattern.spaced else _left_out(fmt), spaced=pattern.spaced)
     if keys is None or any(JOINED in name for name in names) or not around.columns.keys().isdisjoint({"pairs", *pattern.keys}):
         return None
     if around.pairs is None:
@@ -239,13 +240,27 @@ def _caught(
 ) -> Match:  # fmt: skip
     """Columns that groups or keys make; ``are_sure`` tells which texts, if they are not matched, surely do not match."""
     wanted, ready = _wanted(sources, pattern, fmt, are_keys=isinstance(reader, Keys))
-    caught = texts.caught(rows, reader, wanted, separators=separators)
+    caught = texts.caught(rows, reader, wanted, escape="\\" if fmt.escapes else "", separators=separators)
     is_left = np.ones(len(rows), bool)
     is_left[caught.texts] = False
     are_others = is_left & are_sure if are_sure is not None else np.zeros(len(rows), bool)
     are_others[caught.refused] = False
     others, unsure = np.flatnonzero(are_others), np.flatnonzero(is_left & ~are_others)
-    return Match(caught.texts, others, unsure, caught.columns, caught.runs, ready, caught.places.get("pairs"))
+    found = Match(caught.texts, others, unsure, caught.columns, caught.runs, ready, caught.places.get("pairs"))
+    return _unescaped(found, caught, wanted, fmt) if len(caught.escaped) else found
+
+
+def _unescaped(found: Match, caught: Caught, wanted: Sequence[Wanted], fmt: Format) -> Match:
+    """What was caught with the escapes undone, in texts that have some, of columns that nothing else is made of; where others have any, it is unsure."""
+    rows = pl.Series(caught.escaped)
+    told = [caught.columns[w.name] for w in wanted if w.kind == Kind.TOLD]
+    columns = found.columns | {s.name: s for s in unescape_rows(told, rows, fmt.escapes)} if told else found.columns
+    is_out = np.zeros(len(found.texts), bool)
+    for name in (w.name for w in wanted if w.kind in (Kind.TEXT, Kind.FEW, Kind.ADDRESS)):
+        is_escaped = caught.columns[name].str.contains("\\", literal=True).fill_null(value=False).to_numpy()
+        if is_escaped.any():
+            is_out |= is_escaped[caught.runs[name]] if name in caught.runs else is_escaped
+    return replace(found, columns=columns).without(is_out, are_sure=False)
 
 
 def refute(texts: Texts, rows: Offsets, fmt: Format, pattern: Pattern) -> tuple[Offsets, Offsets]:
