@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from breachscope.errors import BreachscopeError, FormatError, UsageError, did_you_mean
+from breachscope.ingest.fragments import spelt_out
 from breachscope.schema import EVENT_TABLES
 from breachscope.timestamps import TimeForm, Zone
 from breachscope.toml_file import TomlFile
@@ -20,7 +21,7 @@ _KEYS: Mapping[str, str] = {
     **dict.fromkeys(("extra", "spaced"), "true or false"),
     "escapes": "true, false or the characters that may be escaped",
     **dict.fromkeys(("spec", "programs", "columns", "require"), _TEXTS),
-    **dict.fromkeys(("time", "keys", "fields"), "a table"),
+    **dict.fromkeys(("time", "keys", "fields", "fragments"), "a table"),
     **dict.fromkeys(("pattern", "sample", "refuse"), _TABLES),
     "order": "a whole number",
 }
@@ -56,7 +57,7 @@ class Checker:
 
     def __init__(self, document: TomlFile) -> None:
         self.document = document
-        self.data = document.data
+        self.data = spelt_out(document.data)
         self.errors: list[BreachscopeError] = []
 
     def complain(self, message: str, *keys: str | int) -> None:
@@ -84,6 +85,9 @@ class Checker:
                     self.complain(f"parts needs the group {group!r}", "parts")
         if kind in _KINDS:
             self.check_kind(kind)
+        for name, text in self.data.get("fragments", {}).items():
+            if not isinstance(text, str):
+                self.complain(f"the fragment {name!r} is text", "fragments", name)
         for i, pattern in enumerate(patterns):
             self.check_pattern(i, pattern)
         for name, rule in self.data.get("fields", {}).items():

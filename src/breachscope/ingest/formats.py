@@ -37,8 +37,12 @@ Grammar of ``formats/<id>.toml``::
                                                 # epoch_s, epoch_ms, epoch_us, epoch_ns
     zone = "UTC"                                # where the format fixes the zone of its zone-less times
 
+    [fragments]            # names for parts of expressions, each of which may hold those above it
+    key = '[A-Za-z0-9_]'
+    field = '{key}+="[^"]*" '                   # an expression may hold {field}, and {key not src,dst}: such characters that are none of these words
+
     [[pattern]]            # tried in order; each takes the lines that it matches
-    match = '…(?P<client_ip>…)…'                # groups are named after the columns that they fill
+    match = '…(?P<client_ip>…)…'                # groups are named after the columns that they fill; or a list of texts that stand one behind the other
     contains = "SRC="                           # plain text that must occur, looked for before the expression is tried
     keys  = { dst_port = ["DPT", "dpt"] }       # key=value pairs anywhere in the text, or in the group "pairs", set apart by what the
                                                 # group "separator" caught, a character or its code 0x5E, or by tabs
@@ -88,6 +92,7 @@ import polars as pl
 from breachscope.errors import BreachscopeError, ContentErrors, FormatError, UsageError, did_you_mean
 from breachscope.ingest.escapes import SERVERS_ESCAPES
 from breachscope.ingest.format_checks import EVENTLESS, Checker
+from breachscope.ingest.fragments import spelt_out
 from breachscope.ingest.onepass import has_options
 from breachscope.timestamps import TimeForm
 from breachscope.toml_file import TomlFile
@@ -335,7 +340,7 @@ class FormatEntry:
     @cached_property
     def format(self) -> Format:
         """The format as its file has it; the built-in files were checked by this program's tests, not again by every run."""
-        return _build(TomlFile.load(self.path, FormatError).data, self.path, ())
+        return _build(spelt_out(TomlFile.load(self.path, FormatError).data), self.path, ())
 
 
 @dataclass(frozen=True)
@@ -460,7 +465,7 @@ def _checked(document: TomlFile) -> Format:
     checker.check()
     if checker.errors:
         raise ContentErrors(checker.errors)
-    return _build(document.data, document.path, [document.line_of("sample", i) for i in range(len(document.data.get("sample", ())))])
+    return _build(checker.data, document.path, [document.line_of("sample", i) for i in range(len(document.data.get("sample", ())))])
 
 
 def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> Format:
