@@ -185,15 +185,28 @@ JUNIPER: Kinds = of(
     (f'APPTRACK_SESSION_CREATE [junos@2636.1.1.1.2.129 {JUNOS_UDP}session-id-32="7"]', "Juniper SRX: other message about a session"),
 )
 
-CHECKPOINT: Kinds = of(
-    "<134>1 2026-03-02T10:15:04Z srv1 CheckPoint 26203 - ",
-    OF_HOST,
-    (
-        '[action:"Accept"; origin:"192.0.2.1"; additional_info:"Authentication to server failed"; administrator:"ops1"; audit_status:"Failure"; '
-        'client_ip:"192.0.2.9"; machine:"PC7"; operation:"Log In"; operation_number:"10"; product:"SmartConsole"; subject:"Administrator Login"]',
-        FAILED | FROM | {"user": "ops1", "service": "checkpoint"},
+# Check Point: as it sends them now, once did, and relays write them behind headers of their own.
+CHECKPOINT_DNS = '[action:"Accept"; flags:"1"; origin:"192.0.2.1"; dst:"203.0.113.5"; proto:"17"; s_port:"51512"; service:"53"; src:"192.0.2.9"; ]'
+CHECKPOINT: Kinds = [
+    *[
+        (f"{head} srv1 CheckPoint 26203 - {CHECKPOINT_DNS}", OF_HOST | PORTS | UDP | ALLOW)
+        for head in (
+            "<134>1 2026-03-02 10:15:04",
+            "2026-03-02T10:16:07+00:00 192.0.2.3 1 2026-03-02T10:15:04Z",
+            "<134>Mar  2 10:16:07 192.0.2.3 <134>1 2026-03-02T10:15:04Z",
+        )
+    ],
+    ("<134>Mar  2 10:15:04 srv1 CheckPoint[26203]: " + CHECKPOINT_DNS, OF_HOST | PORTS | UDP | ALLOW),
+    *of(
+        "<134>1 2026-03-02T10:15:04Z srv1 CheckPoint 26203 - ",
+        OF_HOST,
+        (
+            '[action:"Accept"; origin:"192.0.2.1"; additional_info:"Authentication to server failed"; administrator:"ops1"; audit_status:"Failure"; '
+            'client_ip:"192.0.2.9"; machine:"PC7"; operation:"Log In"; operation_number:"10"; product:"SmartConsole"; subject:"Administrator Login"]',
+            FAILED | FROM | {"user": "ops1", "service": "checkpoint"},
+        ),
     ),
-)
+]
 
 # SonicWall: a protocol without ports, told by its name or its number, and what the rule did to it.
 SONICWALL: Kinds = [
@@ -270,6 +283,10 @@ WATCHGUARD: Kinds = [
         (
             'firewall: msg_id="3000-0148" Deny 0-External Firebox 229 udp 20 128 192.0.2.9 203.0.113.5 51512 53 geo_src="JPN" (Unhandled External Packet-00)',
             PORTS | UDP | DENY | {"bytes_out": 229, "rule": "Unhandled External Packet-00"},
+        ),
+        (
+            'firewall: msg_id="3000-0148" Deny WAN - Main 0-External 60 tcp 20 239 192.0.2.9 203.0.113.5 51512 53 offset 5 S (Unhandled External Packet-00)',
+            PORTS | TCP | DENY | {"bytes_out": 60, "rule": "Unhandled External Packet-00"},
         ),
         (
             'firewall: msg_id="3000-0151" Allow 1-Trusted 0-External tcp 192.0.2.9 203.0.113.5 51512 53 src_ip_nat="198.51.100.5" src_port_nat="40000" '
