@@ -37,7 +37,7 @@ def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Conte
             _read_table_at_once(texts, lines, fmt, catalog, context, reading, fates)
         elif fmt.kind == "envelope":
             _read_envelopes_at_once(texts, lines, fmt, catalog, context, reading, fates)
-        elif not fmt.lacks_year:
+        else:
             _read_patterns_at_once(texts, lines, fmt, context, reading, fates)
     if fates.is_open.any():
         left = np.flatnonzero(fates.is_open)
@@ -139,11 +139,21 @@ def _as_events(
     ready = {name: s for name, s in caught.columns.items() if name in caught.ready}
     if around is not None and "time" in caught.runs:
         around = around.with_columns(caught.frame(["time"])["time"])  # where it is null, the envelope's counts
-    parts = [Part(caught.columns[name].to_frame(), run_of) for name, run_of in caught.runs.items() if around is None or name != "time"]
+    parts = [Part(_of_runs(caught, name, lines), run_of) for name, run_of in caught.runs.items() if around is None or name != "time"]
     parts.append(Part(pl.DataFrame([s for name, s in caught.columns.items() if name not in ready and name not in caught.runs])))
     if around is not None:
         parts.insert(0, Part(around.select(c for c in around.columns if c == "time" or c not in caught.columns)))
     to_events(lines, parts, fmt, pattern, context, reading, ready)
+
+
+def _of_runs(caught: Match, name: str, lines: pl.Series) -> pl.DataFrame:
+    """The values of a column that lines share; of times with the first line of each, by which the year of one without is known."""
+    values = caught.columns[name]
+    if name != "time":
+        return values.to_frame()
+    firsts = np.full(len(values), lines[0])
+    firsts[caught.runs[name][::-1]] = lines.to_numpy()[::-1]
+    return pl.DataFrame([values, pl.Series("line", firsts)])
 
 
 def _read_envelopes_at_once(texts: Texts, lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading, fates: _Fates) -> None:
