@@ -67,10 +67,22 @@ class Texts:
 
     def begin_as(self, rows: Offsets, patterns: Sequence[Pattern]) -> npt.NDArray[np.uint64]:
         """Which of up to 64 patterns' expressions demand a beginning that some texts have, as bits from the first on."""
-        matched = sort(self.data, self.starts[rows], self.ends[rows], [beginning(p.regex or "") for p in patterns])
+        matched = self._matched(rows, [beginning(p.regex or "") for p in patterns])
         wide = np.flatnonzero(~self.are_ascii[rows])
         if len(wide):
-            matched[wide] = sort(self.data, self.starts[rows[wide]], self.ends[rows[wide]], [beginning_with(p.prefix) for p in patterns])
+            matched[wide] = self._matched(rows[wide], [beginning_with(p.prefix) for p in patterns])
+        return matched
+
+    def _matched(self, rows: Offsets, programs: Sequence[Program]) -> npt.NDArray[np.uint64]:
+        """Which programs match some texts, as bits; of patterns many have the same one, and each is run once."""
+        different = {id(p): p for p in programs}
+        found = sort(self.data, self.starts[rows], self.ends[rows], list(different.values()))
+        if len(different) == len(programs):
+            return found
+        matched = np.zeros(len(rows), np.uint64)
+        for number, known in enumerate(different):
+            alike = sum(1 << place for place, p in enumerate(programs) if id(p) == known)
+            matched |= (found >> np.uint64(number) & np.uint64(1)) * np.uint64(alike)
         return matched
 
     @cached_property
@@ -318,7 +330,7 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
         elif column is not None and not (are_keys and column.kind == Kind.NUMBER):
             wanted.append(column)
             ready.add(name)
-        elif name in fmt.fields and not are_keys:
+        elif name in fmt.fields:
             wanted.append(Wanted(name, Kind.FEW, of))  # what is edited is mostly a word of a few
         else:
             wanted.append(text)

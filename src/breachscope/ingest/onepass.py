@@ -150,7 +150,13 @@ def beginning(regex: str) -> Program:
     [False, True]
     """
     parts = _Parser(regex[1:]).first_parts() if regex.startswith("^") and not has_options(regex) else ()
-    for count in range(min(len(parts), _MOST_PARTS), 0, -1):
+    return _beginning(parts[:_MOST_PARTS])
+
+
+@lru_cache(maxsize=4096)
+def _beginning(parts: tuple[_Node, ...]) -> Program:
+    """The same program for all expressions that begin alike."""
+    for count in range(len(parts), 0, -1):
         try:
             found = _Automaton(_Sequence(parts[:count]), is_whole=False).program()
         except _NotOnePassError:
