@@ -197,6 +197,21 @@ CHECKPOINT: Kinds = [
         )
     ],
     ("<134>Mar  2 10:15:04 srv1 CheckPoint[26203]: " + CHECKPOINT_DNS, OF_HOST | PORTS | UDP | ALLOW),
+    (
+        '<85>1 2026-03-02T10:15:04Z srv1 CP-GW - Log [Fields@1.3.6.1.4.1.2620 Action="drop" UUid="{0x0}" rule="14" src="192.0.2.9" dst="203.0.113.5" '
+        'proto="17" message_info="Address spoofing" product="VPN-1 & FireWall-1" service="53" s_port="51512" product_family="Network"]',
+        OF_HOST | PORTS | UDP | DENY | {"rule": "14"},
+    ),
+    (
+        "Mar  2 10:15:14 srv1 Checkpoint: 2Mar2026 10:15:04 drop 192.0.2.1 >eth2 rule: 9; service_id: domain-udp; src: 192.0.2.9; dst: 203.0.113.5; "
+        "proto: udp; product: VPN-1 & FireWall-1; service: 53; s_port: 51512;",
+        AT | PORTS | UDP | DENY | {"host": "192.0.2.1"},
+    ),
+    (
+        "<134>1 2026-03-02T10:15:14Z srv1 CheckPoint 26203 - - time=1772446504|hostname=fw1|action=Drop|dst=203.0.113.5|proto=17|s_port=51512|service=53|"
+        "src=192.0.2.9|",
+        AT | PORTS | UDP | DENY | {"host": "fw1"},
+    ),
     *of(
         "<134>1 2026-03-02T10:15:04Z srv1 CheckPoint 26203 - ",
         OF_HOST,
