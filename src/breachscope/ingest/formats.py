@@ -179,7 +179,9 @@ class Pattern:
 
     @property
     def likeness(self) -> str:
-        """The expression without its groups; of pairs, a key that must be there."""
+        """The expression without its groups; of a long one, which takes long to compile, the text that must occur; of pairs, a key that must be there."""
+        if self.contains and len(self.regex or "") > _LONG:
+            return re.escape(self.contains)
         if self.regex is not None:
             return re.sub(r"\(\?P<\w+>", "(?:", self.regex)
         needed = next((self.sources[c] for c in (*self.require, *self.where)), ())
@@ -221,6 +223,8 @@ NEVER = r"[^\s\S]"
 """An expression that no text matches."""
 _LONGEST_ASKED = 10_000
 """Characters of an expression: compiled, a much longer one is none that runs fast."""
+_LONG = 1_000
+"""Characters of an expression."""
 
 
 @dataclass(frozen=True)
