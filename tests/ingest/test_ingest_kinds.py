@@ -514,6 +514,29 @@ SSHD: Kinds = of(
     ("Accepted password for app 1 from 192.0.2.9 port 51512 ssh2", LOGON | SSH | {"method": "password", "user": "app 1"}),
     ("Invalid user app1 from 192.0.2.9 port 51512", LOGON | SSH | {"outcome": "unknown", "reason": "no_user", "attempts": 0}),
     ("Illegal user app1 from 192.0.2.9", LOGON | FROM | {"user": "app1", "outcome": "unknown", "reason": "no_user", "attempts": 0}),
+    (
+        "error: PAM: unknown user for illegal user app1 from 192.0.2.9 via 203.0.113.5",
+        FAILED | FROM | {"method": "keyboard-interactive/pam", "user": "app1", "reason": "no_user", "attempts": 0},
+    ),
+    ("error: PAM: Permission denied for app1 from 192.0.2.9 ", FAILED | FROM | {"method": "keyboard-interactive/pam", "user": "app1"}),
+    (
+        "Disconnecting authenticating user app1 192.0.2.9 port 51512: Change of username or service not allowed: "
+        "(app1,ssh-connection) -> (x 10.9.9.9 port 1: y,ssh-connection) [preauth]",
+        LOGON | SSH | {"outcome": "unknown", "attempts": 0},
+    ),
+    ("Disconnecting invalid user app1 192.0.2.9 port 51512: Too many authentication failures [preauth]", "sshd: connection bookkeeping"),
+    (
+        'Failed hostbased for app1 from 192.0.2.9 port 51512 ssh2: RSA SHA256:abc, client user "u", client host "h"',
+        FAILED | SSH | {"method": "hostbased"},
+    ),
+    (
+        'Failed hostbased for invalid user app1 from 192.0.2.9 port 51512 ssh2: RSA SHA256:abc, client user "u", client host "h"',
+        FAILED | SSH | {"method": "hostbased", "reason": "no_user"},
+    ),
+    (
+        'Accepted hostbased for app1 from 192.0.2.9 port 51512 ssh2: RSA-CERT SHA256:abc ID k1 (serial 7) CA RSA SHA256:def, client user "u", client host "h"',
+        LOGON | SSH | {"method": "hostbased"},
+    ),
     ('pam_succeed_if(sshd:auth): requirement "uid >= 1000" not met by user "root"', PAM_STEP),
     ("PAM service(sshd) ignoring max retries; 6 > 3", PAM_STEP),
     ("PAM 5 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.9  user=root", PAM_STEP),

@@ -259,8 +259,14 @@ WRONG_PASSWORD = {"outcome": "failure", "reason": "bad_password"}
         ("su[7]: FAILED su for root by ops1", SU | WRONG_PASSWORD),
         ("su: FAILED SU (to root) ops1 on none", SU | WRONG_PASSWORD),
         (
+            "su: pam_unix(su-l:auth): authentication failure; logname=ops1 uid=500 euid=0 tty=pts/0 ruser=ops1 rhost=  user=root",
+            SU | WRONG_PASSWORD | {"attempts": 0},
+        ),
+        ("su[7]: pam_unix(su:session): session opened for user root(uid=0) by ops1(uid=500)", SU | OK | {"attempts": 0}),
+        ("su[7]: pam_unix(su-l:session): session opened for user root by ops1(uid=500)", SU | OK | {"attempts": 0}),
+        (
             "login[9]: pam_unix(login:auth): authentication failure; logname=LOGIN uid=0 euid=0 tty=tty1 ruser= rhost=  user=u1",
-            {"user": "u1", "action": "logon", "service": "login", "attempts": 1} | WRONG_PASSWORD,
+            {"user": "u1", "action": "logon", "service": "login", "attempts": 0} | WRONG_PASSWORD,
         ),
         ("sshd[9]: Invalid user  from 192.0.2.9 port 51512", SSHD | {"outcome": "unknown", "reason": "no_user", "attempts": 0}),
         (
