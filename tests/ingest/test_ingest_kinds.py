@@ -35,6 +35,20 @@ def of(start: str, base: Mapping[str, Any], *kinds: tuple[str, Fate]) -> Kinds:
 
 FTD = "DeviceUUID: 8e1e, InstanceID: 2, FirstPacketSecond: 2026-03-02T01:15:04Z, ConnectionID: 9921, "
 FTD_UDP = "SrcIP: 192.0.2.9, DstIP: 203.0.113.5, SrcPort: 51512, DstPort: 53, Protocol: udp, "
+FTD_HTTP = (
+    f"EventPriority: Low, {FTD}AccessControlRuleAction: Allow, {FTD_UDP}IngressZone: in, Endpoint Profile: Workstation, ACPolicy: p, "
+    "AccessControlRuleName: r 1, User: Unknown, UserAgent: "
+)
+FTD_BYTES = "Client: Chrome, ConnectionDuration: 20, FileCount: 1, InitiatorPackets: 4, ResponderPackets: 4, InitiatorBytes: 729, ResponderBytes: 246"
+FTD_FLOW, FTD_COUNTS = PORTS | UDP | {"flow_id": "9921"}, {"bytes_out": 729, "bytes_in": 246}
+NAT = {"nat_src_ip": "198.51.100.5"}
+GRE = {"transport": "gre", "flow_id": "9"}
+ENDED = {"duration_ms": 31000.0, "bytes_total": 84210}
+FTP_FILE = {"client_ip": "192.0.2.9", "client_port": 51512, "user": "ops1", "outcome": "success"}
+BOTNET = (
+    "TCP traffic from inside:192.0.2.9/51512 (198.51.100.5/61000) to outside:203.0.113.5/53 (203.0.113.5/53), "
+    "destination 203.0.113.5 resolved from dynamic list: bad.example.com"
+)
 CISCO: Kinds = [
     *of(
         f"{SYSLOG}: %ASA-6-",
@@ -133,6 +147,72 @@ CISCO: Kinds = [
             {"user": "ops1", "target": "15", "action": "elevate", "outcome": "success", "service": "asa", "attempts": 1},
         ),
         ("611103: User logged out: Uname: ops1", LOGOFF | {"user": "ops1", "service": "asa"}),
+        # GRE, connections whose state is not watched, FTP's transfers, and what other parts of the device drop.
+        (
+            "302017: Built inbound GRE connection 9 from outside:192.0.2.9 (198.51.100.5) to inside:203.0.113.5/7 (203.0.113.5/7)",
+            PAIR | NAT | GRE | ALLOW | IN,
+        ),
+        (
+            "302018: Teardown GRE connection 9 from outside:192.0.2.9 (198.51.100.5) to inside:203.0.113.5/7 (203.0.113.5/7) duration 0:00:31 bytes 84210",
+            PAIR | NAT | GRE | ALLOW | ENDED,
+        ),
+        (
+            "302303: Built TCP state-bypass connection 9 from inside:192.0.2.9/51512(198.51.100.5/61000) to outside:203.0.113.5/53 (203.0.113.5/53)",
+            PORTS | NAT | TCP | ALLOW | {"flow_id": "9"},
+        ),
+        (
+            "302304: Teardown TCP state-bypass connection 9 from inside:192.0.2.9/51512 to outside:203.0.113.5/53 duration 0:00:31 bytes 84210 TCP FINs",
+            PORTS | TCP | ALLOW | ENDED | {"flow_id": "9"},
+        ),
+        (
+            "303002: FTP connection from inside:192.0.2.9/51512 to outside:203.0.113.5/21, user ops1 Retrieved file /a, user x Stored file b.csv",
+            FTP_FILE | {"action": "read", "object": "/a, user x Stored file b.csv"},
+        ),
+        (
+            "303002: FTP connection from inside:192.0.2.9/51512 to outside:203.0.113.5/21, user ops1 Stored file c.zip",
+            FTP_FILE | {"action": "write", "object": "c.zip"},
+        ),
+        (
+            "305013: Asymmetric NAT rules matched for forward and reverse flows; Connection for udp src outside:192.0.2.9/51512(LOCAL\\u1) "
+            "dst inside:203.0.113.5/53 denied due to NAT reverse path failure",
+            PORTS | UDP | DENY,
+        ),
+        ("313008: Denied IPv6-ICMP type=134, code=0 from 2001:db8::9 on interface outside", {"src_ip": "2001:db8::9", "transport": "ipv6-icmp"} | DENY | IN),
+        (
+            "313009: Denied invalid ICMP code 9, for inside:192.0.2.9/8 (192.0.2.9/8) to identity:203.0.113.5/0 (203.0.113.5/0), ICMP id 2, ICMP type 8",
+            PAIR | ICMP | DENY,
+        ),
+        (f"338008: Dynamic Filter dropped blacklisted {BOTNET}", PORTS | NAT | TCP | DENY),
+        (f"338002: Dynamic Filter permitted black listed {BOTNET}", PORTS | NAT | TCP | {"action": "alert"}),
+        ("401004: Shunned packet: 192.0.2.9 ==> 203.0.113.5 on interface outside", PAIR | DENY),
+        ("434002: SFR requested to drop UDP packet from outside:192.0.2.9/51512 to inside:203.0.113.5/53", PORTS | UDP | DENY),
+        ("434002: SFR requested to drop ICMP packet from outside:192.0.2.9/8 to inside:203.0.113.5/0", PAIR | ICMP | DENY),
+        ("106014: Deny inbound icmp src outside:192.0.2.9 dst inside:203.0.113.5(type 8, code 0)", PAIR | ICMP | DENY | IN),
+        (
+            '106023: Deny udp src outside:192.0.2.9/51512 dst inside:203.0.113.5/53 type 3, code 0, by access-group "a" [0x1, 0x0]',
+            PORTS | UDP | DENY | {"rule": "a"},
+        ),
+        # Files and malware, and the bytes behind what a client wrote, unless it could have written them.
+        (f"430004: {FTD}{FTD_UDP}FileDirection: Download, FileAction: Detect, FileName: a.exe, URI: http://x/", FTD_FLOW | ALLOW),
+        (f"430005: {FTD}{FTD_UDP}FileDirection: Download, FileAction: Malware Cloud Lookup, FileName: a.exe", FTD_FLOW | {"action": "alert"}),
+        (f"430005: {FTD}{FTD_UDP}FileDirection: Upload, FileAction: Malware Block, FileName: a, FileAction: Detect, b", FTD_FLOW | DENY),
+        (f"430003: {FTD_HTTP}Mozilla/5.0 (X11; rv:9, like Gecko), {FTD_BYTES}, URL: http://x/?InterID", FTD_FLOW | ALLOW | {"rule": "r 1"} | FTD_COUNTS),
+        (f"430003: {FTD_HTTP}x, InitiatorBytes: 1, ResponderBytes: 2, {FTD_BYTES}", FTD_FLOW | ALLOW | {"rule": "r 1"}),
+        (f"430003: {FTD_HTTP}x, {FTD_BYTES}, URL: http://x/, InitiatorBytes: 1, ResponderBytes: 2", FTD_FLOW | ALLOW | {"rule": "r 1"}),
+        # Who cleared the buffer of messages; other commands are no logins.
+        ("111008: User 'ops1' executed the 'clear logging buffer' command.", {"action": "log_clear", "outcome": "success", "user": "ops1", "service": "asa"}),
+        ("111008: User 'ops1' executed the 'show version' command.", "ASA: other message"),
+        ("609001: Built local-host outside:192.0.2.9", "ASA: other message"),
+        (
+            "113005: AAA user authorization Rejected : reason = User was not found : server = 198.51.100.7 : user = ops1 : user IP = 192.0.2.9",
+            FAILED | FROM | {"user": "ops1", "service": "asa", "reason": "no_user", "attempts": 0},
+        ),
+        ("716038: Authentication: successful, group = RA user = ops1 , Session Type: WebVPN", LOGON | {"user": "ops1", "service": "asa-vpn", "attempts": 0}),
+        ("716039: Authentication: rejected, group = RA user = ops1 , Session Type: admin", FAILED | {"user": "ops1", "service": "asa-vpn", "attempts": 0}),
+        (
+            "751025: Local:203.0.113.5:4500 Remote:192.0.2.9:51512 Username:ops1 IKEv2 Group:RA IPv4 Address=198.51.100.7 IPv6 address=:: assigned to session",
+            LOGON | FROM | {"client_port": 51512, "user": "ops1", "service": "asa-vpn", "attempts": 0},
+        ),
     ),
     # The headers that relays and the devices themselves write.
     *[
@@ -140,6 +220,7 @@ CISCO: Kinds = [
         for head, host in [
             ("<166>Mar  2 10:15:04 fw1 : ", "fw1"),
             ("<166>Mar  2 10:15:04: ", None),
+            ("<166>2026-03-02T10:15:04Z   ", None),
             ("<166>Mar  2 10:15:09 192.0.2.1 :Mar 02 2026 10:15:04 UTC: ", "192.0.2.1"),
             ("<166>Mar  2 10:15:09 192.0.2.1 Mar 02 2026 10:15:04 UTC fw1 : ", "fw1"),
             ("Mar  2 10:15:09 192.0.2.1 2026-03-02T10:15:04Z: ", "192.0.2.1"),
@@ -157,7 +238,6 @@ JUNOS_RULE = 'policy-name="out" source-zone-name="trust" destination-zone-name="
 JUNOS_UDP = JUNOS_ENDS.format(51512, 53) + JUNOS_PLAIN.format("junos-dns-udp", 61000) + 'nat-destination-port="53" protocol-id="17" ' + JUNOS_RULE
 JUNOS_ICMP = JUNOS_ENDS.format(1, 8) + JUNOS_PLAIN.format("icmp", 1) + 'nat-destination-port="8" protocol-id="1" ' + JUNOS_RULE
 JUNOS_DENIED = JUNOS_ENDS + 'connection-tag="0" service-name="{}" protocol-id="{}" icmp-type="0" policy-name="deny all" source-zone-name="trust" '
-NAT = {"nat_src_ip": "198.51.100.5"}
 JUNIPER: Kinds = of(
     "<14>1 2026-03-02T10:15:04Z srv1 RT_FLOW - ",
     OF_HOST,
