@@ -855,10 +855,47 @@ FORTIGATE_AUTH: Kinds = of(
             ('action="authentication" status="failure" reason="invalid username/password" msg="User u1 failed in authentication"', FAILED),
             ('action="auth-logon" status="logon" msg="User u1 added to auth logon"', LOGON | {"attempts": 0}),
             ('action="auth-logout" status="logout" msg="User u1 removed from auth logon"', LOGOFF),
+            ('server="dc1" action="FSSO-logon" msg="FSSO-logon event from dc1"', LOGON | {"attempts": 0}),
+            ('server="dc1" action="FSSO-logoff" msg="FSSO-logoff event from dc1"', LOGOFF),
         ]
     ],
     ('logid="0102043011" subtype="user" user="u1" action="auth-timeout" msg="x"', "FortiGate: other event"),
     ('logid="0103020301" subtype="router" msg="BGP neighbor status changed"', "FortiGate: other event"),
+    ('logid="0100041006" subtype="system" logdesc="AV database updated" version="1" msg="x"', "FortiGate: other event"),
+    # FortiOS 5: the address stands in "ui" alone.
+    *of(
+        "logid=0100032001 subtype=system sn=1 ",
+        {"user": "u1"},
+        ('user="u1" ui=https(192.0.2.9) action=login status=success reason=none', LOGON | FROM | {"service": "https"}),
+        ('user="u1" ui=ssh(192.0.2.9) action=login status=failed reason="name_invalid"', FAILED | FROM | {"service": "ssh", "reason": "no_user"}),
+        ('user="u1" ui=https([2001:db8::9]) action=logout status=success', LOGOFF | {"client_ip": "2001:db8::9", "service": "https"}),
+        ('user="u1" ui=console action=login status=success reason=none', LOGON | {"service": "console"}),
+        ('user="u1" ui=console action=login status=failed reason="passwd_invalid"', FAILED | {"service": "console", "reason": "bad_password"}),
+        ('user="u1" ui=console action=logout status=success', LOGOFF | {"service": "console"}),
+        ('user="u1" srcip=192.0.2.9 ui="ssh(10.9.9.9)" method="ssh" action="login" status="success"', LOGON | FROM | {"service": "ssh"}),
+        ('user="u1" srcip=192.0.2.9 ui="ssh(10.9.9.9)" method="ssh" action="logout"', LOGOFF | FROM | {"service": "ssh"}),
+        ('user="u1" ui=ssh(192.0.2.9) action=login status=pending', "FortiGate: a login in an unknown form"),
+    ),
+    (
+        'logid="0100032021" subtype="system" ui="192.0.2.9" action="login" status="failed" reason="exceed_limit" msg="Login disabled from IP 192.0.2.9"',
+        FROM | {"action": "lockout", "outcome": "success", "service": "fortigate"},
+    ),
+    *of(
+        'logid="0100044547" subtype="system" logdesc="Object attribute configured" user="u1" ',
+        {"user": "new1", "actor_user": "u1", "outcome": "success", "service": "fortigate"},
+        ('ui="GUI(192.0.2.9)" action="Add" cfgpath="system.admin" cfgobj="new1" cfgattr="accprofile[super_admin]"', FROM | {"action": "account_create"}),
+        ('ui="cli" action="Add" cfgpath="user.local" cfgobj="new1" cfgattr="type[password]"', {"action": "account_create"}),
+        ('ui="ssh(192.0.2.9)" action="Edit" cfgpath="user.local" cfgobj="new1" cfgattr="passwd[*]"', FROM | {"action": "account_change"}),
+        ('ui="cli" action="Delete" cfgpath="system.admin" cfgobj="new1"', {"action": "account_change"}),
+        ('ui="cli" action="Edit" cfgpath="firewall.policy" cfgobj="7"', "FortiGate: other event"),
+    ),
+    *of(
+        'logid="0101037138" subtype="vpn" remip=192.0.2.9 locip=203.0.113.5 remport=51512 locport=4500 user="N/A" tunneltype="ipsec" ',
+        FROM | {"client_port": 51512, "user": "u1", "service": "ipsec"},
+        ('action="tunnel-up" xauthuser="u1" vpntunnel="ra"', LOGON),
+        ('action="tunnel-down" xauthuser="u1" vpntunnel="ra"', LOGOFF),
+        ('action="tunnel-up" xauthuser="N/A" vpntunnel="s2s"', "FortiGate: other event"),
+    ),
 )
 SOPHOS_RULE = 'log_type="Firewall" log_component="Firewall Rule" log_subtype="Denied" {}="7" {}="u1" src_ip="192.0.2.9" dst_ip="203.0.113.5" protocol="{}" '
 SOPHOS_FIREWALL: Kinds = [

@@ -463,6 +463,10 @@ def slow_fortigate(line: str) -> Event | None:
             event[column] = int(text)
     action = {"close": "allow", "deny": "deny", "detected": "alert"}.get(pairs.get("action", ""))
     event |= {"src_ip": slow_address(pairs["srcip"]), "dst_ip": slow_address(pairs["dstip"])} | ({"action": action} if action else {})
+    if pairs["type"] == "utm" and "bytes_out" in event:
+        event["is_interim"] = True
+    if "devname" in pairs:
+        event["host"] = pairs["devname"]
     return event | ({"user": pairs["user"]} if pairs.get("user", "") not in (*NULLS, "N/A") else {})
 
 
