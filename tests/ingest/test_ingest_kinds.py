@@ -676,6 +676,7 @@ PANOS_ENDS = (
 )
 PANOS_TRAFFIC = PANOS_ENDS + "allow,174,76,98,2,2026/03/02 10:14:33,31,any,,7204134,0x8000000000000000,10.0.0.0-10.255.255.255,Japan,,1,1,aged-out"
 PANOS_THREAT = PANOS_ENDS + 'drop,"a,b",Some Name(40015),any,high,client-to-server,7204134051344758260,0x0,Germany,France,'
+PANOS_CONFIG = PANOS_HEAD.format("CONFIG,0") + "192.0.2.9,,{},u1,Web,{}, config mgt-config users  new1,1234,0x0,0,0,0,0,,fw1,0"
 PANOS_UNTIL_TIME = "," * 56
 PANOS_LATER = {"ts": datetime(2026, 3, 2, 1, 15, 4, 120_000, tzinfo=UTC), "ts_offset_min": 540}
 HIGH_RESOLUTION = "2026-03-02T10:15:04.120+09:00"
@@ -706,6 +707,25 @@ PANOS: Kinds = [
         AT | LOGOFF | FROM | {"user": "ops1", "service": "panos"},
     ),
     ("1,2026/03/02 10:15:09,007900000001,CONFIG,0,2561,2026/03/02 10:15:04,192.0.2.9,,set,ops1,Web,Succeeded,x", "PAN-OS: neither traffic nor threat"),
+    *[
+        (
+            PANOS_HEAD.format("SYSTEM,globalprotect") + f",globalprotect{side},gw1,0,0,general,informational,"
+            f'"GlobalProtect gateway user authentication {done}. Login from: 192.0.2.9, {region}User name: u1, {rest}",1234,0x0,0,0,0,0,,fw1',
+            AT | FROM | {"user": "u1", "action": "logon", "outcome": outcome, "service": "globalprotect", "attempts": 0},
+        )
+        for side, done, region, rest, outcome in [
+            ("gateway-auth-succ", "succeeded", "Source region: JP, ", "Auth type: profile, Client OS version: Windows 11 , 64-bit.", "success"),
+            ("portal-auth-fail", "failed", "", "Reason: Authentication failed: Invalid username or password , Auth type: profi", "failure"),
+        ]
+    ],
+    *[
+        (
+            PANOS_CONFIG.format(command, "Succeeded"),
+            AT | FROM | {"action": action, "user": "new1", "actor_user": "u1", "outcome": "success", "service": "panos"},
+        )
+        for command, action in [("set", "account_create"), ("edit", "account_change")]
+    ],
+    (PANOS_CONFIG.format("set", "Failed"), "PAN-OS: neither traffic nor threat"),
 ]
 PANOS_GLOBALPROTECT: Kinds = [
     (PANOS_HEAD.format(GLOBALPROTECT) + GP_AUTH + GP4.format("failure"), AT | GP_LOGIN | {"outcome": "failure"}),
