@@ -553,3 +553,23 @@ def test_columns_that_are_the_events_data_need_no_message(tmp_path: Path) -> Non
     )
     _, _, events = ingested(tmp_path, "flat.csv", content.encode())
     assert [(e["user"], e["client_ip"], e["reason"], e["ts"].hour) for e in events] == [("u1", "192.0.2.9", "locked", 1)]
+
+
+def evtxecmd_row(event: int, payload: str) -> str:
+    quoted = payload.replace('"', '""')
+    return f'1,101,2026-03-02 01:15:04.1234567,{event},LogAlways,{PROVIDER},Security,dc1,Some logon,"{quoted}"\r\n'
+
+
+def test_tables_of_evtxecmd_have_the_data_in_their_payload(tmp_path: Path) -> None:
+    failed = '{"EventData":{"Data":[{"@Name":"TargetUserName","#text":"u1"},{"@Name":"IpAddress","#text":"192.0.2.9"},{"@Name":"LogonType","#text":"3"}]}}'
+    cleared = '{"UserData":{"LogFileCleared":{"SubjectUserName":"ops1"}}}'
+    twice = failed.replace("IpAddress", "TargetUserName")
+    header = "RecordNumber,EventRecordId,TimeCreated,EventId,Level,Provider,Channel,Computer,MapDescription,Payload\r\n"
+    rows = "".join(evtxecmd_row(event, payload) for event, payload in [(4624, failed), (1102, cleared), (4624, twice), (4624, "{")])
+    _, source, events = ingested(tmp_path, "evtxecmd.csv", (header + rows).encode(), tz="Asia/Tokyo")
+    assert [(e["line"], e["action"], e["user"], e.get("client_ip"), e.get("logon_type")) for e in events] == [
+        (1, "logon", "u1", "192.0.2.9", 3),
+        (2, "log_clear", "ops1", None, None),
+    ]
+    assert {e["ts"] for e in events} == {datetime(2026, 3, 2, 1, 15, 4, 123456, tzinfo=UTC)}
+    assert (source.lines, source.rejected) == (4, 2)

@@ -2,7 +2,8 @@
 
 XML is what ``wevtutil qe /f:xml``, Event Viewer's "Save as XML" and PowerShell's ``ToXml()`` write. CSV is what Event
 Viewer and PowerShell's ``Export-Csv`` write, JSON what its ``ConvertTo-Json`` does: there the event's message, a text of
-many lines in the language of the machine, is all, and the fields of the event's data are read out of it.
+many lines in the language of the machine, is all, and the fields of the event's data are read out of it. EvtxECmd's CSV
+has them as JSON in its column Payload, and its times in UTC without saying so.
 
 Sources: https://learn.microsoft.com/en-us/windows/win32/wes/eventschema-schema; the messages of the events under
 https://learn.microsoft.com/en-us/previous-versions/windows/it-pro/windows-10/security/threat-protection/auditing/event-4624
@@ -174,6 +175,7 @@ class CsvRecords:
     def __init__(self, head: bytes) -> None:
         self._columns, self._separator, self._begin = _header(head) or ((), ",", 0)
         self._named = self._columns if "Message" in self._columns else (*self._columns, "Message")  # Event Viewer writes no name above it
+        self._is_evtxecmd = {"Payload", "MapDescription"} <= set(self._columns)
         self._is_month_first: bool | None = None
         self._dated(head)
 
@@ -208,6 +210,9 @@ class CsvRecords:
         for column, cell in zip(self._named, cells, strict=False):
             if cell:
                 record.setdefault(column, cell)
+        if self._is_evtxecmd:
+            record["TimeCreated"] = f"{record.get('TimeCreated', '')}Z"
+            return _record_line(record, "cells are missing" if len(cells) < len(self._columns) else _take_payload(record))
         record["TimeCreated"] = self._time(str(record.get("TimeCreated", "")))
         return _record_line(record, "cells are missing" if len(cells) < len(self._columns) else _fault(record, self._columns))
 
@@ -300,6 +305,28 @@ def _fault(record: dict[str, object], columns: Collection[str]) -> str | None:
         return f"the message of {event} is in no form that is known"
     record["EventData"] = data
     return None
+
+
+def _take_payload(record: dict[str, object]) -> str | None:
+    """Add the event's data to a record of EvtxECmd, whose payload is the XML of them as JSON; what is wrong with the record, if anything.
+
+    >>> record = {"Payload": '{"EventData":{"Data":[{"@Name":"IpAddress","#text":"192.0.2.9"},{"@Name":"IpPort"}]}}'}
+    >>> _take_payload(record), record
+    (None, {'EventData': {'IpAddress': '192.0.2.9', 'IpPort': None}})
+    """
+    try:
+        payload = json.loads(str(record.pop("Payload", "{}")))
+    except (ValueError, RecursionError):
+        return "the payload is no JSON"
+    told = payload if isinstance(payload, dict) else {}
+    if "UserData" in told:
+        record["UserData"] = told["UserData"]
+    data = told.get("EventData")
+    fields = data.get("Data") if isinstance(data, dict) else None
+    named = [f for f in (fields if isinstance(fields, list) else [fields]) if isinstance(f, dict) and "@Name" in f]
+    event_data = {str(f["@Name"]): f.get("#text") for f in named}
+    record["EventData"] = event_data
+    return "the payload says a thing twice" if len(event_data) < len(named) else None
 
 
 def _header(head: bytes) -> tuple[tuple[str, ...], str, int] | None:
