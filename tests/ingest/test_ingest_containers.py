@@ -345,3 +345,30 @@ skip = "sshd: startup"
     source = ingest(case, [tmp_path / "sshd.log"], IngestOptions(formats_dirs=(tmp_path / "formats",)), Silent()).added[0]
     assert [(e["line"], e["host"], e["service"], e["user"], e["ts"].second) for e in events_of(case, "auth")] == [(1, "bastion", "sshd", "root", 4)]
     assert source.rejected == 1
+
+
+def in_cloud_logging(number: int, **payload: object) -> Mapping[str, object]:
+    return {"insertId": f"s={number}", "timestamp": f"2026-03-02T01:15:0{number}.120Z", "logName": "projects/shop-1/logs/x", **payload}
+
+
+def test_lines_in_entries_of_google_cloud_are_read_and_none_continues_the_entry_listed_before(tmp_path: Path) -> None:
+    # gcloud logging read --format=json: an array, the last entry first.
+    of_postgres = "2026-03-02 01:15:0{} UTC [8]: [1-1] db=crm,user=app LOG:  statement: select {}"
+    entries = [
+        in_cloud_logging(5, textPayload=of_postgres.format(5, "*\n\tfrom customers")),
+        in_cloud_logging(4, textPayload="\tfrom orders"),
+        in_cloud_logging(3, textPayload="2026-03-02T01:15:03.120000Z\t   8 Query\tselect 3"),
+        in_cloud_logging(2, jsonPayload={"message": "Mar  2 10:15:02 srv1 sshd[8]: Failed password for root from 192.0.2.9 port 51512 ssh2"}),
+        in_cloud_logging(1, jsonPayload={"remote_addr": "192.0.2.9", "request": "GET /o/47 HTTP/1.1", "status": "200", "body_bytes_sent": "512"}),
+    ]
+    (tmp_path / "entries.json").write_text(json.dumps(entries, indent=2))
+    case = Case.create_or_open(tmp_path / "case")
+    source = ingest(case, [tmp_path / "entries.json"], IngestOptions(), Silent()).added[0]
+    events = {t: [row for path in case.event_files(t) for row in pq.read_table(path).to_pylist()] for t in ("data_access", "auth", "web")}
+    assert [(e["line"], e["format"], e["statement"], e["completeness"]) for e in events["data_access"]] == [
+        (1, "postgresql", "select *\nfrom customers", None),
+        (3, "mysql_general", "select 3", None),
+    ]
+    assert [(e["format"], e["user"], e["ts"].isoformat()) for e in events["auth"]] == [("sshd", "root", "2026-03-02T01:15:02.120000+00:00")]
+    assert [(e["format"], e["path"], e["ts"].isoformat()) for e in events["web"]] == [("nginx_json", "/o/47", "2026-03-02T01:15:01.120000+00:00")]
+    assert (source.lines, source.rejected) == (5, 1)

@@ -197,7 +197,7 @@ class Checker:
         groups = re.findall(r"\(\?P<(\w+)>", regex or "")
         given = {*groups, *pattern.get("keys", {}), *self.data.get("keys", {})}
         for name, inner in pattern.get("within", {}).items():
-            if name not in given or kind not in ("json", "keyvalue", "table"):
+            if name not in given or not (kind in ("json", "keyvalue", "table") or (kind == "envelope" and "match" not in pattern)):
                 self.complain(f"no key of JSON or column is called {name!r}{did_you_mean(name, given)}", "pattern", i, "within", name)
             if self.check_regex(inner, "pattern", i, "within", name):
                 groups += re.findall(r"\(\?P<(\w+)>", inner)

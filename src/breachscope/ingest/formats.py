@@ -49,7 +49,7 @@ Grammar of ``formats/<id>.toml``::
                                                 # where it caught nothing; of JSON, paths
     where = { _type = ["flow", "netflow"] }     # texts that a group or key must have; "*" for any
     unless = { _type = ["flow"] }               # texts of which a group or key must have none, but some other
-    within = { _tuple = '^(?P<time>…),' }       # kinds json, keyvalue and table: an expression that the text of a key must match, with groups
+    within = { _tuple = '^(?P<time>…),' }       # of JSON, keyvalue and table: an expression that the text of a key must match, with groups
     set   = { action = "logon" }                # constants; of an envelope its program and host: { program = "sshd" }
     skip  = "session bookkeeping"               # the line is uninteresting; counted under this name
     refuse = "the time has no date"             # the line is rejected for this reason
