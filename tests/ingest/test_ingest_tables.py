@@ -122,6 +122,16 @@ def test_columns_change_within_a_log(tmp_path: Path, block_bytes: int) -> None:
     assert [r["line"] for r in rejects] == [45]
 
 
+@pytest.mark.parametrize("block_bytes", [1 << 20, 300])
+@pytest.mark.parametrize(("software", "name", "agent"), [("Microsoft Internet Information Services 8.5", "iis", "a b"), ("Example Proxy", "w3c", "a+b")])
+def test_the_writers_name_tells_iis_from_others(tmp_path: Path, block_bytes: int, software: str, name: str, agent: str) -> None:
+    """Its status of Windows may be left out, as any column."""
+    rows = [f"2026-03-02 01:15:{n:02} 192.0.2.{n} GET /a/{n} 200 a+b" for n in range(20)]
+    text = "\n".join([f"#Software: {software}", "#Fields: date time c-ip cs-method cs-uri-stem sc-status cs(User-Agent)", *rows, ""])
+    _, events, rejects = ingested(tmp_path, text, block_bytes)
+    assert ({(e["format"], e["user_agent"]) for e in events}, len(events), rejects) == ({(name, agent)}, 20, [])
+
+
 def test_lines_above_the_first_header_are_rejected(tmp_path: Path) -> None:
     """A rotated log may begin in the middle; what its columns were then is not known."""
     line = "2026-03-02 01:15:04 192.0.2.9 GET /a 200 0"

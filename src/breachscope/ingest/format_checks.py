@@ -17,7 +17,7 @@ from breachscope.toml_file import TomlFile
 _KINDS = ("regex", "delimited", "table", "json", "keyvalue", "envelope", "syslog")
 _TEXTS, _TABLES = "a list of texts", "a list of tables"
 _KEYS: Mapping[str, str] = {
-    **dict.fromkeys(("title", "kind", "table", "comment", "continues", "parts", "separator", "quote", "header", "dates"), "text"),
+    **dict.fromkeys(("title", "kind", "table", "comment", "continues", "parts", "separator", "quote", "header", "dates", "writer"), "text"),
     **dict.fromkeys(("extra", "spaced"), "true or false"),
     "escapes": "true, false or the characters that may be escaped",
     **dict.fromkeys(("spec", "programs", "columns", "require"), _TEXTS),

@@ -23,6 +23,8 @@ Grammar of ``formats/<id>.toml``::
     header = "#Fields:"                         # kind table: what header lines begin with; without it line 1 is the header
     dates = "#Date:"                            # kind table: lines that begin so tell the date of the lines below them, where these have a
                                                 # column "time" and none that is called "date"
+    writer = "#Software: …"                     # kind table: a line that begins so tells that this format's program wrote the file; then columns of
+                                                # ``require`` that begin with "_", which only tell it from others, need not be there
     keys = { time = "date+time", path = ["cs-uri-stem", "url"] }   # kind table: names in any case, joined by a space, or
                                                 # alternatives; with separator, quote ("" within stands for one), require,
                                                 # and columns: the names where no header stands above
@@ -260,6 +262,8 @@ class Format:
     """Kind table: what a header line begins with; None where the first line is the header."""
     dates: str | None = None
     """Kind table: what lines begin with that tell the day of the lines below them."""
+    writer: str | None = None
+    """Kind table: what a line begins with that tells that this format's program wrote the file."""
     separator: str = ","
     quote: str | None = None
     columns: tuple[str, ...] = ()
@@ -491,7 +495,7 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
     return Format(
         path.stem, data["title"], kind, data["order"], path, tuple(data.get("spec", ())), data.get("table"), tuple(patterns), tuple(data.get("programs", ())),
         time, fields, escapes, data.get("comment"), tuple(samples),
-        data.get("header"), data.get("dates"), data.get("separator", ","), data.get("quote"),
+        data.get("header"), data.get("dates"), data.get("writer"), data.get("separator", ","), data.get("quote"),
         tuple(c.lower() for c in data.get("columns", ())) if kind == "table" else (),
         tuple((c, _texts(n)) for c, n in data.get("keys", {}).items()) if kind == "table" else (), tuple(data.get("require", ())),
         data.get("continues"), data.get("parts"),

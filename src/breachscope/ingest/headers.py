@@ -109,6 +109,8 @@ class Headers:
     lines: tuple[int, ...] = ()
     names: tuple[tuple[str, ...], ...] = ()
     days: Days = field(default_factory=Days)
+    is_signed: bool = False
+    """Whether a line above told that the format's own program wrote the input."""
 
     def at(self, lines: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Index of the header that stands above each line; -1 where none does."""
@@ -117,11 +119,13 @@ class Headers:
     def layout(self, header: int, fmt: Format) -> Layout | None:
         """How lines under a header are read, by its index or, for -1, by the names that always hold.
 
-        None where it lacks what the format requires, or names absurdly many.
+        None where it lacks what the format requires, or names absurdly many. Columns that only tell the format from others
+        are not required where the writer said who it is.
         """
         names = self.names[header] if header >= 0 else fmt.columns
         layout = layout_of((*names, _DATE) if self._lacks_date(names) else names, fmt.separator, fmt.quote, fmt.names, self._lacks_date(names))
-        return layout if layout.fields and set(fmt.require) <= layout.fields.keys() else None
+        required = {column for column in fmt.require if not (self.is_signed and column.startswith("_"))}
+        return layout if layout.fields and required <= layout.fields.keys() else None
 
     def _lacks_date(self, names: tuple[str, ...]) -> bool:
         """Whether lines under these names tell the time of day alone, and the day of some is known."""
@@ -139,8 +143,13 @@ class Headers:
             if not names or found != names[-1]:  # a restart repeats its header
                 lines.append(line)
                 names.append(found)
-        known = Headers(tuple(lines), tuple(names))
+        known = Headers(tuple(lines), tuple(names), is_signed=self.is_signed or _begins_line(data, fmt.writer))
         return replace(known, days=self.days.with_those_of(data, first_line, known, fmt)) if fmt.dates else known
+
+
+def _begins_line(data: bytes, start: str | None) -> bool:
+    """Whether a line of some text begins so."""
+    return start is not None and (data.startswith((start.encode(), b"\xef\xbb\xbf" + start.encode())) or f"\n{start}".encode() in data)
 
 
 def _header_lines(data: bytes, first_line: int, start: bytes) -> list[tuple[int, bytes]]:
