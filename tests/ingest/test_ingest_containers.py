@@ -372,3 +372,13 @@ def test_lines_in_entries_of_google_cloud_are_read_and_none_continues_the_entry_
     assert [(e["format"], e["user"], e["ts"].isoformat()) for e in events["auth"]] == [("sshd", "root", "2026-03-02T01:15:02.120000+00:00")]
     assert [(e["format"], e["path"], e["ts"].isoformat()) for e in events["web"]] == [("nginx_json", "/o/47", "2026-03-02T01:15:01.120000+00:00")]
     assert (source.lines, source.rejected) == (5, 1)
+
+
+def test_a_request_in_caddys_log_for_consoles_has_the_time_in_front_of_it(tmp_path: Path) -> None:
+    asked = '{"request": {"client_ip": "192.0.2.9", "method": "GET", "uri": "/o/47"}, "duration": 0.5, "status": 200}'
+    lines = [f"2026/03/02 01:15:04.120\tinfo\thttp.log.access.log0\thandled request\t{asked}\n", "2026/03/02 01:15:04.120\tINFO\ttls\tcleaning\n"]
+    _, source, events = ingested(tmp_path, "".join(lines), "caddy_console")
+    assert [(e["format"], e["ts"].isoformat(), e["path"], e["duration_ms"]) for e in events] == [
+        ("caddy_json", "2026-03-02T01:15:04.120000+00:00", "/o/47", 500.0)
+    ]
+    assert source.skipped == {"caddy: not a request": 1}
