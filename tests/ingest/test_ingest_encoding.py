@@ -201,3 +201,40 @@ def test_what_may_be_euc_jp_is_told_and_no_format_drafted_of_it(tmp_path: Path) 
         new_format(log, tmp_path / "x.toml")
     ((_, trial),) = try_file(log, load_formats(()))
     assert any(note.startswith(MAY_BE) for note in trial.notes)
+
+
+WIDE = "2026-03-02T10:15:04Z srv1 sshd[8]: Failed password for 田中 from 192.0.2.9 port 51512 ssh2\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_wide_characters_are_read_with_a_mark_or_without(tmp_path: Path, encoding: str, mark: str) -> None:
+    raw = (mark + WIDE * 2 + "表 junk\n").encode(encoding)
+    assert detect_encoding(raw) == (encoding, len(mark.encode(encoding)))
+    (tmp_path / "auth.log").write_bytes(raw)
+    case = Case.create_or_open(tmp_path / "case")
+    source = ingest(case, [tmp_path / "auth.log"], IngestOptions(), Silent()).added[0]
+    events = pq.read_table(case.event_files("auth")[0]).to_pylist()
+    assert ([e["user"] for e in events], source.encoding, source.lines) == (["田中", "田中"], encoding, 3)
+    assert read_raw_line(case, events[1]["event_id"]).text == WIDE.strip()
+    assert [r["raw"].decode(encoding) for r in pq.read_table(case.reject_files()[0]).to_pylist()] == ["表 junk"]
+
+
+@pytest.mark.parametrize("encoding", ["<u4", ">u4", "<i4"])
+def test_numbers_of_four_bytes_are_no_text(encoding: str) -> None:
+    assert detect_encoding(np.arange(1, 2000).astype(encoding).tobytes())[0] not in ("utf-32-le", "utf-32-be")
+    assert detect_encoding(bytes(4096))[0] not in ("utf-32-le", "utf-32-be")
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("EUC-JP", "euc_jp"), ("Shift_JIS", "cp932"), ("UTF-16LE", "utf-16-le")])
+def test_an_encoding_that_content_does_not_tell_is_taken_from_the_settings(tmp_path: Path, name: str, encoding: str) -> None:
+    line = "2026-03-02T10:15:04Z srv1 sshd[8]: Failed password for {} from 192.0.2.9 port 51512 ssh2\n"
+    raw = (line.format("田中") + line.format("佐藤")).encode(encoding)
+    (tmp_path / "auth.log").write_bytes(raw)
+    case = Case.create_or_open(tmp_path / "case")
+    (case.path / "sources.toml").write_text(f'[[source]]\nmatch = "auth.log"\nencoding = "{name}"\n')
+    source = ingest(case, [tmp_path / "auth.log"], IngestOptions(), Silent()).added[0]
+    events = pq.read_table(case.event_files("auth")[0]).to_pylist()
+    assert ([e["user"] for e in events], source.encoding) == (["田中", "佐藤"], encoding)
+    assert not any("EUC-JP" in note for note in source.notes)
+    assert "佐藤" in read_raw_line(case, events[1]["event_id"]).text

@@ -12,7 +12,8 @@ import pytest
 
 from breachscope.case import CUSTODY, Case
 from breachscope.errors import ContentErrors, UsageError
-from breachscope.ingest import IngestOptions, IngestResult, ingest
+from breachscope.ingest import IngestOptions, IngestResult, ingest, load_formats
+from breachscope.ingest.settings import read_sources
 from breachscope.manifest import Source
 from breachscope.progress import Silent
 
@@ -159,7 +160,7 @@ trusted_proxies = "10.0.0.8"
         (6, "skew is a number of seconds"),
         (7, "a trusted proxy is an address or a network, such as 10.0.0.0/8: 10.0.0.5/8 has host bits set; write 10.0.0.0/8 for all"),
         (2, "'**' has no meaning here"),
-        (10, "'tzone' is not a setting of a source; it has match, tz, year, format, skew, trusted_proxies"),
+        (10, "'tzone' is not a setting of a source; it has match, tz, year, format, encoding, skew, trusted_proxies"),
         (9, "a source needs match"),
         (12, "sets nothing"),
         (17, "skew is a number of seconds"),
@@ -241,3 +242,10 @@ def test_verify_tells_when_the_settings_are_not_those_that_the_inputs_were_read_
     assert [(f.what, f.detail) for f in case.verify()] == [("settings", "is gone; the inputs were read by it")]
     read(case, logs)
     assert case.verify() == []
+
+
+@pytest.mark.parametrize("value", ['"latin-1"', '"UTF-16"', "932"])
+def test_an_encoding_is_one_that_is_read(tmp_path: Path, value: str) -> None:
+    (tmp_path / "sources.toml").write_text(f'[[source]]\nmatch = "*.log"\nencoding = {value}\n')
+    with pytest.raises(ContentErrors, match="encoding is one of UTF-8, Shift_JIS, CP932, EUC-JP, UTF-16LE"):
+        read_sources(tmp_path / "sources.toml", load_formats())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import filterfalse, product
@@ -15,7 +17,19 @@ import numpy.typing as npt
 
 from breachscope.ingest.views import pieces
 
-Encoding = Literal["utf-8", "cp932", "euc_jp", "utf-16-le", "utf-16-be"]
+Encoding = Literal["utf-8", "cp932", "euc_jp", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+ENCODING_NAMES: Mapping[str, Encoding] = {
+    "UTF-8": "utf-8", "Shift_JIS": "cp932", "CP932": "cp932", "EUC-JP": "euc_jp",
+    "UTF-16LE": "utf-16-le", "UTF-16BE": "utf-16-be", "UTF-32LE": "utf-32-le", "UTF-32BE": "utf-32-be",
+}  # fmt: skip
+"""As people call them."""
+_MARKS: tuple[tuple[Encoding, bytes], ...] = (
+    ("utf-32-le", codecs.BOM_UTF32_LE), ("utf-32-be", codecs.BOM_UTF32_BE), ("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE),
+)  # fmt: skip
+"""Byte order marks; that of UTF-32 begins as UTF-16's does."""
+_PADDING: tuple[tuple[Encoding, tuple[int, int]], ...] = (("utf-32-le", (2, 3)), ("utf-32-be", (0, 1)))
+"""Which two bytes of four are NUL, in all characters up to U+FFFF."""
 
 _LINE_ENCODINGS = ("utf-8", "cp932", "latin-1")
 """Tried in this order, line by line. Text in another encoding hardly ever happens to be UTF-8; any bytes are Latin-1.
@@ -35,7 +49,7 @@ _LEAST_EUC_BYTES = 8
 _NEARLY_ALL = 0.9
 _MAY_BE_EUC_JP = (
     "may be EUC-JP, but cannot surely be told from other encodings, and was not read as that: "
-    "where its Japanese texts are garbled convert it first (iconv -f EUC-JP -t UTF-8)"
+    'where its Japanese texts are garbled set encoding = "EUC-JP" for it in sources.toml, or convert it first (iconv -f EUC-JP -t UTF-8)'
 )
 _NO_ASCII, _HALF_WIDTH, _CODE_SET_3 = 0x80, 0x8E, 0x8F
 """The first byte that is none; what stands before half-width katakana, and before the two bytes of a kanji of JIS X 0212."""
@@ -47,18 +61,40 @@ _ISO_2022_JP = re.compile(rb"\x1b\$[@B](?:[\x21-\x7e]{2})+\x1b\([BJ]")
 _HOLDS_ISO_2022_JP = "holds texts in ISO-2022-JP, which is not read: they are garbled; convert it first (iconv -f ISO-2022-JP -t UTF-8)"
 
 
-def detect_encoding(head: bytes) -> tuple[Encoding, int]:
-    """Encoding of a stream from its beginning, and the length of its UTF-16 byte order mark.
+def encoding_named(name: str) -> Encoding | None:
+    """The encoding that is called so, by whichever of its names.
+
+    >>> encoding_named("EUC_JP"), encoding_named("sjis"), encoding_named("utf-16-le"), encoding_named("UTF-16"), encoding_named("latin-1")
+    ('euc_jp', 'cp932', 'utf-16-le', None, None)
+    """
+    try:
+        meant = codecs.lookup(name)
+    except LookupError:
+        return None
+    return next((known for called, known in ENCODING_NAMES.items() if codecs.lookup(called).name == meant.name), None)
+
+
+def is_wide(encoding: Encoding) -> bool:
+    """Whether every character has two bytes or more, so that a stream has to become UTF-8 before its lines can be found."""
+    return encoding.startswith(("utf-16", "utf-32"))
+
+
+def detect_encoding(head: bytes, asked: Encoding | None = None) -> tuple[Encoding, int]:
+    """Encoding of a stream from its beginning, unless one is ``asked`` for, and the length of the byte order mark of UTF-16 or UTF-32.
 
     UTF-8 wins whenever it fits, EUC-JP where that is sure, CP932 (Shift_JIS as Windows writes it) comes next; lines that fit
-    none are dealt with one by one later. UTF-16 without a mark shows as NUL in every other byte.
+    none are dealt with one by one later. UTF-16 without a mark shows as NUL in every other byte, UTF-32 in two of four.
     """
-    if head.startswith(codecs.BOM_UTF16_LE):
-        return "utf-16-le", 2
-    if head.startswith(codecs.BOM_UTF16_BE):
-        return "utf-16-be", 2
+    for encoding, mark in _MARKS:
+        if asked in (encoding, None) and head.startswith(mark):
+            return encoding, len(mark)
+    if asked is not None:
+        return asked, 0
     sample = head[:4096]
     if len(sample) >= 4:
+        for encoding, places in _PADDING:
+            if all(sample[n::4].count(0) > _NEARLY_ALL * len(sample[n::4]) for n in places) and _is_text(sample, encoding):
+                return encoding, 0
         even, odd = sample[0::2], sample[1::2]
         if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
             return "utf-16-le", 0
@@ -117,6 +153,15 @@ def _looks_euc_jp(head: bytes) -> bool:
     wide = "".join(filterfalse(str.isascii, text)).encode("euc_jp")
     firsts = np.frombuffer(wide, np.uint8)[::2] if len(wide) % 2 == 0 else np.zeros(1, np.uint8)
     return len(wide) >= _LEAST_EUC_BYTES and bool(np.isin(firsts, _USUAL_EUC).mean() > _NEARLY_ALL)
+
+
+def _is_text(head: bytes, encoding: Encoding) -> bool:
+    """Whether nothing in these bytes is a control character that no text has, or no character: numbers of four bytes mostly are such."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(character in "\t\r\n\x1b" or unicodedata.category(character) not in ("Cc", "Cn", "Co", "Cs") for character in text)
 
 
 def _decodes(head: bytes, encoding: Encoding) -> bool:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from breachscope.ingest.encoding import Encoding, decode_cp932, decode_euc_jp, first_fit
+from breachscope.ingest.encoding import Encoding, decode_cp932, decode_euc_jp, first_fit, is_wide
 from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, not_utf_8, survey, texts_at
 from breachscope.ingest.streams import Block, find_bytes
 from breachscope.ingest.views import Offsets, as_series
@@ -141,7 +141,7 @@ class Lines:
         data, starts = self.in_input
         begins, ends = starts[numbers - self.first_line], starts[numbers - self.first_line + 1]
         ends = ends - (np.frombuffer(data, np.uint8)[ends - 1] == self.newline[0])
-        if self.encoding.startswith("utf-16"):  # what is held is UTF-8
+        if is_wide(self.encoding):  # what is held is UTF-8
             raw = [data[begin:end].decode().encode(self.encoding) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
             return pa.array([r[:most] for r in raw], pa.binary()), np.array([len(r) for r in raw], np.int64)
         return _slices(data, begins, np.minimum(ends, begins + most)).cast(pa.binary()), ends - begins

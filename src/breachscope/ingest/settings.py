@@ -7,6 +7,7 @@ r"""How each source is read: what the command line says of all inputs, and what 
     tz = "Asia/Tokyo"                        # zone of times that carry none
     year = 2026                              # year of the last line, where lines carry none
     format = "combined"                      # read as this format and no other
+    encoding = "EUC-JP"                      # of its text, where the content does not tell it: UTF-8, Shift_JIS, EUC-JP, UTF-16LE, UTF-32LE, …
     skew = 93.5                              # seconds that the source's clock is ahead; taken off its times
     trusted_proxies = ["10.0.0.0/8"]         # whose X-Forwarded-For is believed
 
@@ -28,6 +29,7 @@ from typing import Any
 
 from breachscope.errors import BreachscopeError, ContentErrors, SourcesError, UsageError, did_you_mean
 from breachscope.ingest.clients import Network
+from breachscope.ingest.encoding import ENCODING_NAMES, Encoding, encoding_named
 from breachscope.ingest.formats import FormatCatalog
 from breachscope.timestamps import Zone
 from breachscope.toml_file import TomlFile
@@ -47,6 +49,8 @@ class SourceSettings:
     year: int | None = None
     format: str | None = None
     """Read as this format and no other."""
+    encoding: Encoding | None = None
+    """Of its text, whatever the content shows."""
     skew: float = 0.0
     """Seconds that the source's clock is ahead."""
     trusted_proxies: tuple[Network, ...] = ()
@@ -54,7 +58,8 @@ class SourceSettings:
     def as_json(self) -> Mapping[str, object]:
         """All of it, for the digest of how a source was read."""
         proxies = [str(n) for n in self.trusted_proxies]
-        return {"tz": self.tz.name if self.tz.is_given else None, "year": self.year, "format": self.format, "skew": self.skew, "trusted_proxies": proxies}
+        told = {"tz": self.tz.name if self.tz.is_given else None, "year": self.year, "format": self.format, "skew": self.skew, "trusted_proxies": proxies}
+        return told if self.encoding is None else {**told, "encoding": self.encoding}
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def read_sources(path: Path, catalog: FormatCatalog) -> SourcesFile:
         return catalog[value].id
 
     parsers: Mapping[str, Callable[[object], Any]] = {
-        "tz": _parse_zone, "year": _parse_year, "format": parse_format, "skew": _parse_skew, "trusted_proxies": parse_networks,
+        "tz": _parse_zone, "year": _parse_year, "format": parse_format, "encoding": _parse_encoding, "skew": _parse_skew, "trusted_proxies": parse_networks,
     }  # fmt: skip
     errors: list[BreachscopeError] = [
         document.complain(f"{key!r} is not a setting of sources.toml{did_you_mean(key, ['source'])}; it holds [[source]] entries", key)
@@ -187,6 +192,13 @@ def _parse_year(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value not in YEARS:
         raise UsageError(f"year is a whole number from {YEARS[0]} to {YEARS[-1]}")
     return value
+
+
+def _parse_encoding(value: object) -> Encoding:
+    known = encoding_named(value) if isinstance(value, str) else None
+    if known is None:
+        raise UsageError(f"encoding is one of {', '.join(ENCODING_NAMES)}")
+    return known
 
 
 def _parse_skew(value: object) -> float:

@@ -130,7 +130,7 @@ class SourceReader:
         self.zone = plan.settings.tz
         only = catalog[plan.settings.format] if plan.settings.format else None
         self.fmt = catalog["syslog"] if only and only.kind == "syslog" else only
-        self.stream = Stream(plan.input, block_bytes=block_bytes, most_bytes=most_bytes)
+        self.stream = Stream(plan.input, block_bytes=block_bytes, most_bytes=most_bytes, asked_encoding=plan.settings.encoding)
         self.confidence = 0.0
         self.guess: str | None = None
         """What is to be told of a format that was guessed."""
@@ -233,7 +233,8 @@ class SourceReader:
             return Context(self.plan.id, self.zone, headers=headers, trusted_proxies=self.settings.trusted_proxies)
         with self._years_lock:
             if not self._years_sought:
-                scan = Stream(self.plan.input, is_hashed=False, block_bytes=self.stream.block_bytes, most_bytes=self.stream.most_bytes)
+                own = self.stream
+                scan = Stream(self.plan.input, is_hashed=False, block_bytes=own.block_bytes, asked_encoding=own.asked_encoding, most_bytes=own.most_bytes)
                 chunks = (split_lines(b, scan.encoding, scan.newline).of_new_days() for b in scan.blocks() if b.overlong_bytes is None)
                 self.years = infer_years(chunks, reference=self.plan.reference, year=self.settings.year, file_name=Path(self.plan.input.place).name)
                 if scan.file_id != self.stream.file_id:

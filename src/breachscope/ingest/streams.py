@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from breachscope.errors import counted
 from breachscope.ingest.compression import DamagedError, Gap, compression_of, damage, decompress
-from breachscope.ingest.encoding import Encoding, detect_encoding, encoding_doubt
+from breachscope.ingest.encoding import Encoding, detect_encoding, encoding_doubt, is_wide
 from breachscope.ingest.inputs import Input, Readable, UnreadableError
 from breachscope.ingest.native import Survey, survey
 from breachscope.ingest.records import Records, binary_records, text_records
@@ -84,6 +84,7 @@ class Stream:
     input: Input
     compression: str = "none"
     encoding: Encoding = "utf-8"
+    """As it was found, or asked for."""
     newline: bytes = b"\n"
     encoding_doubt: str | None = None
     """What is to be told where the text is most likely in another encoding."""
@@ -103,6 +104,8 @@ class Stream:
     """Whether the digests are wanted; a second look at the same input does without."""
     block_bytes: int = BLOCK_BYTES
     max_line_bytes: int = MAX_LINE_BYTES
+    asked_encoding: Encoding | None = None
+    """In place of the one that the content shows."""
     most_bytes: int | None = None
     """Where the content goes on behind so many bytes it is not read any further, for it may never end."""
     file_id: tuple[int, int] | None = None
@@ -126,7 +129,7 @@ class Stream:
     @property
     def is_seekable(self) -> bool:
         """Whether an offset into the lines is an offset into the file."""
-        is_plain = self.compression == "none" and not self.encoding.startswith("utf-16")
+        is_plain = self.compression == "none" and not is_wide(self.encoding)
         return is_plain and self.records is None and self.input.member is None
 
     def blocks(self) -> Iterator[Block]:
@@ -210,7 +213,7 @@ class Stream:
             self.problem = self.problem or str(error)
 
     def _as_lines(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Take an input of records apart into a line each; other inputs pass as they are, but for UTF-16, which becomes UTF-8.
+        """Take an input of records apart into a line each; other inputs pass as they are, but for UTF-16 and UTF-32, which become UTF-8.
 
         What the input is, its encoding and line end are chosen from the first megabyte.
         """
@@ -223,8 +226,8 @@ class Stream:
         chunks = chain([head, *(c for c in begun[-1:] if isinstance(c, Gap))], chunks)
         records = binary_records(head, Path(self.input.place))
         if records is None:
-            self.encoding, bom = detect_encoding(head)
-            if self.encoding.startswith("utf-16"):
+            self.encoding, bom = detect_encoding(head, self.asked_encoding)
+            if is_wide(self.encoding):
                 chunks = _decoded(self._before_gap(chunks), self.encoding, bom)
                 head = next(chunks)
                 chunks = chain([head], chunks)
@@ -232,9 +235,9 @@ class Stream:
             records = text_records(head)
             if records is not None and self.encoding == "euc_jp":
                 self.encoding = "utf-8"  # what takes records apart does not know EUC-JP
-            self.encoding_doubt = encoding_doubt(head, self.encoding)
+            self.encoding_doubt = None if self.encoding == self.asked_encoding else encoding_doubt(head, self.encoding)
         if records is None:
-            self._is_stored = self.compression == "none" and not self.encoding.startswith("utf-16")
+            self._is_stored = self.compression == "none" and not is_wide(self.encoding)
             return self._told_gaps(chunks)
         self.newline = b"\n"
         return self._lines_of(records, self._before_gap(chunks))
@@ -430,7 +433,7 @@ def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
 
 
 def _decoded(chunks: Iterator[bytes], encoding: Encoding, bom: int) -> Iterator[bytes]:
-    """Bytes of UTF-16 behind its mark as UTF-8."""
+    """Bytes of UTF-16 or UTF-32 behind its mark as UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     for chunk in chunks:
         yield decoder.decode(chunk[bom:]).encode()
@@ -469,7 +472,7 @@ def read_lines_at(stream: Stream, index: Sequence[tuple[int, int]], line: int) -
         with stream.input.file.open("rb", buffering=0) as handle:
             handle.seek(offset)
             return _nth_line(iter(lambda: handle.read(1 << 20), b""), stream.newline, line - first)
-    for block in Stream(stream.input, is_hashed=False).blocks():
+    for block in Stream(stream.input, is_hashed=False, asked_encoding=stream.encoding).blocks():
         if block.first_line <= line < block.first_line + block.data.count(stream.newline) + (not block.data.endswith(stream.newline)):
             return _nth_line(iter([block.data]), stream.newline, line - block.first_line)
     return None
