@@ -90,6 +90,14 @@ AUDIT = [["Date", "User Name", "User", "Actor", "IP Address", "Action", "Item"]]
             "fw.csv", written(FIREWALL, end="\r\n").encode("cp932"), "network",
             {"src_ip": "192.0.2.1", "dst_ip": "203.0.113.5", "dst_port": 443, "transport": "tcp", "action": "allow", "bytes_out": 1, "bytes_in": 7},
         ),
+        (
+            "titled.csv", ("ファイアウォールログ\r\n出力日時,2026/03/02\r\n\r\n" + written(FIREWALL, end="\r\n")).encode("cp932"), "network",
+            {"src_ip": "192.0.2.1", "action": "allow", "line": 6},
+        ),
+        (
+            "filled.csv", ("操作ログ一覧" + "," * (len(STAFF[0]) - 1) + "\n" + written(STAFF)).encode(), "data_access",
+            {"user": "E00001", "client_ip": "192.0.2.1", "line": 4},
+        ),
         ("fw16.csv", b"\xff\xfe" + written(FIREWALL).encode("utf-16-le"), "network", {"action": "allow"}),
         ("vpn.csv", b"\xef\xbb\xbf" + written(LOGINS, ";").encode(), "auth", {"client_ip": "192.0.2.1", "user": "u1", "action": "logon", "outcome": "failure"}),
         (

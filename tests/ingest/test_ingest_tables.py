@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,17 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> FormatCatalog:
     folder = tmp_path_factory.mktemp("formats")
     (folder / "export.toml").write_text(EXPORT, encoding="utf-8")
     return load_formats([folder])
+
+
+@pytest.mark.parametrize(("titles", "is_read"), [(0, True), (1, True), (10, True), (11, False)])
+def test_a_header_is_found_below_some_titles(catalog: FormatCatalog, titles: int, is_read: bool) -> None:
+    lines = [*["出力日時,2026/03/02"] * titles, "日時,送信元,User", "2026/03/02 10:15,192.0.2.9,u1", "日時,送信元,User"]
+    headers = Headers().with_those_of("\r\n".join(lines).encode("cp932"), 1, catalog["export"], "cp932")
+    frame = pl.DataFrame({"line": range(1, len(lines) + 1), "text": lines}, schema={"line": pl.Int64, "text": pl.String})
+    reading = read_lines(frame, catalog["export"], catalog, Context(1, headers=headers))
+    assert reading.skipped == (Counter({"header": 1, "title": titles}) if is_read else Counter())
+    assert [rows["user"].to_list() for _, _, rows in reading.events] == ([["u1"]] if is_read else [])
+    assert len(reading.rejects()) == (1 if is_read else len(lines))
 
 
 CELL = st.text(alphabet='ab",;+ 表\\-', max_size=6)

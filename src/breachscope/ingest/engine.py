@@ -10,6 +10,7 @@ with the same result.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -108,12 +109,12 @@ def is_eventless(lines: pl.Series, pattern: Pattern, reading: Reading) -> bool:
 
 
 def _read_table(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context: Context, reading: Reading) -> None:
-    """Read the lines under each header by its columns; a header of line 1 is skipped."""
-    if fmt.header is None:
-        is_header = lines["line"].is_in(context.headers.lines)
-        if is_header.any():
-            reading.skipped["header"] += int(is_header.sum())
-            lines = lines.filter(~is_header)
+    """Read the lines under each header by its columns; one that nothing marks is skipped, as is what stands above it."""
+    if fmt.header is None and context.headers.lines:
+        is_header, is_title = lines["line"].is_in(context.headers.lines), lines["line"] < context.headers.lines[0]
+        if (is_none := is_header | is_title).any():
+            reading.skipped += Counter({"header": int(is_header.sum()), "title": int(is_title.sum())})
+            lines = lines.filter(~is_none)
     header_of = context.headers.at(lines["line"].to_numpy())
     unread: list[pl.DataFrame] = []
     for header in np.unique(header_of).tolist():

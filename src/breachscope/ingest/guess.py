@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from itertools import product
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +23,7 @@ from breachscope.errors import BreachscopeError, UsageError
 from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.encoding import Encoding
 from breachscope.ingest.formats import JOINED, Format, FormatCatalog, parse_format
+from breachscope.ingest.headers import MOST_TITLES
 from breachscope.ingest.sniff import sniff
 from breachscope.schema import AUTH, DATA_ACCESS, NETWORK, WEB, Table
 from breachscope.timestamps import TimeForm, Zone, parse_times
@@ -281,16 +283,25 @@ def _samples(lines: Sequence[str]) -> _Samples:
     pairs = [{m[1]: m[2] if m[2] is not None else m[3] for m in _PAIR.finditer(line)} for line in lines]
     if all(len(p) >= _LEAST_PAIRS for p in pairs):
         return _Samples("keyvalue", _gathered(pairs), lines=tuple(lines))
-    for separator in ("\t", ",", ";", "|"):
-        names = _cells(lines[0], separator)
-        rows = [row for line in lines[1:] if len(row := _cells(line, separator)) == len(names)]
-        if len(names) > 1 and rows and len(rows) >= _NEARLY_ALL * (len(lines) - 1) and not any(re.search(r"\d{2}", n) for n in names):
-            settings = {"separator": separator, **({"quote": '"'} if any('"' in line for line in lines) else {})}
-            whole = tuple(line for line in lines[1:] if len(_cells(line, separator)) == len(names))
-            named = [{name: cell for name, cell in zip(names, row, strict=True) if JOINED not in name} for row in rows]
-            return _Samples("table", _with_whole_times(_gathered(named), named), settings, lines[0], whole)
+    for titles, separator in product(range(min(MOST_TITLES + 1, len(lines))), "\t,;|"):
+        if (table := _table(lines[titles:], separator)) is not None:
+            return table
     told = "these lines are no JSON objects, key=value pairs or table with a header"
     raise _undrafted(told, "regex")
+
+
+def _table(lines: Sequence[str], separator: str) -> _Samples | None:
+    """The rows of a table below its header, the first line; None where it is no header, or too few lines are rows."""
+    names = _cells(lines[0], separator)
+    # A title may be filled up to as many cells, most of them empty.
+    if len(names) < 2 or any(re.search(r"\d{2}", n) for n in names) or sum(map(bool, names)) * 2 <= len(names):
+        return None
+    rows = [(line, row) for line in lines[1:] if len(row := _cells(line, separator)) == len(names)]
+    if not rows or len(rows) < _NEARLY_ALL * (len(lines) - 1):
+        return None
+    settings = {"separator": separator, **({"quote": '"'} if any('"' in line for line in lines) else {})}
+    named = [{name: cell for name, cell in zip(names, row, strict=True) if JOINED not in name} for _, row in rows]
+    return _Samples("table", _with_whole_times(_gathered(named), named), settings, lines[0], tuple(line for line, _ in rows))
 
 
 def _undrafted(told: str, kind: str) -> UsageError:
