@@ -163,7 +163,7 @@ _NETWORK = (
     Column("src_port", INT32, "initiator's port", ocsf="src_endpoint.port", ecs="source.port", sigma=("src_port",)),
     Column("dst_ip", TEXT, "responder", ocsf="dst_endpoint.ip", ecs="destination.ip", sigma=("dst_ip",)),
     Column("dst_port", INT32, "responder's port", ocsf="dst_endpoint.port", ecs="destination.port", sigma=("dst_port",)),
-    Column("transport", TEXT, "tcp, udp, icmp, … in lower case", ocsf="connection_info.protocol_name", ecs="network.transport"),
+    Column("transport", TEXT, "tcp, udp, icmp, ipv6-icmp, …: IANA's keyword in lower case", ocsf="connection_info.protocol_name", ecs="network.transport"),
     Column("app", TEXT, "application protocol", ocsf="app_name", ecs="network.protocol"),
     Column(
         "action",

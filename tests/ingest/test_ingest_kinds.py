@@ -466,7 +466,7 @@ YAMAHA_RT: Kinds = [
             "LAN2 Rejected at IN(101099) filter: UDP 2001:db8::9.51512 > 2001:db8::5.53",
             SIX | UDP | DENY | {"src_port": 51512, "dst_port": 53, "rule": "101099"},
         ),
-        ("LAN2 Rejected at IN(101099) filter: ICMPv6 2001:db8::9 > 2001:db8::5 : echo request", SIX | DENY | {"transport": "icmpv6", "rule": "101099"}),
+        ("LAN2 Rejected at IN(101099) filter: ICMPv6 2001:db8::9 > 2001:db8::5 : echo request", SIX | DENY | {"transport": "ipv6-icmp", "rule": "101099"}),
         ("[INSPECT] PP[01][out][200080] UDP 192.0.2.9:51512 > 203.0.113.5:53 (2026/03/02 10:14:33)", PORTS | UDP | ALLOW | {"rule": "200080"}),
         (
             "[INSPECT] LAN2[in][101085] TCP 2001:db8::9.51512 > 2001:db8::5.53 (2026/03/02 10:14:33)",
@@ -1244,7 +1244,7 @@ PROGRAMS: Kinds = of(
     ("ulogd[8]: [NEW] ORIG: SRC=192.0.2.9 DST=203.0.113.5 PROTO=UDP SPT=51512 DPT=53", "ulogd: a flow that has not ended"),
     (
         "filterlog[8]: 53,,,1000102631,em0,match,block,in,6,0x00,0x00000,1,ICMPv6,58,24,2001:db8::9,2001:db8::5,",
-        SIX | DENY | {"transport": "icmpv6", "rule": "1000102631", "bytes_out": 24},
+        SIX | DENY | {"transport": "ipv6-icmp", "rule": "1000102631", "bytes_out": 24},
     ),
     ("php-fpm[8]: /index.php: User logged out for user 'u1' from: 192.0.2.9 (Local Database)", LOGOFF | FTP | {"service": "pfsense"}),
     ("audit[8]: /index.php: User logged out for user 'u1' from: 192.0.2.9", LOGOFF | FTP | {"service": "opnsense"}),

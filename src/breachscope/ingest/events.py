@@ -38,6 +38,7 @@ WITHOUT_ESCAPES = ("time", "text", *STAMP)
 """Columns that are read as they are written."""
 _FEW = 8
 """Texts that are sought one by one."""
+_ICMP_V6 = ("icmpv6", "icmp6", "ICMPv6", "ICMP6", "IPv6-ICMP")
 HIGHEST: Mapping[str, int] = {"status": 999, "client_port": 65535, "src_port": 65535, "dst_port": 65535}
 
 
@@ -179,7 +180,7 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         text = _edited(text, rule)
     dtype = POLARS_TYPES[table[name].type]
     if dtype == pl.String:
-        return (canonical_addresses(text) if name.endswith("_ip") else text).alias(name), None
+        return (canonical_addresses(text) if name.endswith("_ip") else _canonical_transports(text) if name == "transport" else text).alias(name), None
     if name == "duration_ms":
         text = text.set((text == "-1").fill_null(value=False), None)  # a timer that never ran
         text = _clocked(text, 1 / (rule.scale or 1) if rule else 1.0)
@@ -194,6 +195,12 @@ def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> 
         outside |= pl.col("n") > highest
     is_faulty = (pl.col("n").is_null() & pl.col("t").is_not_null()) | outside.fill_null(value=False)
     return number, pl.DataFrame([number.alias("n"), text.alias("t")]).select_seq(is_faulty.alias("f"))["f"]
+
+
+def _canonical_transports(texts: pl.Series) -> pl.Series:
+    """Transports by IANA's keyword, in lower case, where the log has another name of ICMP for IPv6 (Assigned Internet Protocol Numbers, 58)."""
+    other = [text for text in texts.unique().to_list() if text in _ICMP_V6]
+    return texts.replace(dict.fromkeys(other, "ipv6-icmp")) if other else texts
 
 
 def _clocked(text: pl.Series, unit: float) -> pl.Series:
