@@ -330,7 +330,7 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
         elif column is not None and not (are_keys and column.kind == Kind.NUMBER):
             wanted.append(column)
             ready.add(name)
-        elif name in fmt.fields:
+        elif name in fmt.fields or name == "transport":
             wanted.append(Wanted(name, Kind.FEW, of))  # what is edited is mostly a word of a few
         else:
             wanted.append(text)
@@ -354,7 +354,7 @@ def _as_column(name: str, of: tuple[str, ...], column: str, table: Table | None,
 
 def _special(fmt: Format) -> set[str]:
     """Columns that are made of more than their own text."""
-    return {*fmt.fields, *(rule.origin or "" for rule in fmt.fields.values()), *VERBATIM, "duration_ms"}
+    return {*fmt.fields, *(rule.origin or "" for rule in fmt.fields.values()), *VERBATIM, "duration_ms", "transport"}
 
 
 def program_of(regex: str, fmt: Format) -> Program | None:
