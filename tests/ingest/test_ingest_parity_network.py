@@ -332,7 +332,8 @@ def slow_filterlog(message: str) -> Event | None:
     length = whole(packet["length"])
     if not (re.fullmatch("[0-9]{1,3}", packet["number"]) and packet["protocol"] and packet["src"] and packet["dst"] and length is not None):
         return None
-    event: Event = {"transport": packet["protocol"].lower(), "bytes_out": length, "src_ip": slow_address(packet["src"]), "dst_ip": slow_address(packet["dst"])}
+    transport = {"icmpv6": "ipv6-icmp"}.get(packet["protocol"].lower(), packet["protocol"].lower())
+    event: Event = {"transport": transport, "bytes_out": length, "src_ip": slow_address(packet["src"]), "dst_ip": slow_address(packet["dst"])}
     if packet.get("offset", "0") == "0":
         if packet["number"] in ("6", "17"):
             if len(rest) < 3 or not ports_fit(*rest[:2]):
