@@ -162,6 +162,8 @@ def _article(dtype: pl.DataType) -> str:
 
 def _typed(text: pl.Series, name: str, table: Table, rule: FieldRule | None) -> tuple[pl.Series, pl.Series | None]:
     """Text as its column's type, and which values could not be converted (None when all could)."""
+    if rule and rule.nothing:
+        text = without_texts(text, rule.nothing)
     if rule and rule.hex:
         text = without_texts(_unhexed(text), NULL_TEXTS)
     if rule and rule.lower:

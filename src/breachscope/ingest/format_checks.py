@@ -10,6 +10,7 @@ import polars as pl
 
 from breachscope.errors import BreachscopeError, FormatError, UsageError, did_you_mean
 from breachscope.ingest.fragments import spelt_out
+from breachscope.ingest.views import INLINE_BYTES
 from breachscope.schema import EVENT_TABLES
 from breachscope.timestamps import TimeForm, Zone
 from breachscope.toml_file import TomlFile
@@ -34,6 +35,7 @@ _FIELD_KEYS: Mapping[str, str] = {
     "scale": "a number",
     "map": "a table",
     "lower": "true or false",
+    "nothing": _TEXTS,
     "cut": "text",
     "origin": "text",
     "find": "a table",
@@ -274,6 +276,9 @@ class Checker:
                 self.check_regex(regex, "fields", name, "find", value)
                 for table in fed:
                     self.check_member(name, value, table, "fields", name, "find", value)
+            for text in rule.get("nothing", ()):
+                if len(text.encode()) > INLINE_BYTES:
+                    self.complain(f"{text!r} is longer than {INLINE_BYTES} bytes; cut takes an expression", "fields", name, "nothing")
             if "cut" in rule:
                 self.check_regex(rule["cut"], "fields", name, "cut")
 

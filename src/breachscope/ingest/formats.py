@@ -66,6 +66,7 @@ Grammar of ``formats/<id>.toml``::
     hex = true                                  # what stands behind a quote, or else hexadecimal digits of UTF-8, as auditd writes names
     joined = true                               # an array of texts, as a repeated header is in JSON, stands for them with commas between
     origin = "rule"                             # taken from the text of this column where no group gives it
+    nothing = ["N/A"]                           # texts of up to 12 bytes that stand for nothing here, as "-" and the empty one do everywhere
     cut = ':? *IN$'                             # regular expression of what is left out
     find = { deny = 'drop|deny' }               # value for a text that holds the expression, in any case; the first counts
 
@@ -83,7 +84,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -122,6 +123,8 @@ class FieldRule:
     scale: float | None = None
     map: Mapping[str, str] | None = None
     lower: bool = False
+    nothing: tuple[str, ...] = ()
+    """Texts of up to 12 bytes that stand for nothing, beside those that do in every column."""
     cut: str | None = None
     """Regular expression of what is left out of the text."""
     origin: str | None = None
@@ -138,6 +141,11 @@ class FieldRule:
     """What stands before each further line of a text."""
     hex: bool = False
     """Whether a text is what stands behind a quote, or else hexadecimal digits of UTF-8."""
+
+    @property
+    def edits(self) -> bool:
+        """Whether more is done with a text than to know those that stand for nothing."""
+        return replace(self, nothing=()) != FieldRule()
 
 
 @dataclass(frozen=True)
@@ -478,7 +486,7 @@ def _checked(document: TomlFile) -> Format:
 
 def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> Format:
     kind = cast("Kind", data["kind"])
-    fields = {name: FieldRule(**rule) for name, rule in data.get("fields", {}).items()}
+    fields = {name: FieldRule(**{**rule, "nothing": tuple(rule.get("nothing", ()))}) for name, rule in data.get("fields", {}).items()}
     time = _time_form(data)
     patterns = [_build_pattern(p, data) for p in data.get("pattern", ())]
     if kind == "delimited":

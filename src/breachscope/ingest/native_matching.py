@@ -330,7 +330,7 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
         elif column is not None and not (are_keys and column.kind == Kind.NUMBER):
             wanted.append(column)
             ready.add(name)
-        elif name in fmt.fields or name == "transport":
+        elif (name in fmt.fields and fmt.fields[name].edits) or name == "transport":
             wanted.append(Wanted(name, Kind.FEW, of))  # what is edited is mostly a word of a few
         else:
             wanted.append(text)
