@@ -94,9 +94,9 @@ import polars as pl
 
 from breachscope.errors import BreachscopeError, ContentErrors, FormatError, UsageError, did_you_mean
 from breachscope.ingest.escapes import SERVERS_ESCAPES
+from breachscope.ingest.expressions import has_options
 from breachscope.ingest.format_checks import EVENTLESS, Checker
 from breachscope.ingest.fragments import spelt_out
-from breachscope.ingest.onepass import has_options
 from breachscope.timestamps import TimeForm
 from breachscope.toml_file import TomlFile
 

@@ -20,11 +20,12 @@ import polars as pl
 from breachscope.ingest.columns import split_request
 from breachscope.ingest.escapes import unescape_rows
 from breachscope.ingest.events import HIGHEST, POLARS_TYPES, VERBATIM, WITHOUT_ESCAPES
+from breachscope.ingest.expressions import demands
 from breachscope.ingest.formats import JOINED, Format, Pattern, joined_parts
 from breachscope.ingest.keys import Keys, pairs_as_keys, paths_as_keys
 from breachscope.ingest.matching import fits_pattern
 from breachscope.ingest.native import UNNAMED, Caught, Kind, Wanted, catch, sort, texts_at
-from breachscope.ingest.onepass import Program, beginning, demands, one_pass, refuting
+from breachscope.ingest.onepass import Program, beginning, one_pass, refuting
 from breachscope.ingest.pairs import separator_of
 from breachscope.ingest.views import Mask, Offsets
 from breachscope.schema import EVENT_TABLES, Table

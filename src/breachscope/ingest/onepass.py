@@ -9,7 +9,6 @@ and so is every text that a table refuses.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +16,19 @@ from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
+
+from breachscope.ingest.expressions import (
+    ASCII,
+    Alternation,
+    Characters,
+    Concatenation,
+    Group,
+    Node,
+    Parser,
+    Repetition,
+    UnknownSyntaxError,
+    has_options,
+)
 
 _MOST_STEPS = 12_000
 _MOST_GROUPS = 127
@@ -38,16 +50,10 @@ _AHEAD = np.dtype(
     [(name, np.int32) for name in ("kind", "first", "count", "separator")]
     + [("leaves", np.uint8, 16), ("lows", np.uint8, _AT_ONCE), ("highs", np.uint8, _AT_ONCE)]
 )
-_ASCII = frozenset(range(0x80))
-_NO_NEWLINE = _ASCII - {0x0A}
+
 _BEYOND, _TAIL = frozenset(range(0x80, 0x100)), frozenset(range(0x80, 0xC0))
 _WIDE = ((range(0xC2, 0xE0), 1), (range(0xE0, 0xF0), 2), (range(0xF0, 0xF5), 3))
 """First bytes of UTF-8 characters beyond ASCII, and how many follow (RFC 3629 section 4). The text was checked to be UTF-8 before."""
-_DIGITS, _SPACES = frozenset(b"0123456789"), frozenset(b" \t\n\v\f\r")
-_WORD = _DIGITS | frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
-_PERL = {"d": _DIGITS, "s": _SPACES, "w": _WORD, "D": _ASCII - _DIGITS, "S": _ASCII - _SPACES, "W": _ASCII - _WORD}
-"""Of these classes only ASCII is known here: what is a space or a digit beyond it is left to the regular expression engine."""
-_CONTROLS = {"n": 0x0A, "r": 0x0D, "t": 0x09, "f": 0x0C, "v": 0x0B, "a": 0x07}
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,8 @@ class Program:
         return {group: 2 * n for n, group in enumerate(self.groups)}
 
 
-_REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
-"""One character, escape or class of a regular expression."""
-
-
-class _NotOnePassError(Exception):
-    pass
+class _NotOnePassError(UnknownSyntaxError):
+    """An expression has no table."""
 
 
 @lru_cache(maxsize=1024)
@@ -112,11 +114,11 @@ def _program(regex: str, without: str, groups: tuple[str, ...], *, is_rough: boo
         return None
     is_whole = regex.endswith("$") and not regex.endswith(r"\$")
     try:
-        parser = _Parser(regex[1 : -1 if is_whole else None], is_rough=is_rough)
+        parser = Parser(regex[1 : -1 if is_whole else None], is_rough=is_rough)
         tree = parser.whole()
         excluded = frozenset(without.encode()) | (_BEYOND if parser.is_narrow else frozenset())
         return _Automaton(tree, is_whole, excluded, groups, is_ascii=parser.is_ascii).program(_LARGEST_REFUTING if is_rough else _LARGEST_TABLE)
-    except _NotOnePassError:
+    except UnknownSyntaxError:
         return None
 
 
@@ -132,16 +134,6 @@ def refuting(regex: str, without: str = "") -> Program | None:
     return _program(regex, without, (), is_rough=True)
 
 
-def has_options(regex: str) -> bool:
-    """Whether a ``|`` stands outside all groups and classes."""
-    depth = 0
-    for part in _REGEX_PARTS.findall(regex):
-        if part == "|" and depth == 0:
-            return True
-        depth += {"(": 1, ")": -1}.get(part, 0)
-    return False
-
-
 @lru_cache(maxsize=4096)
 def beginning(regex: str) -> Program:
     r"""A program that matches, among other texts, those of ASCII that begin as the expression demands: what it refuses, the expression does too.
@@ -149,265 +141,21 @@ def beginning(regex: str) -> Program:
     >>> [set(beginning(r).classes) == {0} for r in (r"^(?:CEF: ?)?[01]\|(?i)x", "a")]
     [False, True]
     """
-    parts = _Parser(regex[1:]).first_parts() if regex.startswith("^") and not has_options(regex) else ()
+    parts = Parser(regex[1:]).first_parts() if regex.startswith("^") and not has_options(regex) else ()
     return _beginning(parts[:_MOST_PARTS])
 
 
 @lru_cache(maxsize=4096)
-def _beginning(parts: tuple[_Node, ...]) -> Program:
+def _beginning(parts: tuple[Node, ...]) -> Program:
     """The same program for all expressions that begin alike."""
     for count in range(len(parts), 0, -1):
         try:
-            found = _Automaton(_Sequence(parts[:count]), is_whole=False).program()
-        except _NotOnePassError:
+            found = _Automaton(Concatenation(parts[:count]), is_whole=False).program()
+        except UnknownSyntaxError:
             continue
         if found.is_exact:
             return found
-    return _Automaton(_Sequence(()), is_whole=False).program()
-
-
-@lru_cache(maxsize=1024)
-def demands(regex: str, text: str) -> bool:
-    r"""Whether every text that a one-pass expression matches holds this text of ASCII, as far as that is plain.
-
-    >>> demands(r"^(?:a|b)\] (?P<n>IN=)[^ ]+$", "] IN="), demands("^a|^b IN=", "IN="), demands("^(?:IN=)?x", "IN=")
-    (True, False, False)
-    """
-    try:
-        tree = _Parser(regex.removeprefix("^").removesuffix("$")).whole()
-    except _NotOnePassError:
-        return False
-    return text in _demanded(tree)
-
-
-def _demanded(node: _Node) -> str:
-    """The characters that stand in every text that matches, with a NUL byte in place of what may be anything."""
-    match node:
-        case _Set():
-            return chr(*node.ascii) if len(node.ascii) == 1 and not node.is_wide else "\0"
-        case _Sequence():
-            return "".join(map(_demanded, node.parts))
-        case _Group():
-            return _demanded(node.part)
-        case _:
-            return "\0"
-
-
-@dataclass(frozen=True)
-class _Set:
-    """One character: which of ASCII, and whether any beyond."""
-
-    ascii: frozenset[int]
-    is_wide: bool = False
-
-
-@dataclass(frozen=True)
-class _Sequence:
-    parts: tuple[_Node, ...]
-
-
-@dataclass(frozen=True)
-class _Choice:
-    options: tuple[_Node, ...]
-
-
-@dataclass(frozen=True)
-class _Repeat:
-    part: _Node
-    least: int
-    most: int | None
-    is_lazy: bool
-
-
-@dataclass(frozen=True)
-class _Group:
-    name: str
-    part: _Node
-
-
-_Node = _Set | _Sequence | _Choice | _Repeat | _Group
-
-
-class _Parser:
-    """Reads the part of the syntax that log formats use."""
-
-    def __init__(self, regex: str, *, is_rough: bool = False) -> None:
-        self.regex = regex
-        self.is_rough = is_rough
-        """Whether groups and the edges of words are taken for nothing."""
-        self.at = 0
-        self.is_ascii = False
-        self.is_folded = False
-        """Whether letters stand for both cases from here on."""
-        self.is_narrow = False
-        """Whether nothing beyond ASCII may be in the text, as it might be another case of a letter: of K and S there are such."""
-
-    def whole(self) -> _Node:
-        tree = self._choice()
-        if self.at < len(self.regex) or isinstance(tree, _Choice):  # the anchors belong to one option each
-            raise _NotOnePassError
-        return tree
-
-    def first_parts(self) -> tuple[_Node, ...]:
-        """What stands before anything that may be of any length or is not known here."""
-        parts: list[_Node] = []
-        try:
-            while self.at < len(self.regex) and self.regex[self.at] not in "|)":
-                part = self._repeated(self._part())
-                parts += _begun(part)
-                if _is_endless(part):
-                    break
-        except _NotOnePassError:
-            pass
-        return tuple(parts)
-
-    def _choice(self) -> _Node:
-        options = [self._sequence()]
-        while self._skip("|"):
-            options.append(self._sequence())
-        return options[0] if len(options) == 1 else _Choice(tuple(options))
-
-    def _sequence(self) -> _Node:
-        parts: list[_Node] = []
-        while self.at < len(self.regex) and self.regex[self.at] not in "|)":
-            parts.append(self._repeated(self._part()))
-        return _Sequence(tuple(parts))
-
-    def _repeated(self, part: _Node) -> _Node:
-        counted = re.compile(r"([*+?])|\{(\d+)(,?)(\d*)\}").match(self.regex, self.at)
-        if counted is None:
-            return part
-        self.at = counted.end()
-        if counted[1]:
-            least, most = {"*": (0, None), "+": (1, None), "?": (0, 1)}[counted[1]]
-        else:
-            least = int(counted[2])
-            most = least if not counted[3] else int(counted[4]) if counted[4] else None
-        is_lazy = self._skip("?")
-        if self.regex[self.at : self.at + 1] in ("*", "+", "{"):
-            raise _NotOnePassError
-        return _Repeat(part, least, most, is_lazy)
-
-    def _part(self) -> _Node:
-        if self._skip("(?i)"):
-            self.is_folded = self.is_narrow = self.is_ascii = True
-            return _Sequence(())
-        if self.is_rough and self._skip(r"\b"):
-            return _Sequence(())
-        if self._skip("("):
-            return self._group()
-        if self._skip("["):
-            return self._class()
-        character = self.regex[self.at]
-        self.at += 1
-        if character == "\\":
-            return self._escape()
-        if character == ".":
-            return _Set(_NO_NEWLINE, is_wide=True)
-        if character in "^$*+?{":
-            raise _NotOnePassError
-        literal = _literal(character)
-        return _Set(self._cases(literal.ascii)) if isinstance(literal, _Set) else literal
-
-    def _group(self) -> _Node:
-        named = re.compile(r"\?P<(\w+)>").match(self.regex, self.at)
-        if named:
-            self.at = named.end()
-        elif not self._skip("?:"):
-            raise _NotOnePassError
-        was_folded = self.is_folded
-        part = self._choice()
-        self.is_folded = was_folded
-        if not self._skip(")"):
-            raise _NotOnePassError
-        return _Group(named[1], part) if named and not self.is_rough else part
-
-    def _escape(self) -> _Node:
-        character = self.regex[self.at : self.at + 1]
-        self.at += 1
-        if character in _PERL:
-            self.is_ascii = True
-            return _Set(_PERL[character])
-        if character in _CONTROLS:
-            return _Set(frozenset([_CONTROLS[character]]))
-        if not character or character.isalnum():
-            raise _NotOnePassError
-        return _literal(character)
-
-    def _class(self) -> _Node:
-        is_negated = self._skip("^")
-        held: set[int] = set()
-        is_perl = False
-        first = True
-        while first or self.regex[self.at : self.at + 1] != "]":
-            first = False
-            low = self._member()
-            if len(low) > 1:
-                is_perl = True
-            elif self.regex[self.at : self.at + 1] == "-" and self.regex[self.at + 1 : self.at + 2] not in ("]", ""):
-                self.at += 1
-                (high,), (begin,) = self._member(), low
-                low = frozenset(range(begin, high + 1))
-            held |= low
-        self.at += 1
-        members = self._cases(frozenset(held))
-        return _Set(_ASCII - members, is_wide=not is_perl) if is_negated else _Set(members)
-
-    def _cases(self, held: frozenset[int]) -> frozenset[int]:
-        return held | frozenset(bytes(held).swapcase()) if self.is_folded else held
-
-    def _member(self) -> frozenset[int]:
-        character = self.regex[self.at : self.at + 1]
-        self.at += 1
-        if character == "\\":
-            escaped = self._escape()
-            if not isinstance(escaped, _Set):
-                raise _NotOnePassError
-            return escaped.ascii
-        if not character or not character.isascii() or (character in "[&~-" and self.regex[self.at : self.at + 1] == character) or character == "[":
-            raise _NotOnePassError  # POSIX classes and operations on sets
-        return frozenset(character.encode())
-
-    def _skip(self, text: str) -> bool:
-        if self.regex.startswith(text, self.at):
-            self.at += len(text)
-            return True
-        return False
-
-
-def _is_endless(node: _Node) -> bool:
-    """Whether texts of any length match."""
-    match node:
-        case _Repeat():
-            return node.most is None or _is_endless(node.part)
-        case _Group():
-            return _is_endless(node.part)
-        case _Sequence():
-            return any(map(_is_endless, node.parts))
-        case _Choice():
-            return any(map(_is_endless, node.options))
-        case _Set():
-            return False
-
-
-def _begun(node: _Node) -> Iterator[_Node]:
-    """What stands in a part before anything that may be of any length."""
-    match node:
-        case _Group():
-            yield from _begun(node.part)
-        case _Sequence():
-            for part in node.parts:
-                yield from _begun(part)
-                if _is_endless(part):
-                    break
-        case _:
-            if not _is_endless(node):
-                yield node
-
-
-def _literal(character: str) -> _Node:
-    bytes_ = [_Set(frozenset([byte])) for byte in character.encode()]
-    return bytes_[0] if len(bytes_) == 1 else _Sequence(tuple(bytes_))
+    return _Automaton(Concatenation(()), is_whole=False).program()
 
 
 @dataclass
@@ -427,7 +175,7 @@ _Move = tuple[int, tuple[int, ...]]
 class _Automaton:
     """Thompson's construction, then its steps behind a byte as states."""
 
-    def __init__(self, tree: _Node, is_whole: bool, without: frozenset[int] = frozenset(), groups: tuple[str, ...] = (), *, is_ascii: bool = False) -> None:
+    def __init__(self, tree: Node, is_whole: bool, without: frozenset[int] = frozenset(), groups: tuple[str, ...] = (), *, is_ascii: bool = False) -> None:
         self.is_whole, self.without, self.is_ascii = is_whole, without, is_ascii
         self.groups = list(groups)
         self.steps: list[_Step] = []
@@ -439,28 +187,28 @@ class _Automaton:
         self.steps.append(step)
         return len(self.steps) - 1
 
-    def _emit(self, node: _Node, then: int) -> int:
+    def _emit(self, node: Node, then: int) -> int:
         """The step that begins ``node`` and goes on to ``then``."""
         match node:
-            case _Set():
+            case Characters():
                 return self._character(node, then)
-            case _Sequence():
+            case Concatenation():
                 for part in reversed(node.parts):
                     then = self._emit(part, then)
                 return then
-            case _Choice():
+            case Alternation():
                 return self._add(_Step(ways=[self._emit(option, then) for option in node.options]))
-            case _Group():
+            case Group():
                 if node.name not in self.groups:
                     self.groups.append(node.name)
                 if len(self.groups) > _MOST_GROUPS:
                     raise _NotOnePassError
                 number = self.groups.index(node.name)
                 return self._add(_Step(slot=2 * number, then=self._emit(node.part, self._add(_Step(slot=2 * number + 1, then=then)))))
-            case _Repeat():
+            case Repetition():
                 return self._repeat(node, then)
 
-    def _repeat(self, node: _Repeat, then: int) -> int:
+    def _repeat(self, node: Repetition, then: int) -> int:
         begin = then
         if node.most is None:
             begin = self._add(_Step(ways=[]))
@@ -472,10 +220,10 @@ class _Automaton:
         return begin
 
     @staticmethod
-    def _preferred(more: int, then: int, node: _Repeat) -> list[int]:
+    def _preferred(more: int, then: int, node: Repetition) -> list[int]:
         return [then, more] if node.is_lazy else [more, then]
 
-    def _character(self, node: _Set, then: int) -> int:
+    def _character(self, node: Characters, then: int) -> int:
         ascii_ = self._add(_Step(read=node.ascii - self.without, then=then))
         if not node.is_wide or self.without >= _BEYOND:
             # A part of a character beyond ASCII stands in a literal by itself; it is no byte to do without.
@@ -627,8 +375,8 @@ def _tabled(
 
 def _leaving(state: int, row: list[_Move | None], members: list[list[int]]) -> frozenset[int] | None:
     """The bytes of ASCII that leave a state; None where few others stay in it."""
-    staying = _ASCII.intersection(*[[byte for move, bytes_ in zip(row, members, strict=True) if move == (state, ()) for byte in bytes_]])
-    return _ASCII - staying if len(staying) >= _LEAST_STAYING else None
+    staying = ASCII.intersection(*[[byte for move, bytes_ in zip(row, members, strict=True) if move == (state, ()) for byte in bytes_]])
+    return ASCII - staying if len(staying) >= _LEAST_STAYING else None
 
 
 def _chains(stays: dict[int, frozenset[int]], classes: list[int], moves: list[list[_Move | None]]) -> tuple[dict[int, _Ahead], list[tuple[int, int]]]:
@@ -677,7 +425,7 @@ def _leaps(moves: list[list[_Move | None]], members: list[list[int]], others: Co
         if len(ways) != 1:
             continue
         bytes_ = sorted(byte for move, some in zip(row, members, strict=True) if move is not None for byte in some)
-        if bytes_[-1] in _ASCII and bytes_[-1] - bytes_[0] == len(bytes_) - 1:
+        if bytes_[-1] in ASCII and bytes_[-1] - bytes_[0] == len(bytes_) - 1:
             ((then, slots),) = ways
             if not slots and then != state:
                 only[state] = then, (bytes_[0], bytes_[-1])
