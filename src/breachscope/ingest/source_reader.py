@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,8 @@ _STRAYS_TOLD = {
     "euc_jp": ("not EUC-JP", "UTF-8, CP932 or Latin-1"),
 }
 """By the input's encoding, what lines are that are not in it, and what they were read as."""
+_READ_MEANWHILE = 3
+"""Blocks that are read while the format is chosen by the first."""
 _MOST_PENDING_BYTES, _MOST_PENDING_LINES = 200 << 20, 3 << 18
 """Of blocks that are being read, however many processors there are: reading takes several times as much memory."""
 
@@ -206,8 +208,10 @@ class SourceReader:
         """The blocks of the input, cut between entries of the format that the first of them is in; and behind a line, or before the entry that it is in."""
         blocks = self.stream.blocks()
         for first in blocks:
-            self._lock_on(first)
-            all_blocks = chain([first], blocks)
+            with ThreadPoolExecutor(1) as beside:  # to choose takes as long as to read and hash these
+                following = beside.submit(lambda: list(islice(blocks, _READ_MEANWHILE if cut_behind is None else 0)))
+                self._lock_on(first)
+            all_blocks = chain([first], following.result(), blocks)
             wanted = all_blocks if cut_behind is None else _cut_behind(all_blocks, cut_behind, self.stream.newline)
             yield from blocks_of_entries(wanted, self.fmt, self.catalog, self.stream.encoding, self.stream.newline)
 
