@@ -347,6 +347,23 @@ MIKROTIK_AUTH: Kinds = [
         ("system,info filter rule added by tcp-msg(winbox):admin@192.0.2.9 (/ip firewall filter add)", "RouterOS: other message of the system"),
     )
 ]
+MIKROTIK_PPP: Kinds = [
+    kind
+    for head, base in ROUTEROS
+    for kind in of(
+        head,
+        base,
+        ("pptp,ppp,info,account ops1 logged in, 10.0.0.2", LOGON | {"user": "ops1", "service": "pptp"}),
+        ("sstp,ppp,info,account ops1 logged in, 10.0.0.2 from 2001:db8::9", LOGON | {"user": "ops1", "service": "sstp", "client_ip": "2001:db8::9"}),
+        ("pppoe,ppp,info,account ops1 logged in, 10.0.0.2 from 00:00:5E:00:53:01", LOGON | {"user": "ops1", "service": "pppoe"}),
+        ("ovpn,ppp,info,account ops1 logged out, 1 18 28 3 4 from 192.0.2.9", LOGOFF | FROM | {"user": "ops1", "service": "ovpn"}),
+        ("l2tp,ppp,info,account ops1 logged out, 1 18 28 3 4", LOGOFF | {"user": "ops1", "service": "l2tp"}),
+        ("pppoe,ppp,error <0010>: user ops1 authentication failed", FAILED | {"user": "ops1", "service": "pppoe"}),
+        ("pppoe,ppp,info,account ops1 logged in", "RouterOS: a dial-in in an unknown form"),
+        ("l2tp,ppp,debug,packet  <10.0.0.2>: sent LCP EchoReq id=0x1", "RouterOS: steps of a dial-in"),
+        ("pppoe,ppp,info <pppoe-ops1>: terminating... - peer is not responding", "RouterOS: steps of a dial-in"),
+    )
+]
 MIKROTIK: Kinds = [
     kind
     for head, base in ROUTEROS
@@ -1334,6 +1351,7 @@ KINDS: Mapping[str, Kinds] = {
     "sonicwall": SONICWALL,
     "mikrotik": MIKROTIK,
     "mikrotik_auth": MIKROTIK_AUTH,
+    "mikrotik_ppp": MIKROTIK_PPP,
     "watchguard": WATCHGUARD,
     "leef": LEEF,
 }
