@@ -547,6 +547,12 @@ AUDIT_RECORDS: Sequence[tuple[str, str, Fate]] = [
         'pam_faillock uid=1005 exe="/usr/sbin/sshd" hostname=192.0.2.9 addr=192.0.2.9 terminal=ssh res=success\'',
         FROM | {"action": "lockout", "outcome": "success", "service": "sshd"},
     ),
+    # Linux-PAM ends its own words with a space.
+    (
+        "RESP_ACCT_LOCK",
+        'pam_faillock uid=1005  exe="/usr/sbin/sshd" hostname=? addr=? terminal=? res=success\'',
+        {"action": "lockout", "outcome": "success", "service": "sshd"},
+    ),
     (
         "CRYPTO_KEY_USER",
         'op=destroy kind=server fp=SHA256:aa direction=? spid=812 suid=0 exe="/usr/sbin/sshd" hostname=? addr=? terminal=? res=success\'',
