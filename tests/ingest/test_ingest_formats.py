@@ -87,8 +87,9 @@ def test_samples_expect_known_columns_and_members_of_closed_vocabularies(fmt: Fo
 UNSAID = {
     **{key: {"action"} for key in ("nfdump", "tcpdump", "zeek_conn", "zeek_dns", "zeek_ssl")},
     **{key: {"user"} for key in ("zeek_files", "zeek_ssh")},
+    "cisco_asa_url": {"method", "status"},
 }
-"""What a source does not say: Zeek watches, and decides nothing; it cannot see who logs in behind SSH's encryption, or who fetched a file."""
+"""What a source does not say: Zeek watches, and decides nothing; nor can it see who logs in behind SSH, or who fetched a file; ASA tells the URL."""
 
 
 @pytest.mark.parametrize("fmt", [f for f in CATALOG.formats if f.table], ids=by_id)

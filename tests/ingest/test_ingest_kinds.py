@@ -112,6 +112,8 @@ CISCO: Kinds = [
         ("113012: AAA user authentication Successful : local database : user = ops1", LOGON | {"user": "ops1", "service": "asa"}),
         ("716001: Group <RA> User <ops1> IP <192.0.2.9> WebVPN session started.", LOGON | FROM | {"user": "ops1", "service": "asa-vpn", "attempts": 0}),
         ("716002: Group <RA> User <ops1> IP <192.0.2.9> WebVPN session terminated: User Requested.", LOGOFF | FROM | {"user": "ops1", "service": "asa-vpn"}),
+        ("716001: Group RA User ops1 IP 192.0.2.9 WebVPN session started.", LOGON | FROM | {"user": "ops1", "service": "asa-vpn", "attempts": 0}),
+        ("716002: Group RA User ops1 IP 192.0.2.9 WebVPN session terminated: User Requested.", LOGOFF | FROM | {"user": "ops1", "service": "asa-vpn"}),
         (
             "716038: Group <RA> User <ops1> IP <192.0.2.9> Authentication: successful, Session Type: WebVPN.",
             LOGON | FROM | {"user": "ops1", "service": "asa-vpn", "attempts": 0},
