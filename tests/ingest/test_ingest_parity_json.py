@@ -462,3 +462,21 @@ def test_values_of_several_keys_are_joined(tmp_path_factory: pytest.TempPathFact
             ts = None
         expected.append({"ts": ts, "ts_offset_min": 0, "user": clock, "service": "\\x" if odd else "x"} if ts and clock else None)
     assert engine_reads(lines, "joined", catalog) == expected
+
+
+UNITS = st.sampled_from(["\ud83d", "\ude00", "\udbff", "\ufffd", "山", "a", "\\", "\\u", "\\ud800", "d83d", '"', "/"])
+
+
+@settings(max_examples=25)
+@given(st.lists(st.lists(UNITS, max_size=8).map("".join), min_size=1, max_size=30), st.booleans())
+def test_half_a_surrogate_pair_hides_no_line(agents: list[str], has_capitals: bool) -> None:
+    """JavaScript escapes one that stands alone, which no JSON reader need take (RFC 8259, section 8.2); it stands for no character."""
+    log = [
+        json.dumps({"time_iso8601": "2026-03-02T10:15:04Z", "remote_addr": "192.0.2.9", "status": 200, "request_uri": "/a", "http_user_agent": a})
+        for a in agents
+    ]
+    if has_capitals:
+        log = [line.replace("ud83d", "uD83D").replace("ude00", "uDE00") for line in log]
+        agents = [json.loads(line)["http_user_agent"] for line in log]
+    meant = [a.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for a in agents]
+    assert [e and e.get("user_agent", "") for e in engine_reads(log, "nginx_json")] == meant

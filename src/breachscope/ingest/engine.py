@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -159,18 +159,46 @@ def _read_json(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, context
         reading.unread, lines = lines.filter(~is_object), lines.filter(is_object)
     if not len(lines):
         return
-    values = json_values(lines["text"], fmt)
-    # nginx without escape=json writes \xHH, which is no JSON escape.
-    is_repairable = values[IS_JSON].is_null() & lines["text"].str.contains(r"\x", literal=True)
-    if is_repairable.any():
-        repaired = json_values(lines["text"].filter(is_repairable).str.replace_all(r"\x", r"\\x", literal=True), fmt)
-        at = is_repairable.arg_true()
-        values = values.with_columns([values[c].scatter(at, unescape(repaired[c]) if repaired[c].dtype == pl.String else repaired[c]) for c in values.columns])
+    values = _json_values(lines["text"], fmt)
     is_json = values[IS_JSON].is_not_null()
     reading.unread = pl.concat([reading.unread, lines.filter(~is_json)])
     lines, values = lines.filter(is_json), values.filter(is_json)
     stamped = lines if context.stamps is None else lines.join(context.stamps, on="line", how="left", maintain_order="left")
     reading.unread = pl.concat([reading.unread, lines.filter(take(stamped, values, fmt, catalog, context, reading))]).sort("line")
+
+
+def _json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
+    r"""As :func:`json_values`, also of texts whose writer escapes what JSON does not.
+
+    nginx without escape=json writes bytes as ``\xHH``; JavaScript writes half a surrogate pair (Unicode 3.8), which clients may send to
+    have their lines rejected.
+    """
+    values = json_values(texts, fmt)
+    for sign, spelt, meant in _REPAIRS:
+        is_repairable = values[IS_JSON].is_null() & texts.str.contains(sign, literal=True)
+        if is_repairable.any():
+            repaired = json_values(spelt(texts.filter(is_repairable)), fmt)
+            at = is_repairable.arg_true()
+            values = values.with_columns([values[c].scatter(at, meant(repaired[c]) if repaired[c].dtype == pl.String else repaired[c]) for c in values.columns])
+    return values
+
+
+def _without_halves(texts: pl.Series) -> pl.Series:
+    r"""Texts with U+FFFD for each escaped half of a surrogate pair that stands alone.
+
+    >>> _without_halves(pl.Series([r"\ud83d\ude00 \uD83D\ud83d\ude00 \\ud83d \udE00"])).to_list()
+    ['\\ud83d\\ude00 \\ufffd\\ud83d\\ude00 \\\\ud83d \\ufffd']
+    """
+    whole = r"(\\\\|\\u(?i:d[89ab][0-9a-f]{2})\\u(?i:d[c-f][0-9a-f]{2}))"
+    marked = texts.str.replace_all(whole + r"|\\u(?i:d[89a-f][0-9a-f]{2})", "${1}\0")  # NUL stands in no JSON
+    return marked.str.replace_all(whole + "\0", "${1}").str.replace_all("\0", r"\ufffd", literal=True)
+
+
+_REPAIRS: tuple[tuple[str, Callable[[pl.Series], pl.Series], Callable[[pl.Series], pl.Series]], ...] = (
+    (r"\u", _without_halves, lambda values: values),
+    (r"\x", lambda texts: _without_halves(texts).str.replace_all(r"\x", r"\\x", literal=True), unescape),
+)
+"""What such texts hold, how they become JSON, and what the values of that mean."""
 
 
 def take(
@@ -236,7 +264,7 @@ def _read_syslog(lines: pl.DataFrame, fmt: Format, catalog: FormatCatalog, conte
 def messages_in(lines: pl.DataFrame, fmt: Format) -> pl.DataFrame:
     """What envelopes hold, without reading it: line, host, program, pid and stream, null where the format does not tell them, and the message as text."""
     found = [pl.DataFrame(schema={"line": pl.Int64, **dict.fromkeys(ENVELOPE, pl.String)})]
-    values = json_values(lines["text"], fmt) if fmt.is_json and len(lines) else None
+    values = _json_values(lines["text"], fmt) if fmt.is_json and len(lines) else None
     for pattern in fmt.patterns:
         if not len(lines):
             break
