@@ -322,11 +322,20 @@ S3_ACTIONS = {"REST.GET.OBJECT": "read", "REST.GET.BUCKET": "list", "REST.PUT.OB
 
 
 def slow_s3(line: str) -> Event | None:
-    if line.count('"') != 6:
+    if line.count('"') < 6:
         return None
-    before, request, between, _, gap, agent, behind = line.split('"')
+    before, request, between, rest = line.split('"', 3)
+    texts, _, behind = rest.rpartition('"')
+    referer, gap, agent = texts.partition('" "')
+    if line.count('"') > 6:
+        # Any of the quotes from here on may end the request: none may stand before what would then be the status.
+        for at, character in enumerate(f'"{texts}'):
+            following, further = texts[at : at + 1], texts[at + 1 : at + 2]
+            if character == '"' and (following == "" or (following == " " and further in ("", *"0123456789-"))):
+                return None
+        agent = "" if '"' in referer or referer == " " or '" "' in agent else agent
     head, middle = before.rstrip(" ").split(" "), between.strip(" ").split(" ")
-    if len(head) != 9 or len(middle) != 6 or gap != " " or not all(head) or not all(behind[1:].split(" ")) or not behind.startswith(" "):
+    if len(head) != 9 or len(middle) != 6 or not gap or not all(head) or not all(behind[1:].split(" ")) or not behind.startswith(" "):
         return None
     _, bucket, _, _, client, user, _, operation, key = head
     status = middle[0]
@@ -367,6 +376,15 @@ S3 = st.builds(
 @example(['0a1b crm [02/Mar/2026:10:15:04 +0900] 192.0.2.9 - 3E57 REST.GET.OBJECT a.csv "GET /" 200 - 1 1 1 1 "-" "-" - x" 403 - 5 - 5 4 "-" "-" - s9= SigV4'])
 def test_s3_lines_are_read_as_the_slow_reader_reads_them(lines: list[str]) -> None:
     assert engine_reads(lines, "s3_access") == [slow_s3(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    "request_line", ['GET /x" 200 - 1 1 1 1 "-" "y', 'GET /x" 200 - 1 1 1 1 "-" "y"', 'GET /x" 200 - 1 1 1 1 "', 'GET /x" 200 - 1 1 1 1 "-" "']
+)
+@pytest.mark.parametrize("agent", ["-", 'a"', 'x"" y', ""])
+def test_no_quote_in_a_request_to_s3_chooses_its_status(request_line: str, agent: str) -> None:
+    head = "0a1b crm [02/Mar/2026:10:15:04 +0900] 192.0.2.9 - 3E57 REST.GET.OBJECT a.csv"
+    assert engine_reads([f'{head} "{request_line}" 403 AccessDenied 5 - 5 4 "{agent}" "{agent}" - s9= SigV4'], "s3_access") == [None]
 
 
 # Application load balancer: the request's host is the site asked for
