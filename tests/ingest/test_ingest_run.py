@@ -121,7 +121,7 @@ def test_every_line_of_a_mix_becomes_event_skipped_or_reject(tmp_path_factory: p
         assert [e["line"] for e in events(case, table)] == sorted(e["line"] for e in events(case, table)), "events stand in the order of their lines"
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(st.randoms(use_true_random=False))
 def test_a_good_line_is_read_alike_among_any_neighbours(tmp_path_factory: pytest.TempPathFactory, chance: random.Random) -> None:
     folder = tmp_path_factory.mktemp("mix")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from breachscope.ingest.encoding import first_fit
-from breachscope.ingest.table_rows import rows_as_lines
+from breachscope.ingest.table_rows import HEADER_BYTES, rows_as_lines
 from breachscope.ingest.xml_records import json_line
 
 _NOTHING = ("", "NULL", "null", "(null)")
@@ -150,6 +150,7 @@ class AuditRecords:
 
 def _header(head: bytes) -> tuple[_Trail, tuple[str, ...], str, int] | None:
     """Which trail's table begins so, its columns in lower case without spaces, what sets them apart, and where its rows begin."""
+    head = head[:HEADER_BYTES]
     at = 3 if head.startswith(b"\xef\xbb\xbf") else 0
     while head.startswith(b"#TYPE ", at) or head.startswith((b"\n", b"\r"), at):
         at = head.find(b"\n", at) + 1

@@ -13,6 +13,8 @@ from breachscope.ingest.encoding import first_fit
 from breachscope.ingest.xml_records import as_line
 
 _QUOTE, _LINE_END = b'"\n'
+HEADER_BYTES = 1 << 16
+"""Headers stand within so many; an input may begin with very many empty lines."""
 _HELD_BYTES = 1 << 20
 """No row is as long: of what is, the beginning is given out before its end is known."""
 _LEAST_COLUMNS, _MOST_SAMPLED, _NEARLY_ALL = 3, 1_000, 0.95

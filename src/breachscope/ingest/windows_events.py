@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 
 from breachscope.ingest.documents import as_lines
 from breachscope.ingest.encoding import first_fit
-from breachscope.ingest.table_rows import rows_as_lines
+from breachscope.ingest.table_rows import HEADER_BYTES, rows_as_lines
 from breachscope.ingest.xml_records import XmlKind, as_line, json_line
 
 _HELD_BYTES = 1 << 20
@@ -331,7 +331,7 @@ def _take_payload(record: dict[str, object]) -> str | None:
 
 def _header(head: bytes) -> tuple[tuple[str, ...], str, int] | None:
     """What the columns of a table of Windows events hold, what sets them apart, and where its rows begin; None for what is no such table."""
-    at = 0
+    at, head = 0, head[:HEADER_BYTES]
     while True:
         end = head.find(b"\n", at) + 1
         if not end:
