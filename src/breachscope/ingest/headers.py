@@ -15,13 +15,12 @@ import polars as pl
 
 from breachscope.ingest.encoding import Encoding, decode_line
 from breachscope.ingest.formats import JOINED, Format
+from breachscope.ingest.table_rows import HEADER_BYTES
 
 MOST_TITLES = 10
 """Lines above a header that name what was exported, when and by whom, as Japanese products write some: 出力日時,2026/03/02."""
 MOST_COLUMNS = 2_000
 """No product writes as many; the expression of some ten thousand exceeds what the engine's regular expressions may take."""
-_HEAD_BYTES = 64 << 10
-"""In which a header stands that nothing marks."""
 _DATE, _TIME = "date", "time"
 """Columns of the W3C's extended log file format: the first may be missing."""
 _EPOCH = date(1970, 1, 1)
@@ -158,7 +157,7 @@ def _begins_line(data: bytes, start: str | None) -> bool:
 
 def _header_lines(data: bytes, first_line: int, start: bytes) -> list[tuple[int, bytes]]:
     if not start:
-        return list(enumerate(data[:_HEAD_BYTES].split(b"\n")[: MOST_TITLES + 1], 1)) if first_line == 1 else []
+        return list(enumerate(data[:HEADER_BYTES].split(b"\n")[: MOST_TITLES + 1], 1)) if first_line == 1 else []
     found: list[tuple[int, bytes]] = []
     line, counted = first_line, 0
     at = next((len(mark) for mark in (b"", b"\xef\xbb\xbf") if data.startswith(mark + start)), data.find(b"\n" + start) + 1 or -1)
