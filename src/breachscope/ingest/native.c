@@ -214,71 +214,87 @@ typedef struct {
 
 static texts_t texts_of(const uint8_t *data, int64_t size) { return (texts_t){data, size < WORD ? NULL : data + size - WORD}; }
 
-/* Whether the text matches; held becomes where its groups begin and end, and stays for those that take no part. */
-static inline __attribute__((always_inline)) int match_in(const texts_t *texts, const uint8_t *at, const uint8_t *end, const program_t *program,
-                                                          int64_t *held, shortcut_t *shortcut, const int is_wide) {
-    const uint8_t *data = texts->data;
-    uint32_t row = 0, entered = 0;
-    const uint8_t *entry = NULL; /* where the group of the shortcut began, while nothing else was noted */
-    while (at < end) {
-        const uint32_t step = program->steps[row + program->classes[*at]];
-        if (step <= ROWS) {
-            row = step;
-            at++;
-            continue;
+/* A text on its way through a program. held becomes where groups begin and end, and stays for those that take no part. */
+typedef struct {
+    const uint8_t *at, *end;
+    const uint8_t *entry; /* where the group of the shortcut began, while nothing else was noted */
+    int64_t *held;
+    uint32_t row, entered;
+} walk_t;
+
+/* Go on by a byte, or by as many as can be passed with it; 0 where the text or its way ends. */
+static inline __attribute__((always_inline)) int go_on(const texts_t *texts, const program_t *program, walk_t *walk, shortcut_t *shortcut, const int is_wide) {
+    const uint8_t *at = walk->at, *end = walk->end;
+    if (at == end) return 0;
+    const uint32_t step = program->steps[walk->row + program->classes[*at]];
+    if (step <= ROWS) {
+        walk->row = step, walk->at = at + 1;
+        return 1;
+    }
+    if (step == NO_STEP) return 0;
+    const uint32_t action = step >> ROW_BITS;
+    const int16_t *slot = program->slots + action * program->slot_width;
+    if (*slot >= 0) {
+        int is_entry = 0;
+        for (; *slot >= 0; slot++) {
+            walk->held[*slot] = at - texts->data;
+            is_entry |= *slot == shortcut->slot;
         }
-        if (step == NO_STEP) break;
-        const uint32_t action = step >> ROW_BITS;
-        const int16_t *slot = program->slots + action * program->slot_width;
-        if (*slot >= 0) {
-            int is_entry = 0;
-            for (; *slot >= 0; slot++) {
-                held[*slot] = at - data;
-                is_entry |= *slot == shortcut->slot;
+        if (is_entry) {
+            const int64_t more = shortcut->length - 1;
+            if (more > 0 && step == shortcut->step && end - at > more && !memcmp(at, shortcut->begin, (size_t)more + 1)) {
+                walk->row = shortcut->row, walk->at = at + more + 1;
+                return 1;
             }
-            if (is_entry) {
-                const int64_t more = shortcut->length - 1;
-                if (more > 0 && step == shortcut->step && end - at > more && !memcmp(at, shortcut->begin, (size_t)more + 1)) {
-                    row = shortcut->row;
-                    at += more + 1;
-                    continue;
-                }
-                entry = at, entered = step;
-            } else if (entry) {
-                if (held[shortcut->slot + 1] == at - data) {
-                    shortcut->begin = entry, shortcut->length = at - entry, shortcut->step = entered, shortcut->row = row;
-                }
-                entry = NULL;
-            }
-        }
-        row = step & ROWS;
-        at++;
-        const ahead_t *ahead = program->aheads + action;
-        if (ahead->kind == STAY) {
-            at = is_wide ? stay_wide(ahead, at, end, texts->last) : stay(ahead, at, end);
-        } else if (ahead->kind == CHAIN) {
-            const uint8_t *begun = at;
-            int32_t passed = 0;
-            at = is_wide ? pass_fields_wide(ahead, at, end, texts->last, &passed) : pass_fields(ahead, at, end, &passed);
-            if (at > begun) row = program->links[2 * (ahead->first + passed) + (at[-1] != ahead->separator)];
-        } else if (ahead->kind == LEAP && (is_wide ? can_leap_wide(ahead, at, end, texts->last) : can_leap(ahead, at, end))) {
-            row = (uint32_t)ahead->first, at += ahead->count;
+            walk->entry = at, walk->entered = step;
+        } else if (walk->entry) {
+            if (walk->held[shortcut->slot + 1] == at - texts->data)
+                *shortcut = (shortcut_t){shortcut->slot, walk->entry, at - walk->entry, walk->entered, walk->row};
+            walk->entry = NULL;
         }
     }
-    const int16_t done = program->final[row / program->class_count];
-    if (done < 0 || (at < end && (program->is_whole || (program->is_ascii && *at >= 0x80)))) return 0;
-    for (const int16_t *slot = program->slots + done * program->slot_width; *slot >= 0; slot++) held[*slot] = at - data;
+    walk->row = step & ROWS;
+    at++;
+    const ahead_t *ahead = program->aheads + action;
+    if (ahead->kind == STAY) {
+        at = is_wide ? stay_wide(ahead, at, end, texts->last) : stay(ahead, at, end);
+    } else if (ahead->kind == CHAIN) {
+        const uint8_t *begun = at;
+        int32_t passed = 0;
+        at = is_wide ? pass_fields_wide(ahead, at, end, texts->last, &passed) : pass_fields(ahead, at, end, &passed);
+        if (at > begun) walk->row = program->links[2 * (ahead->first + passed) + (at[-1] != ahead->separator)];
+    } else if (ahead->kind == LEAP && (is_wide ? can_leap_wide(ahead, at, end, texts->last) : can_leap(ahead, at, end))) {
+        walk->row = (uint32_t)ahead->first, at += ahead->count;
+    }
+    walk->at = at;
     return 1;
 }
 
-typedef int match_t(const texts_t *, const uint8_t *, const uint8_t *, const program_t *, int64_t *, shortcut_t *);
-
-static int match(const texts_t *texts, const uint8_t *at, const uint8_t *end, const program_t *program, int64_t *held, shortcut_t *shortcut) {
-    return match_in(texts, at, end, program, held, shortcut, 0);
+/* Whether a text matches that has come as far as it can. */
+static inline __attribute__((always_inline)) int has_matched(const texts_t *texts, const program_t *program, const walk_t *walk) {
+    const int16_t done = program->final[walk->row / program->class_count];
+    if (done < 0 || (walk->at < walk->end && (program->is_whole || (program->is_ascii && *walk->at >= 0x80)))) return 0;
+    for (const int16_t *slot = program->slots + done * program->slot_width; *slot >= 0; slot++) walk->held[*slot] = walk->at - texts->data;
+    return 1;
 }
 
-AVX2 static int match_wide(const texts_t *texts, const uint8_t *at, const uint8_t *end, const program_t *program, int64_t *held, shortcut_t *shortcut) {
-    return match_in(texts, at, end, program, held, shortcut, 1);
+/* Match two texts; returns which do, as bits. Each step waits for the one before it, so that two ways take little longer than one. */
+static inline __attribute__((always_inline)) int match_in(const texts_t *texts, const program_t *program, walk_t one, walk_t other, shortcut_t *shortcut,
+                                                          const int is_wide) {
+    while (go_on(texts, program, &one, shortcut, is_wide) & go_on(texts, program, &other, shortcut, is_wide));
+    while (go_on(texts, program, &one, shortcut, is_wide));
+    while (go_on(texts, program, &other, shortcut, is_wide));
+    return has_matched(texts, program, &one) | has_matched(texts, program, &other) << 1;
+}
+
+typedef int match_t(const texts_t *, const program_t *, walk_t, walk_t, shortcut_t *);
+
+static int match(const texts_t *texts, const program_t *program, walk_t one, walk_t other, shortcut_t *shortcut) {
+    return match_in(texts, program, one, other, shortcut, 0);
+}
+
+AVX2 static int match_wide(const texts_t *texts, const program_t *program, walk_t one, walk_t other, shortcut_t *shortcut) {
+    return match_in(texts, program, one, other, shortcut, 1);
 }
 
 static match_t *match_best(void) { return HAS_AVX2 ? match_wide : match; }
@@ -763,15 +779,25 @@ static int is_ascii(const uint8_t *at, const uint8_t *end) {
     return !(bits & HIGHS);
 }
 
-/* Match the first of some programs that does, as long as those before it surely do not. */
-static int match_first(match_t *match_one, const texts_t *texts, const uint8_t *at, const uint8_t *end, const program_t *programs,
-                       int64_t program_count, int64_t slot_count, int64_t *held, shortcut_t *shortcuts) {
-    for (int64_t p = 0; p < program_count; p++) {
-        for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
-        if (match_one(texts, at, end, programs + p, held, shortcuts + p)) return 1;
-        if (p + 1 < program_count && !(programs[p].is_exact && is_ascii(at, end))) return 0;
+/* Match two texts, or the last one, each by the first of some programs that does, as long as those before it surely do not; returns which
+ * match, as bits. held has room for what the groups of each hold, and of none. */
+static int match_first(match_t *match_two, const texts_t *texts, const int64_t *starts, const int64_t *ends, int64_t count, const program_t *programs,
+                       int64_t program_count, int64_t slot_count, int64_t held[][MOST_SLOTS], shortcut_t *shortcuts) {
+    int matched = 0, open = count > 1 ? 3 : 1;
+    for (int64_t p = 0; p < program_count && open; p++) {
+        walk_t walks[2];
+        for (int n = 0; n < 2; n++) {
+            const int is_open = open >> n & 1;
+            const uint8_t *end = texts->data + ends[is_open ? n : 0];
+            walks[n] = (walk_t){is_open ? texts->data + starts[n] : end, end, NULL, held[is_open ? n : 2], 0, 0};
+            for (int64_t slot = 0; is_open && slot < slot_count; slot++) held[n][slot] = -1;
+        }
+        matched |= match_two(texts, programs + p, walks[0], walks[1], shortcuts + p) & open;
+        open &= programs[p].is_exact ? ~matched : 0;
+        for (int n = 0; n < 2 && p + 1 < program_count; n++)
+            if (open >> n & 1 && !is_ascii(texts->data + starts[n], texts->data + ends[n])) open &= ~(1 << n);
     }
-    return 0;
+    return matched;
 }
 
 /* Match texts, and make columns of what the reader's groups or keys hold; several programs have their slots in common. Returns how
@@ -799,7 +825,8 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
                           int64_t syntax, void *reader, int64_t program_count, int64_t slot_count, column_t *columns, int64_t column_count,
                           const uint64_t *nulls, int64_t null_count, int escape, uint8_t *escaped, const int16_t *separators, int32_t *texts,
                           int64_t *refused) {
-    int64_t held[MOST_SLOTS], run_begin[MOST_COLUMNS], run_end[MOST_COLUMNS], matched = 0;
+    int64_t lanes[3][MOST_SLOTS], run_begin[MOST_COLUMNS], run_end[MOST_COLUMNS], matched = 0;
+    int are_matched = 0;
     keys_t *keys = syntax == EXPRESSION ? NULL : reader;
     const uint8_t *arena = keys ? keys->arena : NULL;
     shortcut_t shortcuts[MOST_PROGRAMS];
@@ -807,7 +834,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
     taken_t taken[MOST_COLUMNS];
     few_t few[REMEMBERED];
     const texts_t whole = texts_of(data, size);
-    match_t *match_one = match_best();
+    match_t *match_two = match_best();
     if (column_count > MOST_COLUMNS || program_count > MOST_PROGRAMS) return -1;
     for (int64_t p = 0; p < MOST_PROGRAMS; p++) shortcuts[p] = (shortcut_t){-1, NULL, 0, 0, 0};
     for (int64_t n = 0; n < REMEMBERED; n++) few[n].key = 0;
@@ -815,10 +842,14 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         for (int64_t p = 0; columns[c].kind == RUN && p < MOST_PROGRAMS; p++) shortcuts[p].slot = columns[c].slots[0];
     for (int64_t text = 0; text < count; text++) {
         const uint8_t *at = data + starts[text], *end = data + ends[text];
+        const int lane = syntax == EXPRESSION ? text & 1 : 0;
+        int64_t *held = lanes[lane];
         if (syntax != EXPRESSION)
             for (int64_t n = 0; n < slot_count; n++) held[n] = -1;
+        else if (!lane)
+            are_matched = match_first(match_two, &whole, starts + text, ends + text, count - text, reader, program_count, slot_count, lanes, shortcuts);
         memory.text = text + 1;
-        if (!(syntax == EXPRESSION ? match_first(match_one, &whole, at, end, reader, program_count, slot_count, held, shortcuts)
+        if (!(syntax == EXPRESSION ? are_matched >> lane & 1
               : syntax == OBJECT   ? match_object(data, size, at, end, keys, held, &memory)
               : syntax == PAIRS    ? match_pairs(data, at, end, keys, held, &memory)
               : syntax == PARTED   ? match_parted(data, at, end, separators[text], keys, held, &memory)
@@ -1113,7 +1144,8 @@ void breachscope_sort(const uint8_t *data, int64_t size, const int64_t *starts, 
     int64_t held[MOST_SLOTS];
     shortcut_t shortcut = {-1, NULL, 0, 0, 0};
     const texts_t texts = texts_of(data, size);
-    match_t *match_one = match_best();
+    match_t *match_two = match_best();
+    const walk_t none = {data, data, NULL, held, 0, 0};
     /* Most programs cannot even begin with most bytes. */
     uint64_t may_match[256] = {0}, matches_none = 0;
     for (int64_t n = 0; n < program_count; n++) {
@@ -1127,7 +1159,8 @@ void breachscope_sort(const uint8_t *data, int64_t size, const int64_t *starts, 
         matched[text] = 0;
         for (uint64_t left = at < end ? may_match[*at] : matches_none; left; left &= left - 1) {
             const int n = __builtin_ctzll(left);
-            if (match_one(&texts, at, end, programs + n, held, &shortcut)) matched[text] |= UINT64_C(1) << n;
+            const walk_t walk = {at, end, NULL, held, 0, 0};
+            if (match_two(&texts, programs + n, walk, none, &shortcut) & 1) matched[text] |= UINT64_C(1) << n;
         }
     }
 }
