@@ -324,6 +324,10 @@ def test_year_turns_backwards_for_lines_out_of_order_at_new_year(cut: int) -> No
     assert years_of(bsd("Dec 31", "Jan  1", "Dec 31", "Jan  1", "Jan  2"), cut=cut) == [2025, 2026, 2025, 2026, 2026]
 
 
+def test_a_colon_before_the_day_as_emblem_of_cisco_has_it_hides_no_new_year() -> None:
+    assert years_of([f"<166>:{day} 10:15:04 UTC: %ASA-session-6-302014: x" for day in ("Dec 31", "Jan 01", "Mar 02")]) == [2025, 2026, 2026]
+
+
 def test_a_log_written_newest_first_is_dated_too() -> None:
     assert years_of(bsd("Mar  2", "Jan  1", "Dec 31", "Nov 30")) == [2026, 2026, 2025, 2025]
 

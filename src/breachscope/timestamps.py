@@ -34,10 +34,10 @@ _DAYS_PER_UNROLLED_YEAR = 366
 _DAYS_BEFORE_MONTH = np.array([0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335], dtype=np.int32)
 _MONTHS = {m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
 _MONTH = "|".join(_MONTHS)
-_YEARLESS = rf"^(?:<[0-9]{{1,3}}>)?(?:({_MONTH}) +|({_MONTH.lower()})/)([0-9]{{1,2}}) [0-9]"
-"""As syslog has it, ``Mar  2 10``, or a terminal of RouterOS, ``mar/02 10``."""
+_YEARLESS = rf"^(?:<[0-9]{{1,3}}>)?:?(?:({_MONTH}) +|({_MONTH.lower()})/)([0-9]{{1,2}}) (?:[0-9]|$)"
+"""As syslog has it, ``Mar  2 10``, EMBLEM of a Cisco ASA, ``:Mar 02 10``, or a terminal of RouterOS, ``mar/02 10``."""
 _YEARLESS_CHARS = 13
-"""Enough for priority, month, day and the first digit of the hour."""
+"""Enough for priority, month, day and the first digit of the hour, or a colon in its place."""
 _LEAP_YEAR = "2000"
 _DATE_IN_NAME = re.compile(r"(?<![0-9])((?:19|20)[0-9][0-9])[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12][0-9]|3[01])(?![0-9])")
 

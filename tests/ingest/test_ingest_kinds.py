@@ -203,7 +203,7 @@ CISCO: Kinds = [
         (f"430003: {FTD_HTTP}x, {FTD_BYTES}, URL: http://x/, InitiatorBytes: 1, ResponderBytes: 2", FTD_FLOW | ALLOW | {"rule": "r 1"}),
         # Who cleared the buffer of messages; other commands are no logins.
         ("111008: User 'ops1' executed the 'clear logging buffer' command.", {"action": "log_clear", "outcome": "success", "user": "ops1", "service": "asa"}),
-        ("111008: User 'ops1' executed the 'show version' command.", "ASA: other message"),
+        ("111008: User 'ops1' executed the 'show version' command.", "ASA: command of a user"),
         ("609001: Built local-host outside:192.0.2.9", "ASA: other message"),
         (
             "113005: AAA user authorization Rejected : reason = User was not found : server = 198.51.100.7 : user = ops1 : user IP = 192.0.2.9",
@@ -648,6 +648,25 @@ SSHD: Kinds = of(
     ("input_userauth_request: invalid user app1 [preauth]", PAM_STEP),
 )
 # Relays that leave out the space behind the colon, or the message id; other systems of Cisco's.
+# Headers of a Cisco ASA, as it writes them by itself and in EMBLEM's form, and as relays leave them.
+ASA_DENIED = "106006: Deny inbound UDP from 192.0.2.9/51512 to 203.0.113.5/53 on interface outside"
+ASA_EVENT = AT | PORTS | UDP | DENY | IN
+ASA_HEADS: Sequence[tuple[str, dict[str, Any]]] = [
+    ("<166>:Mar 02 10:15:04 UTC: %ASA-session-6-", {}),
+    ("<166>:Mar 02 19:15:04 JST: %ASA-config-6-", {"ts_offset_min": 540}),
+    ("<166>:Mar 02 10:15:04: %ASA--6-", {}),
+    ("<166>:2026-03-02T10:15:04Z: %ASA-6-", {}),
+    # The time of a relay counts where the device tells no year.
+    ("Mar  2 10:15:04 192.0.2.1 :Mar 02 10:15:03 EST: %ASA-session-6-", {"host": "192.0.2.1"}),
+    ("Mar  2 10:15:04 :Mar 02 10:15:03 MSK/MSD: %ASA-session-6-", {}),
+    ("2026-03-02T19:15:04+09:00 fw1 : Mar 02 19:15:03 JST: %ASA-session-6-", {"host": "fw1", "ts_offset_min": 540}),
+    ("Mar  2 10:15:04 192.0.2.1 :%ASA-session-6-", {"host": "192.0.2.1"}),
+    ("2026-03-02T10:15:04Z 192.0.2.1 :%ASA-session-6-", {"host": "192.0.2.1"}),
+    ("2026-03-02T19:15:04+09:00 relay 2026-03-02T10:15:03Z fw1 : %ASA-6-", {"host": "fw1", "ts_offset_min": 540}),
+    ("2026-03-02T19:15:04+09:00 fw1 2026-03-02T10:15:03Z: %ASA-6-", {"host": "fw1", "ts_offset_min": 540}),
+    ("<166>1 2026-03-02T10:15:04Z fw1 ASA - - - %ASA-6-", {"host": "fw1"}),
+]
+ASA_HEADERS: Kinds = [(head + ASA_DENIED, ASA_EVENT | told) for head, told in ASA_HEADS]
 HEADERS: Kinds = [
     *[
         (
@@ -1317,7 +1336,7 @@ TABLES: Sequence[tuple[str, str, Kinds]] = [
     ),
 ]
 KINDS: Mapping[str, Kinds] = {
-    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT, *AUDITD_SYSLOG, *PROFTPD_SYSLOG, *SSHD, *HEADERS, *PANOS_RFC5424, *PROGRAMS],
+    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT, *AUDITD_SYSLOG, *PROFTPD_SYSLOG, *SSHD, *HEADERS, *ASA_HEADERS, *PANOS_RFC5424, *PROGRAMS],
     "yamaha_rt": YAMAHA_RT,
     "auditd": AUDITD,
     "proftpd": PROFTPD,
