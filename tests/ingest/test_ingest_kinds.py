@@ -1110,6 +1110,14 @@ COMBINED_EXTRA: Kinds = [
     ),
     (f'client.example.com - yamada taro {BROWSER} "203.0.113.9" 0.012', WITH_BROWSER | OF_NAME | OF_TARO | {"forwarded_for": "203.0.113.9"}),
 ]
+INGRESS: Kinds = [
+    (
+        '10.0.0.8 - [192.0.2.9] - ops1 [02/Mar/2026:10:15:04 +0000] "GET / HTTP/1.1" 200 5 "-" "x" 77 0.002 [a-b-80] [] 198.51.100.4:80 5 0.001 200 07d2',
+        AT
+        | {"client_ip": "10.0.0.8", "forwarded_for": "192.0.2.9", "user": "ops1", "method": "GET", "path": "/", "protocol": "HTTP/1.1", "user_agent": "x"}
+        | {"status": 200, "bytes_sent": 5, "bytes_received": 77, "duration_ms": 2.0},
+    ),
+]
 APACHE_OLD, RULE = "[Mon Mar 02 10:15:04 2026] [error] [client 192.0.2.9] ", '[file "/etc/r.conf"] [id "930120"] [hostname "shop.example"] [uri "/"]'
 SEEN = {"src_ip": "192.0.2.9", "app": "http", "rule": "930120"}
 APACHE_ERROR: Kinds = [
@@ -1362,6 +1370,7 @@ KINDS: Mapping[str, Kinds] = {
     "common": COMMON,
     "vhost_combined": VHOST_COMBINED,
     "combined_extra": COMBINED_EXTRA,
+    "ingress_nginx": INGRESS,
     "apache_error": APACHE_ERROR,
     "nginx_error": NGINX_ERROR,
     "keycloak_text": KEYCLOAK_TEXT,
