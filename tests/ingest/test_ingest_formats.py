@@ -85,7 +85,7 @@ def test_samples_expect_known_columns_and_members_of_closed_vocabularies(fmt: Fo
 
 
 UNSAID = {
-    **{key: {"action"} for key in ("nfdump", "tcpdump", "zeek_conn", "zeek_dns", "zeek_ssl")},
+    **{key: {"action"} for key in ("nfdump", "tcpdump", "zeek_conn", "zeek_dns", "zeek_rdp", "zeek_ssl")},
     **{key: {"user"} for key in ("zeek_files", "zeek_ssh")},
     "cisco_asa_url": {"method", "status"},
 }
