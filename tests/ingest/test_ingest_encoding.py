@@ -107,7 +107,7 @@ def test_lines_are_those_of_pythons_codec_one_by_one(monkeypatch: pytest.MonkeyP
     found = split_lines(Block(1, 0, data), "euc_jp", b"\n")
     assert found.frame["text"].to_list() == [decode_line(raw, "euc_jp") for raw in raws]
     assert found.strays == is_stray.sum()
-    assert found.raw(np.arange(1, len(raws) + 1), 1 << 20)[0].to_pylist() == raws
+    assert found.raw(np.arange(1, len(raws) + 1), 1 << 20)[0].to_list() == raws
 
 
 words = st.text(st.sampled_from(HALF_WIDTH), min_size=1, max_size=9) | st.text(st.sampled_from(KANJI + KANA + SIGNS), min_size=1, max_size=9)

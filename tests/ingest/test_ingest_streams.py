@@ -293,7 +293,7 @@ def test_cp932_second_bytes_that_look_like_separators_survive(tmp_path: Path) ->
 
 def raw_of(lines: Lines) -> list[bytes]:
     raw, sizes = lines.raw(lines.frame["line"].to_numpy(), 1 << 20)
-    held: list[bytes] = raw.to_pylist()
+    held: list[bytes] = raw.to_list()
     assert sizes.tolist() == list(map(len, held))
     return held
 
@@ -341,7 +341,7 @@ def test_a_line_is_decoded_by_itself_alone(raws: list[bytes]) -> None:
             assert found.strays == sum(first_fit(line)[1] not in own for line in held)
             assert raw_of(found) == held
             kept, sizes = found.raw(np.arange(1, len(held) + 1, 2), 3)
-            assert (kept.to_pylist(), sizes.tolist()) == ([line[:3] for line in held[::2]], [len(line) for line in held[::2]])
+            assert (kept.to_list(), sizes.tolist()) == ([line[:3] for line in held[::2]], [len(line) for line in held[::2]])
 
 
 EDGES = [

@@ -13,7 +13,7 @@ import pyarrow as pa
 from breachscope.ingest.encoding import Encoding, decode_cp932, decode_euc_jp, first_fit, is_wide
 from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, not_utf_8, survey, texts_at
 from breachscope.ingest.streams import Block, find_bytes
-from breachscope.ingest.views import Offsets, as_series
+from breachscope.ingest.views import Offsets, as_arrow, as_series
 
 _BOM = "\ufeff"
 _SPACES = b" \t\v\f\r\n"
@@ -69,7 +69,7 @@ class Lines:
             text = texts_at(self.data, self.starts[rows], self.ends[rows])
         else:
             array = _as_arrow(self.data, self.starts)
-            text = as_series("text", array if len(rows) == len(self) else array.take(pa.array(rows)))
+            text = as_series("text", array if len(rows) == len(self) else array.take(as_arrow(rows)))
         return pl.DataFrame([self.numbers(rows), self._bare(text)])
 
     def only(self, rows: Offsets) -> Lines:
@@ -81,7 +81,7 @@ class Lines:
 
     def joined(self, first: Offsets, last: Offsets) -> pl.DataFrame:
         """Lines from one row to another, each as one text with a newline between; columns as in :attr:`frame`, with the number of the first line."""
-        text = as_series("text", _slices(self.data, self.starts[first], self.starts[last + 1]).cast(pa.large_string()))
+        text = _slices(self.data, self.starts[first], self.starts[last + 1]).cast(pl.String)
         if b"\r\n" in self.data:
             text = text.str.replace_all(r"\r+\n", "\n")
         return pl.DataFrame([self.numbers(first), self._bare(text)])
@@ -136,15 +136,15 @@ class Lines:
         rows = np.searchsorted(self.starts, nuls[begins[long]], side="right") - 1
         return list(zip((rows + self.first_line).tolist(), lengths[long].tolist(), strict=True))
 
-    def raw(self, numbers: Offsets, most: int) -> tuple[pa.Array, Offsets]:
+    def raw(self, numbers: Offsets, most: int) -> tuple[pl.Series, Offsets]:
         """Up to ``most`` bytes of lines, in rising order, as they stand in the (decompressed) input without the line end; and how many bytes each has."""
         data, starts = self.in_input
         begins, ends = starts[numbers - self.first_line], starts[numbers - self.first_line + 1]
         ends = ends - (np.frombuffer(data, np.uint8)[ends - 1] == self.newline[0])
         if is_wide(self.encoding):  # what is held is UTF-8
             raw = [data[begin:end].decode().encode(self.encoding) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
-            return pa.array([r[:most] for r in raw], pa.binary()), np.array([len(r) for r in raw], np.int64)
-        return _slices(data, begins, np.minimum(ends, begins + most)).cast(pa.binary()), ends - begins
+            return pl.Series([r[:most] for r in raw], dtype=pl.Binary), np.array([len(r) for r in raw], np.int64)
+        return _slices(data, begins, np.minimum(ends, begins + most)), ends - begins
 
 
 def split_lines(block: Block, encoding: Encoding, newline: bytes) -> Lines:
@@ -178,10 +178,10 @@ def _line_starts(data: bytes, newline: bytes) -> Offsets:
     return starts
 
 
-def _slices(data: bytes, begins: Offsets, ends: Offsets) -> pa.LargeBinaryArray:
-    """Parts of ``data`` in rising order, copied."""
+def _slices(data: bytes, begins: Offsets, ends: Offsets) -> pl.Series:
+    """Parts of ``data`` in rising order."""
     places = np.stack([begins, ends], axis=1).ravel()
-    return _as_binary(data, places).take(pa.array(np.arange(0, len(places), 2)))
+    return as_series("", _as_binary(data, places)).gather_every(2)
 
 
 def _as_arrow(data: bytes, starts: Offsets) -> pa.LargeStringArray:
@@ -199,7 +199,7 @@ def _in_utf_8(lines: Lines, others: Offsets) -> tuple[bytes, int]:
     whole = _as_binary(lines.data, lines.starts)
     data, starts = lines.data, lines.starts
     if len(others) < len(lines):
-        part = whole.take(pa.array(others))
+        part = whole.take(as_arrow(others))
         starts = np.frombuffer(part.buffers()[1], np.int64, len(part) + 1)
         data = part.buffers()[2].to_pybytes()[: starts[-1]]
     text, is_stray = decode_euc_jp(data, starts) if lines.encoding == "euc_jp" else decode_cp932(data, starts, lines.newline.decode())
@@ -213,7 +213,7 @@ def _in_utf_8(lines: Lines, others: Offsets) -> tuple[bytes, int]:
     place[others] = len(lines) + np.arange(len(others))
     place[others[strays]] = len(lines) + len(others) + np.arange(len(strays))
     parts = [whole, _as_binary(utf_8, _line_starts(utf_8, lines.newline)), pa.array(told, pa.large_binary())]
-    return pa.concat_arrays(parts).take(pa.array(place)).buffers()[2].to_pybytes(), count
+    return pa.concat_arrays(parts).take(as_arrow(place)).buffers()[2].to_pybytes(), count
 
 
 def _as_binary(data: bytes, starts: Offsets) -> pa.LargeBinaryArray:

@@ -35,6 +35,7 @@ from breachscope.ingest.reading import Context, Reading
 from breachscope.ingest.settings import SourceSettings
 from breachscope.ingest.sniff import sniff
 from breachscope.ingest.streams import BLOCK_BYTES, KEPT_OF_LONG_LINE, Block, Stream, find_bytes
+from breachscope.ingest.views import narrowed
 from breachscope.schema import REJECTS, REPEATING_FORMATS
 from breachscope.timestamps import YearTimeline, has_yearless_times, infer_years
 
@@ -299,18 +300,12 @@ class SourceReader:
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
         rejected = reading.rejects()
         if not len(rejected):
-            return pa.Table.from_batches([], REJECTS.arrow)  # its own empty table looks for pandas, and imports that where it is installed
+            return pa.Table.from_batches([], REJECTS.arrow)  # given lists or numpy's arrays, pyarrow looks for pandas, and imports that where it is installed
         raw, sizes = lines.raw(rejected["line"].to_numpy(), KEPT_OF_LONG_LINE)
-        return pa.table(
-            {
-                "source": pa.repeat(pa.scalar(self.plan.id, pa.int32()), len(raw)),
-                "line": rejected["line"].to_arrow(),
-                "reason": rejected["reason"].to_arrow().cast(pa.string()),
-                "raw": raw,
-                "raw_bytes": sizes,
-            },
-            schema=REJECTS.arrow,
-        )
+        told = {"reason": rejected["reason"], "raw": raw}
+        rows = rejected.with_columns(pl.lit(self.plan.id, pl.Int32).alias("source"), pl.Series("raw_bytes", sizes)).to_arrow()
+        columns = [narrowed(told[column.name], column.type) if column.name in told else rows[column.name] for column in REJECTS.arrow]
+        return pa.Table.from_arrays(columns, schema=REJECTS.arrow)
 
     @property
     def problem(self) -> str | None:
