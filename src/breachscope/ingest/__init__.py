@@ -1,7 +1,8 @@
 """Logs in, typed event tables out."""
 
+from breachscope.ingest.catalog import FormatCatalog, load_formats
 from breachscope.ingest.draft import new_format
-from breachscope.ingest.formats import Format, FormatCatalog, load_format, load_formats
+from breachscope.ingest.formats import Format, load_format
 from breachscope.ingest.log_format import idle_log_formats, with_log_formats
 from breachscope.ingest.run import IngestOptions, IngestResult, ingest
 from breachscope.ingest.settings import read_trusted_proxies

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.engine import MOST_REPEATS, is_eventless, leave, read_lines, read_pattern, read_patterns, table_fields, take
 from breachscope.ingest.events import Part, to_events
-from breachscope.ingest.formats import Format, FormatCatalog, Pattern
+from breachscope.ingest.formats import Format, Pattern
 from breachscope.ingest.lines import Lines
 from breachscope.ingest.native import Caught, Kind, Wanted, is_built
 from breachscope.ingest.native_matching import Match, Texts, beginning_with, keys_of, match_first_patterns, match_pattern, program_of, refute

@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from breachscope.errors import UsageError
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.engine import read_lines
-from breachscope.ingest.formats import FormatCatalog, load_format
+from breachscope.ingest.formats import load_format
 from breachscope.ingest.guess import FIRST_ORDER, guess_lines
 from breachscope.ingest.inputs import Input
 from breachscope.ingest.lines import split_lines

@@ -17,10 +17,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.escapes import unescape
 from breachscope.ingest.events import STAMP, Part, time_faults, to_events, with_times
-from breachscope.ingest.formats import NEVER, Format, FormatCatalog, Pattern
+from breachscope.ingest.formats import NEVER, Format, Pattern
 from breachscope.ingest.headers import Headers, Layout
 from breachscope.ingest.inner_entries import joined_entries
 from breachscope.ingest.json_values import IS_JSON, json_values
@@ -374,12 +375,15 @@ def _inner_lines(lines: pl.DataFrame, stamps: pl.DataFrame | None, catalog: Form
 def _inner_lines_as_written(lines: pl.DataFrame, catalog: FormatCatalog, context: Context) -> Reading:
     """Each line read by the first format that does. Of years only the file's lines are asked, so that none may lack it."""
     inner = Reading(unread=lines)
-    for fmt, _ in catalog.likely(lines["text"]):
-        left = inner.unread if not inner.rejected else lines.filter(pl.col("line").is_in(inner.rejects()["line"].implode()))
-        if not len(left):
+
+    def left() -> pl.DataFrame:
+        return inner.unread if not inner.rejected else lines.filter(pl.col("line").is_in(inner.rejects()["line"].implode()))
+
+    for fmt in catalog.likely(lambda: left()["text"]):
+        if not len(unread := left()):
             break
         if not (fmt.lacks_year or fmt.is_envelope or fmt.needs_header):
-            inner.absorb(read_lines(left, fmt, catalog, replace(context, years=None, headers=Headers())))
+            inner.absorb(read_lines(unread, fmt, catalog, replace(context, years=None, headers=Headers())))
     return inner
 
 

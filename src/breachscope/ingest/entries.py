@@ -17,9 +17,10 @@ import numpy as np
 import polars as pl
 
 from breachscope.ingest.block import read_block
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.encoding import Encoding
 from breachscope.ingest.engine import UNKNOWN_KIND, messages_in, read_inner_lines, read_lines
-from breachscope.ingest.formats import CONTINUES, Format, FormatCatalog, joined_parts
+from breachscope.ingest.formats import CONTINUES, Format, joined_parts
 from breachscope.ingest.inner_entries import MOST_ENTRY_BYTES, entries_of
 from breachscope.ingest.lines import Lines, split_lines
 from breachscope.ingest.reading import Context, Reading

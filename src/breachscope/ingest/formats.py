@@ -83,20 +83,19 @@ before the message), or these as keys of JSON; without ``program`` the message i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import polars as pl
 
-from breachscope.errors import BreachscopeError, ContentErrors, FormatError, UsageError, did_you_mean
+from breachscope.errors import ContentErrors, FormatError
 from breachscope.ingest.escapes import SERVERS_ESCAPES
 from breachscope.ingest.expressions import has_options
 from breachscope.ingest.format_checks import EVENTLESS, Checker
-from breachscope.ingest.fragments import spelt_out
+from breachscope.ingest.marks import Marks, key_mark, marks_of
 from breachscope.timestamps import TimeForm
 from breachscope.toml_file import TomlFile
 
@@ -198,6 +197,18 @@ class Pattern:
         return "|".join(f"{re.escape(key.partition(JOINED)[0])}=" for key in needed)
 
     @cached_property
+    def marks(self) -> Marks:
+        """Plain texts, of each set of which one stands in every line that the pattern takes, as far as that is known."""
+        if self.regex is not None:
+            asked = [frozenset([self.contains])] if self.contains else []
+            return (*asked, *(marks_of(self.regex) if not asked or len(self.regex) <= _LONG else ()))
+        # Where an envelope tells a time, a line needs none of its own.
+        needed = {*self.require, *self.conditions, *self.within} - {"time"}
+        firsts = ((joined_parts(alternative)[0] for alternative in self.sources.get(column, ())) for column in sorted(needed))
+        marks = (frozenset(key_mark(key) if key.startswith("$") else f"{key}=" for key in of) for of in firsts)
+        return tuple(of for of in marks if of and "" not in of)
+
+    @cached_property
     def groups(self) -> tuple[str, ...]:
         """Names of the regular expression's groups, in order."""
         return tuple(re.findall(r"\(\?P<(\w+)>", self.regex or ""))
@@ -231,8 +242,6 @@ def literal_prefix(regex: str) -> str:
 
 NEVER = r"[^\s\S]"
 """An expression that no text matches."""
-_LONGEST_ASKED = 10_000
-"""Characters of an expression: compiled, a much longer one is none that runs fast."""
 _LONG = 1_000
 """Characters of an expression."""
 
@@ -265,7 +274,6 @@ class Format:
     escapes: str = ""
     """Characters that a backslash stands before."""
     comment: str | None = None
-    samples: tuple[Sample, ...] = ()
     header: str | None = None
     """Kind table: what a header line begins with; None where the first line is the header."""
     dates: str | None = None
@@ -285,6 +293,11 @@ class Format:
     """What each part of a message begins with that the program splits before it hands it to syslog."""
 
     @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """Its samples, which are read from its file where somebody wants them."""
+        return _samples_in(TomlFile.load(self.path, FormatError).data)
+
+    @cached_property
     def likeness(self) -> str:
         """An expression that every line of this format matches, and few others do: whether to try the format at all."""
         if self.is_json:
@@ -293,6 +306,15 @@ class Format:
             return NEVER
         likeness = re.escape(self.separator) if self.kind == "table" else "|".join(f"(?:{p.likeness})" for p in self.patterns)
         return f"{likeness}|^{re.escape(self.comment)}" if self.comment else likeness
+
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """All plain texts that :meth:`may_read` wants to know of."""
+        return frozenset(text for p in self.patterns for of in p.marks for text in of).union([self.comment] if self.comment else [])
+
+    def may_read(self, present: Collection[str]) -> bool:
+        """Whether a line of this format may stand in a text that holds those of its :attr:`marks` that are ``present``."""
+        return self.comment in present or any(all(not of.isdisjoint(present) for of in p.marks) for p in self.patterns)
 
     @cached_property
     def sources(self) -> dict[str, tuple[str, ...]]:
@@ -341,131 +363,6 @@ class Format:
         return any(f.lacks_year for f in forms)
 
 
-@dataclass(frozen=True)
-class FormatEntry:
-    """One format of the catalog: what tells whether it is wanted, and its file, which is read when it is."""
-
-    id: str
-    path: Path
-    kind: str
-    order: int
-    programs: tuple[str, ...] = ()
-    splits: bool = False
-    """Whether its programs split messages before they hand them to syslog."""
-
-    @cached_property
-    def format(self) -> Format:
-        """The format as its file has it; the built-in files were checked by this program's tests, not again by every run."""
-        return _build(spelt_out(TomlFile.load(self.path, FormatError).data), self.path, ())
-
-
-@dataclass(frozen=True)
-class FormatCatalog:
-    """Every known format, by order. Reading all their files takes longer than reading a small log, so each is read when it is tried."""
-
-    entries: tuple[FormatEntry, ...]
-
-    @property
-    def formats(self) -> tuple[Format, ...]:
-        """All formats, read and checked."""
-        return tuple(e.format for e in self.entries)
-
-    def __getitem__(self, identifier: str) -> Format:
-        for known in self.entries:
-            if known.id == identifier:
-                return known.format
-        raise UsageError(f"no format is called {identifier!r}{did_you_mean(identifier, [e.id for e in self.entries])}; see 'breachscope formats list'")
-
-    @property
-    def whole_lines(self) -> Iterator[Format]:
-        """Formats that read a line by themselves."""
-        return (e.format for e in self.entries if e.kind != "syslog")
-
-    @property
-    def of_entries(self) -> Iterator[Format]:
-        """Formats of which several lines may be one text."""
-        return (e.format for e in self.entries if e.kind == "regex" and e.format.has_entries)
-
-    def likely(self, lines: pl.Series) -> Iterator[tuple[Format, int]]:
-        """Formats that may read some of the lines by themselves, by order, and how many lines each may read."""
-        for formats in _asked_together(self.whole_lines):
-            may_read = bool(lines.str.contains("|".join(f"(?:{fmt.likeness})" for fmt in formats)).any())
-            for fmt in formats:
-                if fmt.needs_header:
-                    yield fmt, len(lines)
-                elif may_read and (count := int(lines.str.contains(fmt.likeness).sum())):
-                    yield fmt, count
-
-    def messages_of(self, programs: Collection[str]) -> Iterator[Format]:
-        """Formats that read messages of these programs behind a syslog header."""
-        return (e.format for e in self.entries if not {"*", *programs}.isdisjoint(e.programs))
-
-    @cached_property
-    def programs(self) -> frozenset[str]:
-        """Programs whose messages some format claims."""
-        return frozenset(p for e in self.entries for p in e.programs if p != "*")
-
-
-def _asked_together(formats: Iterable[Format]) -> Iterator[list[Format]]:
-    """Formats of which most will be none: to ask for some together takes less time, but long expressions take very much."""
-    together: list[Format] = []
-    for fmt in formats:
-        if together and sum(len(f.likeness) for f in (*together, fmt)) > _LONGEST_ASKED:
-            yield together
-            together = []
-        together.append(fmt)
-    yield together
-
-
-def load_formats(directories: Sequence[Path] = ()) -> FormatCatalog:
-    """Find the built-in formats and load the user's, from folders or single files; one of theirs replaces a built-in one of its id.
-
-    Raises ContentErrors with every mistake.
-    """
-    errors: list[BreachscopeError] = []
-    entries: dict[str, FormatEntry] = {}
-    builtin = Path(str(files("breachscope") / "formats"))
-    for directory in (builtin, *directories):
-        paths = sorted(directory.glob("*.toml")) if directory.is_dir() else [directory] if directory.is_file() and directory.suffix == ".toml" else []
-        if not paths:
-            fault = "holds no *.toml" if directory.is_dir() else "is not a folder"
-            errors.append(UsageError(f"{fault}; --formats wants a folder of format files, or one of them", path=directory))
-        for path in paths:
-            try:
-                entries[path.stem] = _glance(path) if directory is builtin else entry_of(load_format(path))
-            except ContentErrors as found:
-                errors += found.errors
-            except FormatError as error:
-                errors.append(error)
-    by_order: dict[int, FormatEntry] = {}
-    for known in entries.values():
-        if other := by_order.get(known.order):
-            line = TomlFile.load(known.path, FormatError).line_of("order")
-            errors.append(FormatError(f"order {known.order} is taken by {other.id}; give another number", path=known.path, line=line))
-        by_order[known.order] = known
-    if errors:
-        raise ContentErrors(errors)
-    return FormatCatalog(tuple(by_order[n] for n in sorted(by_order)))
-
-
-@cache
-def _glance(path: Path) -> FormatEntry:
-    """What the top of a built-in format's file says of it, without reading the rest as TOML."""
-    top = path.read_text(encoding="utf-8").partition("\n[")[0]
-    kind, order = re.search(r'^kind = "(\w+)"$', top, re.MULTILINE), re.search(r"^order = (\d+)$", top, re.MULTILINE)
-    if not (kind and order):
-        return entry_of(load_format(path))
-    programs = re.search(r"^programs = (\[[^\]]*\])$", top, re.MULTILINE)
-    return FormatEntry(path.stem, path, kind[1], int(order[1]), tuple(re.findall(r'"([^"]+)"', programs[1])) if programs else (), "\nparts = " in top)
-
-
-def entry_of(fmt: Format) -> FormatEntry:
-    """The catalog's entry of a format that was read already."""
-    entry = FormatEntry(fmt.id, fmt.path, fmt.kind, fmt.order, fmt.programs, fmt.parts is not None)
-    entry.__dict__["format"] = fmt
-    return entry
-
-
 def load_format(path: Path) -> Format:
     """Read one format file. Raises ContentErrors with all its mistakes."""
     return _checked(TomlFile.load(path, FormatError))
@@ -481,10 +378,21 @@ def _checked(document: TomlFile) -> Format:
     checker.check()
     if checker.errors:
         raise ContentErrors(checker.errors)
-    return _build(checker.data, document.path, [document.line_of("sample", i) for i in range(len(document.data.get("sample", ())))])
+    fmt = build(checker.data, document.path)
+    fmt.__dict__["samples"] = _samples_in(document.data, [document.line_of("sample", i) for i in range(len(document.data.get("sample", ())))])
+    return fmt
 
 
-def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> Format:
+def _samples_in(data: Mapping[str, Any], numbers: Sequence[int] = ()) -> tuple[Sample, ...]:
+    """The samples of a file, which stand in the lines ``numbers``, and what must be refused."""
+    written = data.get("sample", ())
+    numbered = zip(written, numbers or [0] * len(written), strict=True)
+    samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n, s.get("header")) for s, n in numbered]
+    return (*samples, *(Sample(r["line"], None, header=r.get("header")) for r in data.get("refuse", ())))
+
+
+def build(data: Mapping[str, Any], path: Path) -> Format:
+    """A format from what its file says, with fragments spelt out; nothing is checked, and samples are left alone."""
     kind = cast("Kind", data["kind"])
     fields = {name: FieldRule(**{**rule, "nothing": tuple(rule.get("nothing", ()))}) for name, rule in data.get("fields", {}).items()}
     time = _time_form(data)
@@ -496,13 +404,9 @@ def _build(data: Mapping[str, Any], path: Path, sample_lines: Sequence[int]) -> 
     escapes = data.get("escapes", "")
     if isinstance(escapes, bool):
         escapes = SERVERS_ESCAPES if escapes else ""
-    written = data.get("sample", ())
-    numbered = zip(written, sample_lines or [0] * len(written), strict=True)
-    samples = [Sample(s["line"], s.get("expect", {}), s.get("skip"), n, s.get("header")) for s, n in numbered]
-    samples += [Sample(r["line"], None, header=r.get("header")) for r in data.get("refuse", ())]
     return Format(
         path.stem, data["title"], kind, data["order"], path, tuple(data.get("spec", ())), data.get("table"), tuple(patterns), tuple(data.get("programs", ())),
-        time, fields, escapes, data.get("comment"), tuple(samples),
+        time, fields, escapes, data.get("comment"),
         data.get("header"), data.get("dates"), data.get("writer"), data.get("separator", ","), data.get("quote"),
         tuple(c.lower() for c in data.get("columns", ())) if kind == "table" else (),
         tuple((c, _texts(n)) for c, n in data.get("keys", {}).items()) if kind == "table" else (), tuple(data.get("require", ())),

@@ -20,9 +20,10 @@ from pathlib import Path
 import polars as pl
 
 from breachscope.errors import BreachscopeError, UsageError
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.encoding import Encoding
-from breachscope.ingest.formats import JOINED, Format, FormatCatalog, parse_format
+from breachscope.ingest.formats import JOINED, Format, parse_format
 from breachscope.ingest.headers import MOST_TITLES
 from breachscope.ingest.sniff import sniff
 from breachscope.schema import AUTH, DATA_ACCESS, NETWORK, WEB, Table

@@ -6,15 +6,13 @@ twice the first value counts; objects and arrays are taken as their JSON text.
 
 from __future__ import annotations
 
-import re
-
 import polars as pl
 
 from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.formats import Format, joined_parts
+from breachscope.ingest.marks import key_mark, occurring
 
 IS_JSON = "_is_json"
-_FIRST_LINES = 1_000
 
 
 def json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
@@ -25,12 +23,12 @@ def json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
     paths: list[str] = []
     columns = []
     # Every path costs; most alternatives name keys that no line of a log has.
-    present = _occurring(texts, {_first_key(path) for alternatives in fmt.sources.values() for joined in alternatives for path in joined_parts(joined)})
+    present = occurring(texts, {key_mark(path) for alternatives in fmt.sources.values() for joined in alternatives for path in joined_parts(joined)})
     for name, alternatives in fmt.sources.items():
         told = []
         for alternative in alternatives:
             parts = joined_parts(alternative)
-            if {_first_key(path) for path in parts} <= present:
+            if {key_mark(path) for path in parts} <= present:
                 told.append(" || ' ' || ".join(f"told(v[{len(paths) + n}])" for n in range(1, len(parts) + 1)))
                 paths += parts
         quoted = name.replace('"', '""')
@@ -45,23 +43,3 @@ def json_values(texts: pl.Series, fmt: Format) -> pl.DataFrame:
         extracted = f"SELECT CASE WHEN json_valid(text) THEN json_extract_string(text, [{wanted}]::VARCHAR[]) END AS v FROM lines"
         query = f'SELECT CASE WHEN v IS NOT NULL THEN 1 END AS "{IS_JSON}", {", ".join(columns)} FROM ({extracted})'
         return pl.DataFrame(pl.from_arrow(connection.sql(query).to_arrow_table()))
-
-
-def _occurring(texts: pl.Series, wanted: set[str]) -> set[str]:
-    """Those of ``wanted`` that stand in one of the texts; most that do stand in the first ones."""
-    first = texts.head(_FIRST_LINES)
-    found = {text for text in wanted if first.str.contains(text, literal=True).any()}
-    others = sorted(wanted - found)
-    if others and texts.str.contains_any(others).any():
-        found |= {text for text in others if texts.str.contains(text, literal=True).any()}
-    return found
-
-
-def _first_key(path: str) -> str:
-    """The outermost key of a JSON path, as a line writes it.
-
-    >>> _first_key("$.request.uri"), _first_key('$."@timestamp"')
-    ('"request"', '"@timestamp"')
-    """
-    quoted = re.match(r'\$\.(?:"([^"]*)"|([^.\[]*))', path)
-    return f'"{quoted[1] or quoted[2]}"' if quoted else ""

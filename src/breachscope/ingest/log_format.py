@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from breachscope.errors import UsageError
+from breachscope.ingest.catalog import FormatCatalog, entry_of
 from breachscope.ingest.escapes import SERVERS_ESCAPES
 from breachscope.ingest.format_checks import is_strptime
-from breachscope.ingest.formats import FieldRule, Format, FormatCatalog, Pattern, entry_of
+from breachscope.ingest.formats import FieldRule, Format, Pattern
 from breachscope.timestamps import TimeForm
 
 _CLF_TIME = "%d/%b/%Y:%H:%M:%S %z"

@@ -20,8 +20,8 @@ from breachscope import __version__
 from breachscope.case import MANIFEST, SOURCES, Case, sha256_file
 from breachscope.errors import BreachscopeError, InputError
 from breachscope.ingest.archives import Archive, open_archive
+from breachscope.ingest.catalog import FormatCatalog, load_formats
 from breachscope.ingest.compression import most_content
-from breachscope.ingest.formats import FormatCatalog, load_formats
 from breachscope.ingest.inputs import Input, find_inputs
 from breachscope.ingest.known_sources import KnownSources
 from breachscope.ingest.log_format import idle_log_formats, with_log_formats

@@ -28,9 +28,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from breachscope.errors import BreachscopeError, ContentErrors, SourcesError, UsageError, did_you_mean
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.clients import Network
 from breachscope.ingest.encoding import ENCODING_NAMES, Encoding, encoding_named
-from breachscope.ingest.formats import FormatCatalog
 from breachscope.timestamps import Zone
 from breachscope.toml_file import TomlFile
 

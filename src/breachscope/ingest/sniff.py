@@ -8,9 +8,10 @@ from functools import cache
 import polars as pl
 
 from breachscope.ingest.block import read_block
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.encoding import Encoding
 from breachscope.ingest.engine import read_lines
-from breachscope.ingest.formats import Format, FormatCatalog
+from breachscope.ingest.formats import Format
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.lines import split_lines
 from breachscope.ingest.reading import Context
@@ -31,8 +32,13 @@ def sniff(
         return None, 0.0
     stands = cache(lambda header: header.encode() in head)
     block = split_lines(Block(1, 0, "".join(text + "\n" for text in sample["text"].to_list()).encode()), "utf-8", b"\n")
-    for fmt, count in ((fmt, len(sample)) for fmt in candidates) if candidates else catalog.likely(sample["text"]):
-        if count <= best_share * len(sample):
+    left = sample["text"]
+
+    def unread_by_best() -> pl.Series:
+        return left  # what reads more than the best does reads one of these
+
+    for fmt in candidates or catalog.likely(unread_by_best):
+        if best_share and not fmt.needs_header and sample["text"].str.contains(fmt.likeness).sum() <= best_share * len(sample):
             continue  # it cannot read more than the best does
         if fmt.kind == "table":
             if fmt.needs_header and fmt.header and not stands(fmt.header):
@@ -46,6 +52,8 @@ def sniff(
         share = (reading.event_lines + reading.skipped.total()) / len(sample)
         if share > best_share:
             best, best_share = fmt, share
+            tried = sample if fmt.kind == "table" else block.frame
+            left = tried["text"].filter(tried["line"].is_in(reading.rejects()["line"].implode()))
         if share == 1:
             break
     return best, best_share

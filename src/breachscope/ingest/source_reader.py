@@ -22,11 +22,13 @@ import pyarrow as pa
 
 from breachscope.errors import InputError, counted
 from breachscope.ingest.archives import archive_kind
+from breachscope.ingest.block import read_block
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.clients import Forwarders
 from breachscope.ingest.compression import compression_of
 from breachscope.ingest.engine import read_lines
 from breachscope.ingest.entries import blocks_of_entries, lines_that_go_on, read_entries
-from breachscope.ingest.formats import Format, FormatCatalog
+from breachscope.ingest.formats import Format
 from breachscope.ingest.guess import guess_format
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.inputs import Input
@@ -287,15 +289,28 @@ class SourceReader:
             reading = read_lines(lines.frame, None, self.catalog, Context(self.plan.id))
         else:
             reading = read_entries(lines, self.fmt, self.catalog, self._context_for(self.fmt, lines, headers))
-        left = reading.refused(lines)
-        for fmt, _ in self.catalog.likely(left["text"]) if self.settings.format is None else ():
+        for fmt in self.catalog.likely(lambda: reading.refused(lines)["text"]) if self.settings.format is None else ():
+            left = reading.refused(lines)
             if not len(left):
                 break
             if fmt is not self.fmt and not fmt.needs_header:
-                reading.absorb(read_lines(left, fmt, self.catalog, self._context_for(fmt, lines, Headers(), left)))
-                left = reading.refused(lines)
+                reading.absorb(self._read_strays(left, fmt, lines))
         reading.skip_continued(self.fmt)
         return reading
+
+    def _read_strays(self, left: pl.DataFrame, fmt: Format, lines: Lines) -> Reading:
+        """Read those of the lines that are left which another format may read."""
+        may_read = left["text"].str.contains(fmt.likeness)
+        mine = left.filter(may_read)
+        if not len(mine):
+            return Reading(unread=left)
+        context = self._context_for(fmt, lines, Headers(), mine)
+        if fmt.is_json or fmt.kind == "keyvalue":  # a few keys are looked up by machine code before another reader has started
+            found = read_block(lines.only(mine["line"].to_numpy() - lines.first_line), fmt, self.catalog, context)
+        else:
+            found = read_lines(mine, fmt, self.catalog, context)
+        found.unread = pl.concat([found.unread, left.filter(~may_read)]).sort("line")
+        return found
 
     def _rejects(self, reading: Reading, lines: Lines) -> pa.Table:
         rejected = reading.rejects()

@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from breachscope.errors import InputError
 from breachscope.ingest.archives import open_archive
+from breachscope.ingest.catalog import FormatCatalog
 from breachscope.ingest.compression import most_content
 from breachscope.ingest.engine import read_lines
-from breachscope.ingest.formats import Format, FormatCatalog, Sample
+from breachscope.ingest.formats import Format, Sample
 from breachscope.ingest.headers import Headers
 from breachscope.ingest.inputs import Input
 from breachscope.ingest.reading import UNREAD, Context, Reading
