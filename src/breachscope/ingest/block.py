@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -24,6 +26,8 @@ from breachscope.timestamps import TimeForm
 
 _REPEATED = cast("Program", one_pass(r"^message repeated (?P<times>[0-9]+) times?: \[ (?P<inner>.*)$"))
 _PATTERNS_AT_A_TIME = 64
+_LEAST_NARROWED = 1 << 10
+"""Texts for which it is worth while to look at what more of a pattern's beginning demands."""
 
 
 def read_block(lines: Lines, fmt: Format, catalog: FormatCatalog, context: Context) -> Reading:
@@ -104,13 +108,48 @@ def _read_patterns_at_once(texts: Texts, lines: Lines, fmt: Format, context: Con
         _as_events(found, lines.numbers(rows), fmt, fmt.patterns[0], context, reading)
         fates.settle(rows[found.texts], rows[:0])
         return
-    for pattern in fmt.patterns:
+
+    def read(rows: Offsets, pattern: Pattern) -> Offsets:
         others, unsure = _read_at_once(texts, rows, lines.numbers(rows), fmt, pattern, context, reading)
-        fates.settle(np.setdiff1d(rows, np.concatenate([others, unsure]), assume_unique=True), rows[:0])
-        rows = others
+        is_read = np.zeros(len(lines), bool)
+        is_read[rows] = True
+        is_read[others] = is_read[unsure] = False
+        fates.settle(np.flatnonzero(is_read), rows[:0])
+        return others
+
+    rows = read(rows, fmt.patterns[0])  # many logs hold little else
+    rows = _read_in_turn(texts, rows, fmt.patterns[1:], read)
+    fates.settle(rows, rows)
+
+
+def _read_in_turn(texts: Texts, rows: Offsets, patterns: Sequence[Pattern], read: Callable[[Offsets, Pattern], Offsets]) -> Offsets:
+    """Let ``read`` read texts by one pattern after the other that may match them, and return which it leaves for the next ones; return the rest."""
+    for begin in range(0, len(patterns), _PATTERNS_AT_A_TIME):
         if not len(rows):
             break
-    fates.settle(rows, rows)
+        some = patterns[begin : begin + _PATTERNS_AT_A_TIME]
+        may_match = np.zeros(len(texts.starts), np.uint64)
+        may_match[rows] = texts.begin_as(rows, some)
+        begun = int(np.bitwise_or.reduce(may_match))
+        is_left = np.zeros(len(texts.starts), bool)
+        is_left[rows] = True
+        is_narrow = False
+        for number, pattern in enumerate(some):
+            if not begun >> number & 1:
+                continue
+            tried = np.flatnonzero((may_match & np.uint64(1 << number) != 0) & is_left)
+            if not len(tried):
+                continue
+            left = read(tried, pattern)
+            is_left[tried] = False
+            is_left[left] = True
+            if not is_narrow and len(left) > max(len(tried) // 2, _LEAST_NARROWED) and texts.begin_otherwise(left, pattern):
+                rows = np.flatnonzero(is_left)
+                begun = int(np.bitwise_or.reduce(may_match[rows]))
+                texts.narrow(may_match, rows, {n: p for n, p in enumerate(some) if n > number and begun >> n & 1})
+                is_narrow = True
+        rows = np.flatnonzero(is_left)
+    return rows
 
 
 def _read_at_once(
@@ -240,20 +279,9 @@ def _read_messages_at_once(
             mine, others = rows[is_mine], rows[~is_mine]
         if fmt.kind == "keyvalue":
             mine = read_patterns(messages.numbered(mine), fmt, catalog, context, reading, envelopes)["row"].to_numpy()
-        expressions = fmt.patterns if fmt.kind != "keyvalue" else ()
-        for begin in range(0, len(expressions), _PATTERNS_AT_A_TIME):
-            patterns = expressions[begin : begin + _PATTERNS_AT_A_TIME]
-            may_match = messages.begin_as(mine, patterns)
-            begun = int(np.bitwise_or.reduce(may_match))
-            is_left = np.ones(len(mine), bool)
-            for number, pattern in enumerate(patterns):
-                if not begun >> number & 1:
-                    continue
-                at = np.flatnonzero((may_match & np.uint64(1 << number) != 0) & is_left)
-                if len(at):
-                    unread = _read_messages_as(messages, mine[at], fmt, pattern, envelopes, context, reading)
-                    is_left[at] = np.isin(mine[at], unread, assume_unique=True)
-            mine = mine[is_left]
+        else:
+            read = partial(_read_messages_as, messages, fmt, envelopes, context, reading)
+            mine = _read_in_turn(messages, mine, fmt.patterns, read)
         rows = np.sort(np.concatenate([others, mine])) if len(others) else mine
         if not len(rows):
             break
@@ -262,7 +290,7 @@ def _read_messages_at_once(
 
 
 def _read_messages_as(
-    messages: Texts, rows: Offsets, fmt: Format, pattern: Pattern, envelopes: pl.DataFrame, context: Context, reading: Reading
+    messages: Texts, fmt: Format, envelopes: pl.DataFrame, context: Context, reading: Reading, rows: Offsets, pattern: Pattern
 ) -> Offsets:  # fmt: skip
     """Read what a pattern matches, by machine code and, where that cannot tell, by the expression; return the rows that are left."""
     left, unsure = _read_at_once(messages, rows, envelopes["line"][pl.Series(rows)], fmt, pattern, context, reading, envelopes)

@@ -122,18 +122,14 @@ class Parser:
             raise UnknownSyntaxError
         return tree
 
-    def first_parts(self) -> tuple[Node, ...]:
-        """What stands before anything that may be of any length or is not known here."""
-        parts: list[Node] = []
-        try:
-            while self.at < len(self.regex) and self.regex[self.at] not in "|)":
+    def first_parts(self) -> Iterator[Node]:
+        """What stands one behind the other, without groups, before anything that is not known here."""
+        while self.at < len(self.regex) and self.regex[self.at] not in "|)":
+            try:
                 part = self._repeated(self._part())
-                parts += _begun(part)
-                if _is_endless(part):
-                    break
-        except UnknownSyntaxError:
-            pass
-        return tuple(parts)
+            except UnknownSyntaxError:
+                break
+            yield from _ungrouped(part)
 
     def _choice(self) -> Node:
         options = [self._sequence()]
@@ -249,34 +245,35 @@ class Parser:
         return False
 
 
-def _is_endless(node: Node) -> bool:
-    """Whether texts of any length match."""
+def is_bounded(node: Node) -> bool:
+    """Whether no texts of any length match."""
     match node:
         case Repetition():
-            return node.most is None or _is_endless(node.part)
+            return node.most is not None and is_bounded(node.part)
         case Group():
-            return _is_endless(node.part)
+            return is_bounded(node.part)
         case Concatenation():
-            return any(map(_is_endless, node.parts))
+            return all(map(is_bounded, node.parts))
         case Alternation():
-            return any(map(_is_endless, node.options))
+            return all(map(is_bounded, node.options))
         case Characters():
-            return False
+            return True
 
 
-def _begun(node: Node) -> Iterator[Node]:
-    """What stands in a part before anything that may be of any length."""
+def _ungrouped(node: Node) -> Iterator[Node]:
+    """The parts that stand one behind the other, without groups around them."""
     match node:
         case Group():
-            yield from _begun(node.part)
+            yield from _ungrouped(node.part)
         case Concatenation():
             for part in node.parts:
-                yield from _begun(part)
-                if _is_endless(part):
-                    break
+                yield from _ungrouped(part)
+        case Repetition():
+            yield Repetition(Concatenation(tuple(_ungrouped(node.part))), node.least, node.most, node.is_lazy)
+        case Alternation():
+            yield Alternation(tuple(Concatenation(tuple(_ungrouped(option))) for option in node.options))
         case _:
-            if not _is_endless(node):
-                yield node
+            yield node
 
 
 def _literal(character: str) -> Node:

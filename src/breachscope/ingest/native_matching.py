@@ -35,6 +35,8 @@ _LARGEST: Mapping[pl.DataType, int] = {pl.Int16(): 2**15 - 1, pl.Int32(): 2**31 
 _WIDTH: Mapping[pl.DataType, int] = {pl.Int16(): 2, pl.Int32(): 4, pl.Int64(): 8}
 _UNKNOWN = 1 << 8
 """What sets pairs apart where machine code does not know it: it is no character of ASCII."""
+_FEW_TEXTS = 64
+"""So many tell what the others are like."""
 _LEAST_ALIKE, _MOST_ALIKE = 2, 4
 """Patterns that are tried in one go; ``native.c`` has room for as many."""
 
@@ -73,6 +75,19 @@ class Texts:
         if len(wide):
             matched[wide] = self._matched(rows[wide], [beginning_with(p.prefix) for p in patterns])
         return matched
+
+    def begin_otherwise(self, rows: Offsets, pattern: Pattern) -> bool:
+        """Whether most of some texts, as a few of them show, have not the beginning that an expression demands."""
+        few = rows[:: len(rows) // _FEW_TEXTS + 1]
+        few = few[self.are_ascii[few]]
+        return len(few) > 2 * int(np.count_nonzero(self._matched(few, [beginning(pattern.regex or "", is_long=True)])))
+
+    def narrow(self, may_match: npt.NDArray[np.uint64], rows: Offsets, patterns: Mapping[int, Pattern]) -> None:
+        """Take from what :meth:`begin_as` tells of some texts those patterns, by their bits, of which a longer beginning is not theirs."""
+        rows = rows[self.are_ascii[rows]]
+        found = self._matched(rows, [beginning(p.regex or "", is_long=True) for p in patterns.values()])
+        for place, bit in enumerate(patterns):
+            may_match[rows[found & np.uint64(1 << place) == 0]] &= ~np.uint64(1 << bit)
 
     def _matched(self, rows: Offsets, programs: Sequence[Program]) -> npt.NDArray[np.uint64]:
         """Which programs match some texts, as bits; of patterns many have the same one, and each is run once."""
@@ -162,11 +177,15 @@ def _match_expression(texts: Texts, rows: Offsets, fmt: Format, pattern: Pattern
     program = one_pass(pattern.regex or "")
     if program is None:
         return None
-    are_sure = texts.are_ascii[rows] & program.is_exact
-    found = _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, are_sure)
-    if pattern.contains and len(found.texts) and not demands(pattern.regex or "", pattern.contains):
-        found = found.without(~texts.hold(rows[found.texts], pattern.contains), are_sure=True)
-    return found
+    if not pattern.contains or demands(pattern.regex or "", pattern.contains):
+        return _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, texts.are_ascii[rows] & program.is_exact)
+    holds = texts.hold(rows, pattern.contains)
+    at, rest = np.flatnonzero(holds), np.flatnonzero(~holds)
+    rows = rows[at]
+    found = _caught(texts, rows, program, _as_sources(pattern.groups), pattern, fmt, texts.are_ascii[rows] & program.is_exact)
+    if not len(rest):
+        return found
+    return replace(found, texts=at[found.texts], others=np.sort(np.concatenate([at[found.others], rest])), unsure=at[found.unsure])
 
 
 def _as_sources(groups: Collection[str]) -> Mapping[str, tuple[str, ...]]:
@@ -318,7 +337,7 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
     for name, of in sources.items():
         column = _as_column(name, of, name, table, special)
         text = Wanted(name, Kind.TOLD if are_keys else Kind.TEXT, of)
-        if name in tested:
+        if name in tested and not (are_keys and _need_only_be_there(name, pattern) and column is not None and column.kind == Kind.ADDRESS):
             wanted.append(text)
         elif name == "pairs" and pattern.keys and not are_keys:
             wanted.append(Wanted(name, Kind.PLACE, of))
@@ -341,6 +360,11 @@ def _wanted(sources: Mapping[str, tuple[str, ...]], pattern: Pattern, fmt: Forma
 def _tested(pattern: Pattern) -> list[str]:
     """Groups and keys that decide whether a pattern takes a line."""
     return list(dict.fromkeys((*pattern.conditions, *pattern.require)))
+
+
+def _need_only_be_there(name: str, pattern: Pattern) -> bool:
+    """Whether a pattern asks of a key no more than that it says something."""
+    return name not in pattern.unless and set(pattern.where.get(name, "*")) == {"*"}
 
 
 def _as_column(name: str, of: tuple[str, ...], column: str, table: Table | None, special: Collection[str]) -> Wanted | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from breachscope.ingest.expressions import (
     Repetition,
     UnknownSyntaxError,
     has_options,
+    is_bounded,
 )
 
 _MOST_STEPS = 12_000
@@ -37,12 +38,12 @@ _LEAST_STAYING, _LEAST_LINKS, _LEAST_LEAP = 8, 4, 4
 """It takes longer to look ahead where fewer bytes stay in a state, for fewer fields that nobody wants, and for fewer bytes that must be there."""
 _AT_ONCE = 32
 """So many bytes ``native.c`` looks at in one go."""
-_MOST_PARTS = 16
-"""So many characters and groups tell most messages apart, and more would take longer to make tables of."""
+_MOST_PARTS = {False: 16, True: 24}
+"""So many characters and repetitions tell most messages apart, and more would take longer to make tables of. Of those of any length more are needed."""
 _ROW_BITS = 20
 _LARGEST_TABLE, _MOST_ACTIONS = 1 << 18, 1 << 11
-_LARGEST_REFUTING = 1 << 15
-"""To make a larger one takes longer than it saves."""
+_LARGEST_REFUTING, _LARGEST_BEGINNING = 1 << 15, 1 << 12
+"""To make larger ones takes longer than it saves."""
 NO_STEP = 0xFFFFFFFF
 _STAY, _CHAIN, _LEAP = range(1, 4)
 """``enum ahead`` in ``native.c``."""
@@ -135,27 +136,27 @@ def refuting(regex: str, without: str = "") -> Program | None:
 
 
 @lru_cache(maxsize=4096)
-def beginning(regex: str) -> Program:
+def beginning(regex: str, *, is_long: bool = False) -> Program:
     r"""A program that matches, among other texts, those of ASCII that begin as the expression demands: what it refuses, the expression does too.
 
-    >>> [set(beginning(r).classes) == {0} for r in (r"^(?:CEF: ?)?[01]\|(?i)x", "a")]
-    [False, True]
+    Where it is not to be a long one, it ends before anything that may be of any length.
+
+    >>> [set(beginning(r).classes) == {0} for r in (r"^(?:CEF: ?)?[01]\|(?i)x", "a", "^[^ ]+ x")]
+    [False, True, True]
+    >>> set(beginning("^[^ ]+ x", is_long=True).classes) == {0}
+    False
     """
-    parts = Parser(regex[1:]).first_parts() if regex.startswith("^") and not has_options(regex) else ()
-    return _beginning(parts[:_MOST_PARTS])
+    parts = Parser(regex[1:]).first_parts() if regex.startswith("^") and not has_options(regex) else iter(())
+    return _beginning(tuple(islice(parts if is_long else takewhile(is_bounded, parts), _MOST_PARTS[is_long])))
 
 
 @lru_cache(maxsize=4096)
 def _beginning(parts: tuple[Node, ...]) -> Program:
     """The same program for all expressions that begin alike."""
-    for count in range(len(parts), 0, -1):
-        try:
-            found = _Automaton(Concatenation(parts[:count]), is_whole=False).program()
-        except UnknownSyntaxError:
-            continue
-        if found.is_exact:
-            return found
-    return _Automaton(Concatenation(()), is_whole=False).program()
+    try:
+        return _Automaton(Concatenation(parts), is_whole=False, is_shortest=True).program(_LARGEST_BEGINNING)
+    except UnknownSyntaxError:
+        return _beginning(parts[: len(parts) // 2])
 
 
 @dataclass
@@ -175,8 +176,13 @@ _Move = tuple[int, tuple[int, ...]]
 class _Automaton:
     """Thompson's construction, then its steps behind a byte as states."""
 
-    def __init__(self, tree: Node, is_whole: bool, without: frozenset[int] = frozenset(), groups: tuple[str, ...] = (), *, is_ascii: bool = False) -> None:
+    def __init__(
+        self, tree: Node, is_whole: bool, without: frozenset[int] = frozenset(), groups: tuple[str, ...] = (), *,
+        is_ascii: bool = False, is_shortest: bool = False,
+    ) -> None:  # fmt: skip
         self.is_whole, self.without, self.is_ascii = is_whole, without, is_ascii
+        self.is_shortest = is_shortest
+        """Whether nothing is read behind the first place where the expression may end."""
         self.groups = list(groups)
         self.steps: list[_Step] = []
         self.first = self._emit(tree, self._add(_Step()))
@@ -247,7 +253,10 @@ class _Automaton:
         while todo:
             ways: list[tuple[dict[int, None], tuple[int, ...]] | None] = [None] * len(members)
             end = None
-            for step, slots in self._reachable(todo.pop(0)):
+            reachable = list(self._reachable(todo.pop(0)))
+            if self.is_shortest and any(step.read is None for step, _ in reachable):
+                reachable = [(_Step(), ())]
+            for step, slots in reachable:
                 if step.read is None:
                     if end is None:
                         end = slots
