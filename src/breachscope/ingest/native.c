@@ -802,7 +802,7 @@ static int match_first(match_t *match_two, const texts_t *texts, const int64_t *
 
 /* Match texts, and make columns of what the reader's groups or keys hold; several programs have their slots in common. Returns how
  * many match and have numbers that are numbers; texts becomes which, and at its end, backwards, those of which a number is none.
- * escaped becomes which of those that match hold the byte escape; it is NULL where nobody asks. separators are those of each text. */
+ * escaped becomes which of those that match hold the byte escape in a column, zero at first; it is NULL where nobody asks. separators are those of each text. */
 /* A text of a column that holds few different ones, and its number there. */
 typedef struct {
     const uint8_t *from;
@@ -842,6 +842,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         for (int64_t p = 0; columns[c].kind == RUN && p < MOST_PROGRAMS; p++) shortcuts[p].slot = columns[c].slots[0];
     for (int64_t text = 0; text < count; text++) {
         const uint8_t *at = data + starts[text], *end = data + ends[text];
+        if (text + AHEAD < count) __builtin_prefetch(data + starts[text + AHEAD]);
         const int lane = syntax == EXPRESSION ? text & 1 : 0;
         int64_t *held = lanes[lane];
         if (syntax != EXPRESSION)
@@ -924,7 +925,9 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
             }
             }
         }
-        if (escaped) escaped[matched] = memchr(at, escape, (size_t)(end - at)) != NULL;
+        for (int64_t c = 0; escaped && c < column_count && !escaped[matched]; c++)
+            if (columns[c].kind != PLACE && taken[c].end > taken[c].begin)
+                escaped[matched] = memchr(taken[c].from, escape, (size_t)(taken[c].end - taken[c].begin)) != NULL;
         texts[matched++] = (int32_t)text;
     }
     return matched;
@@ -1156,6 +1159,7 @@ void breachscope_sort(const uint8_t *data, int64_t size, const int64_t *starts, 
     }
     for (int64_t text = 0; text < count; text++) {
         const uint8_t *at = data + starts[text], *end = data + ends[text];
+        if (text + AHEAD < count) __builtin_prefetch(data + starts[text + AHEAD]);
         matched[text] = 0;
         for (uint64_t left = at < end ? may_match[*at] : matches_none; left; left &= left - 1) {
             const int n = __builtin_ctzll(left);

@@ -87,7 +87,7 @@ class Caught:
     places: dict[str, Offsets]
     """Column → (begin, end) in each text; -1 where it took no part."""
     escaped: Offsets
-    """Which of those texts, by place, hold the escape character that was asked for."""
+    """Which of those texts, by place, hold the escape character that was asked for in a column."""
 
 
 class _Program(ctypes.Structure):
