@@ -194,6 +194,7 @@ CISCO: Kinds = [
             '106023: Deny udp src outside:192.0.2.9/51512 dst inside:203.0.113.5/53 type 3, code 0, by access-group "a" [0x1, 0x0]',
             PORTS | UDP | DENY | {"rule": "a"},
         ),
+        ('106023: Deny pim src outside:192.0.2.9 dst inside:203.0.113.5 by access-group "a" [0x1, 0x0]', PAIR | {"transport": "pim"} | DENY | {"rule": "a"}),
         # Files and malware, and the bytes behind what a client wrote, unless it could have written them.
         (f"430004: {FTD}{FTD_UDP}FileDirection: Download, FileAction: Detect, FileName: a.exe, URI: http://x/", FTD_FLOW | ALLOW),
         (f"430005: {FTD}{FTD_UDP}FileDirection: Download, FileAction: Malware Cloud Lookup, FileName: a.exe", FTD_FLOW | {"action": "alert"}),
@@ -265,6 +266,32 @@ JUNIPER: Kinds = of(
         PAIR | ICMP | DENY | {"app": "icmp", "rule": "deny all"},
     ),
     (f'APPTRACK_SESSION_CREATE [junos@2636.1.1.1.2.129 {JUNOS_UDP}session-id-32="7"]', "Juniper SRX: other message about a session"),
+)
+JUNOS_NAT = "192.0.2.9/51512->203.0.113.5/53 junos-dns-udp 198.51.100.5/61000->203.0.113.5/53"
+# A rule's name may begin as the number of a protocol.
+JUNIPER_FLOW: Kinds = of(
+    f"{SYSLOG}RT_FLOW: ",
+    OF_HOST | PORTS | UDP | ALLOW | NAT | {"app": "junos-dns-udp", "rule": "out"},
+    (
+        f"RT_FLOW_SESSION_CLOSE: session closed TCP RST: {JUNOS_NAT} 1to1 6 17 out trust untrust 99210 1(84) 1(98) 3 UNKNOWN UNKNOWN N/A(N/A) reth0",
+        {"flow_id": "99210", "bytes_out": 84, "bytes_in": 98, "duration_ms": 3000.0},
+    ),
+    (f"RT_FLOW_SESSION_CREATE: session created {JUNOS_NAT} 1to1 None 17 out trust untrust 7 ops1(N/A) ge-0/0/1.0", {"flow_id": "7", "user": "ops1"}),
+)
+JUNOS_SCREEN = (
+    "RT_SCREEN_IP: Tear-drop attack! source: 192.0.2.9, destination: 203.0.113.5, protocol-id: 17, zone name: untrust, interface name: ge-0/0/0.0, action: "
+)
+JUNOS_SCREEN_PAIRS = (
+    'RT_SCREEN_IP [junos@2636.1.1.1.2.36 attack-name="Tear-drop attack!" source-address="192.0.2.9" destination-address="203.0.113.5" '
+    'protocol-id="17" source-zone-name="untrust" interface-name="ge-0/0/0.0" action="{}"]'
+)
+JUNIPER_SCREEN: Kinds = of(
+    f"{SYSLOG}RT_IDS: ",
+    OF_HOST | PAIR | {"rule": "Tear-drop attack"},
+    (f"{JUNOS_SCREEN}drop", DENY),
+    (f"{JUNOS_SCREEN}alarm-without-drop", {"action": "alert"}),
+    (JUNOS_SCREEN_PAIRS.format("drop"), DENY),
+    (JUNOS_SCREEN_PAIRS.format("alarm-without-drop"), {"action": "alert"}),
 )
 
 # Check Point: as it sends them now, once did, and relays write them behind headers of their own.
@@ -964,6 +991,12 @@ FORTIGATE_AUTH: Kinds = of(
 SOPHOS_RULE = 'log_type="Firewall" log_component="Firewall Rule" log_subtype="Denied" {}="7" {}="u1" src_ip="192.0.2.9" dst_ip="203.0.113.5" protocol="{}" '
 SOPHOS_FIREWALL: Kinds = [
     (
+        'device="SFW" date=2026-03-02 time=10:15:04 timezone="CST" device_name="XG210" '
+        + SOPHOS_RULE.format("fw_rule_id", "user_name", "UDP")
+        + "src_port=51512 dst_port=53 sent_bytes=76 recv_bytes=98",
+        AT | PORTS | UDP | DENY | {"rule": "7", "user": "u1", "bytes_out": 76, "bytes_in": 98},
+    ),
+    (
         'device="SFW" date=2026-03-02 time=10:15:04 timezone="UTC" device_name="XG210" '
         + SOPHOS_RULE.format("fw_rule_id", "user_name", "UDP")
         + "src_port=51512 dst_port=53 sent_bytes=76 recv_bytes=98",
@@ -1344,7 +1377,20 @@ TABLES: Sequence[tuple[str, str, Kinds]] = [
     ),
 ]
 KINDS: Mapping[str, Kinds] = {
-    "syslog": [*CISCO, *JUNIPER, *CHECKPOINT, *AUDITD_SYSLOG, *PROFTPD_SYSLOG, *SSHD, *HEADERS, *ASA_HEADERS, *PANOS_RFC5424, *PROGRAMS],
+    "syslog": [
+        *CISCO,
+        *JUNIPER,
+        *JUNIPER_FLOW,
+        *JUNIPER_SCREEN,
+        *CHECKPOINT,
+        *AUDITD_SYSLOG,
+        *PROFTPD_SYSLOG,
+        *SSHD,
+        *HEADERS,
+        *ASA_HEADERS,
+        *PANOS_RFC5424,
+        *PROGRAMS,
+    ],
     "yamaha_rt": YAMAHA_RT,
     "auditd": AUDITD,
     "proftpd": PROFTPD,
