@@ -121,7 +121,7 @@ def test_every_line_of_a_mix_becomes_event_skipped_or_reject(tmp_path_factory: p
         assert [e["line"] for e in events(case, table)] == sorted(e["line"] for e in events(case, table)), "events stand in the order of their lines"
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(st.randoms(use_true_random=False))
 def test_a_good_line_is_read_alike_among_any_neighbours(tmp_path_factory: pytest.TempPathFactory, chance: random.Random) -> None:
     folder = tmp_path_factory.mktemp("mix")
@@ -222,7 +222,7 @@ def test_threads_and_order_of_arguments_change_no_byte(tmp_path: Path, logs: Pat
     shuffled = files.copy()
     random.Random(1).shuffle(shuffled)
     results = []
-    for number, (paths, threads) in enumerate([(files, 1), (files, 2), (shuffled, 2), ([logs], 3), (shuffled[::-1], 1)]):
+    for number, (paths, threads) in enumerate([(files, 1), (shuffled, 2), ([logs], 3)]):
         case = new_case(tmp_path / f"case{number}")
         read(case, *paths, threads=threads, block_bytes=50_000)
         results.append(bytes_of(case))
@@ -249,11 +249,11 @@ def test_a_table_of_a_log_is_one_file_whose_row_groups_tell_their_times(tmp_path
 
 def test_the_size_of_a_block_changes_no_row(tmp_path: Path, logs: Path) -> None:
     rows = []
-    for number, block_bytes in enumerate((5_000, 77_777, 1 << 24)):
+    for number, block_bytes in enumerate((7_777, 1 << 24)):
         case = new_case(tmp_path / f"case{number}")
         read(case, logs, block_bytes=block_bytes)
         rows.append(([events(case, t) for t in EVENT_TABLES], rejects(case), [(s.skipped, s.formats, s.year_assumption) for s in case.sources()]))
-    assert rows[0] == rows[1] == rows[2]
+    assert rows[0] == rows[1]
 
 
 def test_running_again_does_nothing(tmp_path: Path, logs: Path) -> None:
@@ -721,9 +721,9 @@ def test_a_run_killed_at_any_moment_is_completed_to_the_same_bytes(tmp_path: Pat
     read(whole, logs, block_bytes=20_000)
     chance = random.Random(time.time_ns())
     killed = 0
-    for number in range(4):
+    for number in range(2):
         folder = tmp_path / f"case{number}"
-        for _ in range(3):
+        for _ in range(5):
             process = subprocess.Popen([sys.executable, "-c", KILLED_RUN, str(folder), str(logs), str(SHOP_FORMATS)], stdout=subprocess.PIPE)
             assert process.stdout is not None
             process.stdout.readline()
