@@ -78,6 +78,11 @@ def seconds(costs: Sequence[Cost]) -> float:
     return statistics.median(c.seconds for c in costs)
 
 
+def quickest(costs: Sequence[Cost]) -> float:
+    """Return the least time: what else runs on a machine only ever adds to it."""
+    return min(c.seconds for c in costs)
+
+
 def peak(costs: Sequence[Cost]) -> str:
     """Tell the highest peak of memory. A process inherits the peak of the one that starts it, so less than ours cannot be told."""
     highest, ours = max(c.peak_bytes for c in costs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

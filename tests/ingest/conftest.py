@@ -9,6 +9,6 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-# Half of the usual number of examples: with a hundred formats they were most of the time that CI takes.
+# A third of the usual number of examples: with so many formats they were most of the time that CI takes.
 settings.register_profile("unhurried", deadline=None, max_examples=30)
 settings.load_profile("unhurried")

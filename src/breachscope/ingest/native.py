@@ -294,7 +294,7 @@ def read_times(texts: pl.Series, forms: Sequence[WrittenTime], earliest: int, la
         *(ctypes.c_void_p(a.ctypes.data) for a in read),
     )
     if array.null_count:
-        read.states[array.is_null().to_numpy(zero_copy_only=False)] = UNREAD
+        read.states[texts.is_null().to_numpy()] = UNREAD
     return read
 
 
