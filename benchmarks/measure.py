@@ -19,6 +19,7 @@ from typing import TypeVar
 
 MIB = 1 << 20
 R = TypeVar("R")
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ def apart(function: Callable[..., R], *arguments: object) -> R:
         return process.submit(function, *arguments).result()
 
 
-def in_turn(contenders: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, list[Cost]]:
+def in_turn(contenders: Mapping[Name, Callable[[], Cost]], rounds: int) -> dict[Name, list[Cost]]:
     """Measure things in turn, A B C A B C …, so that a noisy neighbour hits all, after one unmeasured run of the first that fills the file cache."""
     next(iter(contenders.values()))()
-    measured: dict[str, list[Cost]] = {name: [] for name in contenders}
+    measured: dict[Name, list[Cost]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
             measured[name].append(contender())

@@ -31,6 +31,9 @@ class Peer:
     """None where it is not installed."""
 
 
+_AGGREGATE = "SELECT sc_status, count(*), sum(sc_bytes) FROM access_log GROUP BY sc_status"
+
+
 def converters(kind: Literal["combined", "json"]) -> list[Peer]:
     """Return what writes such a log to Parquet, as breachscope does."""
     return [
@@ -43,7 +46,8 @@ def viewers() -> list[Peer]:
     """Return programs that people look at combined logs with."""
     return [
         Peer("GoAccess", "its JSON report", _goaccess, _program("goaccess", "--version")),
-        Peer("lnav", "one SQL aggregate over all lines", _lnav, _program("lnav", "-V")),
+        Peer("lnav", "one SQL aggregate over all lines", _lnav(_AGGREGATE), _program("lnav", "-V")),
+        Peer("lnav", "all columns of all lines as CSV", _lnav("SELECT * FROM access_log"), _program("lnav", "-V")),
     ]
 
 
@@ -60,9 +64,10 @@ def _goaccess(log: Path, out: Path) -> Command:
     return ["goaccess", log, "--no-global-config", "--log-format=COMBINED", "--no-progress", "-o", out.with_suffix(".json")]
 
 
-def _lnav(log: Path, out: Path) -> Command:
-    query = ";SELECT sc_status, count(*), sum(sc_bytes) FROM access_log GROUP BY sc_status"
-    return [*_without_home(out.resolve().parent), "lnav", "-n", "-c", query, "-c", f":write-csv-to {out.with_suffix('.csv')}", log]
+def _lnav(query: str) -> Callable[[Path, Path], Command]:
+    """Ask lnav for what a query gives, in a file."""
+    alone = ["lnav", "-n", "-q", "-c", f";{query}", "-c"]
+    return lambda log, out: [*_without_home(out.resolve().parent), *alone, f":write-csv-to {out.with_suffix('.csv')}", log]
 
 
 def _without_home(instead: Path) -> Command:

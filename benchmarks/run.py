@@ -96,21 +96,20 @@ def beside(log: Path, title: str, peers: Sequence[Peer], rounds: int, bars: dict
     """Ingest a log in turn with other programs that read it; returns our speed, and our time over theirs."""
     there = [p for p in peers if p.version is not None]
     lines = count_lines(log)  # first, as that also reads it into the memory of the system
-    costs = in_turn({"ours": partial(ingest_once, log, "ingest")} | {p.name: partial(read_by, p, log) for p in there}, rounds)
+    costs = in_turn({None: partial(ingest_once, log, "ingest")} | {p: partial(read_by, p, log) for p in there}, rounds)
 
     def told(costs: Sequence[Cost]) -> str:
         return f"{lines / quickest(costs):,.0f} lines/s, {quickest(costs):.2f} s; median {lines / seconds(costs):,.0f}, {seconds(costs):.2f} s"
 
-    ratios = []
+    ours, ratios = costs[None], []
     for peer in peers:
         what = f"ingest ÷ {peer.name} ({peer.makes}), {title}, time"
         if peer.version is None:
             ratios.append(Figure(what, "not measured: it is not installed"))
             continue
-        theirs = costs[peer.name]
-        value = f"{ratio(costs['ours'], theirs):.2f} (it: {told(theirs)}; {peak(theirs)})"
+        theirs = costs[peer]
+        value = f"{ratio(ours, theirs):.2f} (it: {told(theirs)}; {peak(theirs)})"
         ratios.append(Figure(what, value, bars.get(peer.name, "")))
-    ours = costs["ours"]
     speed = log.stat().st_size / quickest(ours) / MIB
     return Figure(f"ingest, {title}", f"{told(ours)} ({lines:,} lines, {speed:,.0f} MiB/s); {peak(ours)}", bars.get("", "")), ratios
 
