@@ -36,6 +36,8 @@ _MONTHS = {m: i for i, m in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun",
 _MONTH = "|".join(_MONTHS)
 _YEARLESS = rf"^(?:<[0-9]{{1,3}}>)?:?(?:({_MONTH}) +|({_MONTH.lower()})/)([0-9]{{1,2}}) (?:[0-9]|$)"
 """As syslog has it, ``Mar  2 10``, EMBLEM of a Cisco ASA, ``:Mar 02 10``, or a terminal of RouterOS, ``mar/02 10``."""
+YEARLESS_BEGINNING = rf"^(?:<[0-9]{{1,3}}>)?:?(?:(?:{_MONTH}) +|(?:{_MONTH.lower()})/)[0-9]"
+"""What all of them begin with."""
 _YEARLESS_CHARS = 13
 """Enough for priority, month, day and the first digit of the hour, or a colon in its place."""
 _LEAP_YEAR = "2000"

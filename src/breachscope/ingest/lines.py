@@ -11,9 +11,11 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.encoding import Encoding, decode_cp932, decode_euc_jp, first_fit, is_wide
-from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, not_utf_8, survey, texts_at
+from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, not_utf_8, sort, survey, texts_at
+from breachscope.ingest.onepass import one_pass
 from breachscope.ingest.streams import Block, find_bytes
 from breachscope.ingest.views import Offsets, as_arrow, as_series
+from breachscope.timestamps import YEARLESS_BEGINNING, has_yearless_times
 
 _BOM = "\ufeff"
 _SPACES = b" \t\v\f\r\n"
@@ -95,7 +97,7 @@ class Lines:
             text = text.str.strip_prefix(_BOM)
         return text.alias("text")
 
-    @property
+    @cached_property
     def _has_mark(self) -> bool:
         """Whether a byte order mark stands anywhere: also where files with marks were joined."""
         return not self.seen.is_ascii and _BOM.encode() in self.data
@@ -124,6 +126,12 @@ class Lines:
         places = self.places if is_built() else None
         rows = np.arange(len(self)) if places is None else days_begin(self.data, *places)
         return self.first_line + rows, self.take(rows)["text"]
+
+    def has_yearless_times(self) -> bool:
+        """Whether a line begins with a time that lacks its year."""
+        places, beginning = self.places if is_built() else None, one_pass(YEARLESS_BEGINNING)
+        is_like = None if places is None or beginning is None else sort(self.data, *places, [beginning]) != 0
+        return has_yearless_times(self.take(np.arange(len(self)) if is_like is None else np.flatnonzero(is_like))["text"])
 
     def nul_runs(self) -> list[tuple[int, int]]:
         """(line, bytes) of every run of at least :data:`LEAST_NULS` NUL bytes."""

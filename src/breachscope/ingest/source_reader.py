@@ -236,7 +236,7 @@ class SourceReader:
 
     def _context_for(self, fmt: Format, lines: Lines, headers: Headers, left: pl.DataFrame | None = None) -> Context:
         """What ``fmt`` needs to know; where its times lack the year, the whole file is looked through for them, once."""
-        if not (fmt.lacks_year and (self._years_sought or has_yearless_times((lines.frame if left is None else left)["text"]))):
+        if not fmt.lacks_year or not (self._years_sought or (lines.has_yearless_times() if left is None else has_yearless_times(left["text"]))):
             return Context(self.plan.id, self.zone, headers=headers, trusted_proxies=self.settings.trusted_proxies)
         with self._years_lock:
             if not self._years_sought:
