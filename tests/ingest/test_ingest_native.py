@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from breachscope.ingest import load_formats
 from breachscope.ingest.columns import NULL_TEXTS
 from breachscope.ingest.keys import pairs_as_keys
-from breachscope.ingest.native import UNNAMED, Caught, Kind, Wanted, catch, days_begin, find_lines, is_built, survey
+from breachscope.ingest.native import UNNAMED, Caught, Kind, Wanted, catch, days_begin, find_lines, has_mark, is_built, survey
 from breachscope.ingest.onepass import one_pass, refuting
 
 needs_machine_code = pytest.mark.skipif(not is_built(), reason="the package was built without a C compiler")
@@ -293,6 +293,11 @@ def test_lines_and_what_a_block_is_made_of(data: bytes) -> None:
     assert [data[b:e] for b, e in zip(starts.tolist(), ends.tolist(), strict=False)] == [line.rstrip(b"\r") for line in lines]
     assert starts[-1] == len(data)
     assert firsts.tolist() == [(line.rstrip(b"\r") or b"\n")[0] for line in lines]
+
+
+@given(st.lists(st.sampled_from([b"\xef", b"\xbb", b"\xbf", b"\xef\xbb", b"\xef\xbb\xbf", b"x" * 31, "表".encode()])).map(b"".join))
+def test_a_byte_order_mark_is_found_wherever_it_stands(data: bytes) -> None:
+    assert has_mark(data) is (data.find(b"\xef\xbb\xbf") >= 0)
 
 
 def test_there_is_machine_code_where_a_compiler_is() -> None:

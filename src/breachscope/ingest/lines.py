@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from breachscope.ingest.encoding import Encoding, decode_cp932, decode_euc_jp, first_fit, is_wide
-from breachscope.ingest.native import Survey, days_begin, find_lines, is_built, not_utf_8, sort, survey, texts_at
+from breachscope.ingest.native import Survey, days_begin, find_lines, has_mark, is_built, not_utf_8, sort, survey, texts_at
 from breachscope.ingest.onepass import one_pass
 from breachscope.ingest.streams import Block, find_bytes
 from breachscope.ingest.views import Offsets, as_arrow, as_series
@@ -100,7 +100,7 @@ class Lines:
     @cached_property
     def _has_mark(self) -> bool:
         """Whether a byte order mark stands anywhere: also where files with marks were joined."""
-        return not self.seen.is_ascii and _BOM.encode() in self.data
+        return not self.seen.is_ascii and has_mark(self.data)
 
     def numbers(self, rows: Offsets) -> pl.Series:
         """1-based numbers of the lines in these rows."""

@@ -1206,6 +1206,13 @@ WIDE void breachscope_survey(const uint8_t *data, int64_t size, int byte, int64_
     found[0] = count, found[1] = nuls, found[2] = bits >> 7;
 }
 
+/* Whether the byte order mark of UTF-8 stands anywhere. */
+WIDE int64_t breachscope_has_mark(const uint8_t *data, int64_t size) {
+    uint8_t found = 0;
+    for (int64_t at = 0; at < size - 2; at++) found |= (uint8_t)((data[at] == 0xEF) & (data[at + 1] == 0xBB) & (data[at + 2] == 0xBF));
+    return found;
+}
+
 /* Where each line begins, where its text ends - before its newline and any carriage returns there - and the text's first byte, the
  * newline for none. starts has room for one more than count, which is the number of newlines and one for what follows the last. */
 void breachscope_lines(const uint8_t *data, int64_t size, int newline, int64_t count, int64_t *starts, int64_t *ends, uint8_t *firsts) {

@@ -6,6 +6,7 @@ the regular expression engine read: the same, more slowly.
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import threading
 from collections.abc import Sequence
@@ -126,6 +127,7 @@ def _library() -> ctypes.CDLL:
     """The machine code; calls of it let other threads run."""
     library = ctypes.CDLL(str(_LIBRARY))
     library.breachscope_catch.restype = library.breachscope_days.restype = library.breachscope_not_utf_8.restype = ctypes.c_int64
+    library.breachscope_has_mark.restype = ctypes.c_int64
     library.breachscope_keep_memory()
     return library
 
@@ -146,6 +148,11 @@ def survey(data: bytes, newline: bytes) -> Survey:
     found = np.empty(3, np.int64)
     _library().breachscope_survey(data, ctypes.c_int64(len(data)), newline[0], ctypes.c_void_p(found.ctypes.data))
     return Survey(int(found[0]), int(found[1]), not found[2])
+
+
+def has_mark(data: bytes) -> bool:
+    """Whether the byte order mark of UTF-8 stands anywhere; Python takes ten times as long to find that it does not."""
+    return bool(_library().breachscope_has_mark(data, ctypes.c_int64(len(data)))) if is_built() else codecs.BOM_UTF8 in data
 
 
 def find_lines(data: bytes, newline: bytes, count: int) -> tuple[Offsets, Offsets, npt.NDArray[np.uint8]]:
