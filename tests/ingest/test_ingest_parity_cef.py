@@ -72,7 +72,7 @@ def slow_leef(text: str, written: str) -> list[tuple[str, str]]:
     return [(key, value) for key, is_pair, value in (part.partition("=") for part in parts) if is_pair]
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(st.lists(PARTED, min_size=1, max_size=8))
 def test_a_line_names_what_sets_its_pairs_apart(rows: list[tuple[str, list[str], bool]]) -> None:
     lines, told = [], []
@@ -146,7 +146,7 @@ def slow_login(name: str) -> tuple[str, str] | None:
     return None
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.lists(NAMES.map("".join), min_size=20, max_size=60))
 def test_the_name_of_an_event_tells_a_login_by_whole_words(names: list[str]) -> None:
     for fmt, header in (("cef", ""), ("syslog", HEADERS[3]), ("syslog", HEADERS[1])):

@@ -158,7 +158,7 @@ def scope_of(rows: Sequence[Row], events: Sequence[Event], *, problem: str | Non
         return Answer(answer.case, {**answer.document, "grades": answer.grades(), "rows": answer.people_rows})
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(rows_strategy, st.lists(event_strategy, max_size=12))
 def test_grades_and_people_are_those_of_the_plain_reading(rows: list[Row], events: list[Event]) -> None:
     # No three different records get one size, which would make it an error page's.
@@ -185,7 +185,7 @@ def test_grades_and_people_are_those_of_the_plain_reading(rows: list[Row], event
     assert [records[g] for g in ORDER] == [list(expected.values()).count(g) for g in ORDER]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(rows_strategy, st.lists(event_strategy, max_size=8))
 def test_a_hole_never_lowers_a_grade_or_a_bound(rows: list[Row], events: list[Event]) -> None:
     whole, broken = scope_of(rows, events).document, scope_of(rows, events, problem="ends early").document
@@ -200,7 +200,7 @@ def test_a_hole_never_lowers_a_grade_or_a_bound(rows: list[Row], events: list[Ev
             assert kind["confirmed"] + kind["probable"] + kind["possible"] == kind["people"] <= people["upper_bound"]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(rows_strategy, st.lists(event_strategy, max_size=8), st.integers(0, 7))
 def test_more_evidence_never_lowers_a_bound(rows: list[Row], events: list[Event], without: int) -> None:
     fewer = [e for i, e in enumerate(events) if i != without]
