@@ -11,6 +11,7 @@ from breachscope.ingest.audit_tables import AuditRecords
 from breachscope.ingest.containers import ContainerRecords
 from breachscope.ingest.documents import FLOW_TUPLES, as_lines, record_depth, unfolded
 from breachscope.ingest.evtx import EvtxRecords
+from breachscope.ingest.journal_export import ExportRecords
 from breachscope.ingest.modsecurity import SerialRecords
 from breachscope.ingest.mysql_audit import AUDIT_RECORDS
 from breachscope.ingest.mysql_slow import SlowRecords
@@ -61,7 +62,9 @@ class JsonRecords:
 
 
 def binary_records(head: bytes, path: Path) -> Records | None:
-    """What reads an input that begins with these bytes and is no text; None for text and for what no format is known of."""
+    """What reads an input that begins with these bytes and is no text, or not only text; None for text and for what no format is known of."""
+    if ExportRecords.reads(head):
+        return ExportRecords()
     return EvtxRecords(path) if head.startswith(evtx.MAGIC) else UtmpRecords.of(head, path) or LastlogRecords.of(head, path)
 
 
