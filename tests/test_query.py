@@ -94,6 +94,12 @@ def test_anything_but_one_select_over_the_case_is_refused(case: Case, tmp_path: 
         list(query_case(case, sql, tmp_path))
 
 
+def test_raw_lines_are_searched_as_text(case: Case, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"decode\(raw, 'replace'\)"):
+        list(query_case(case, "SELECT line FROM rejects WHERE raw LIKE '%junk%'", tmp_path))
+    assert run_csv(case, "SELECT line FROM rejects WHERE decode(raw, 'replace') LIKE '%junk%'", tmp_path) == [["line"], ["3"]]
+
+
 def test_case_files_stay_private(case: Case) -> None:
     for path in case.path.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path

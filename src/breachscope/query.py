@@ -53,7 +53,8 @@ def query_case(case: Case, sql: str, scratch: Path, time_limit: float = TIME_LIM
         except duckdb.InterruptException as error:
             raise UsageError(f"the query took longer than {time_limit:g} seconds and was stopped") from error
         except duckdb.Error as error:
-            raise UsageError(f"the query cannot run: {' '.join(str(error).split())}") from error
+            hint = "; raw is bytes, decode(raw, 'replace') is its text" if "(BLOB" in str(error) else ""
+            raise UsageError(f"the query cannot run: {' '.join(str(error).split())}{hint}") from error
         finally:
             timer.cancel()
 

@@ -49,7 +49,7 @@ def trace_reasons(case: Case, kind: str, identifier: str) -> tuple[list[dict[str
 def _event_id(identifier: str) -> int:
     source, separator, line = identifier.partition(":")
     if not (source.isdecimal() and (line.isdecimal() if separator else True)):
-        raise UsageError("an event is given by its id, or as SOURCE:LINE")
+        raise UsageError("an event is given by its id, or as SOURCE:LINE, both numbers as 'breachscope query' shows them")
     return int(source) * EVENT_ID_SOURCE_FACTOR + int(line) * EVENT_ID_LINE_FACTOR if separator else int(source)
 
 

@@ -49,6 +49,8 @@ def test_a_draft_reads_its_samples(tmp_path: Path, name: str) -> None:
         ([], "there is no line"),
         (["hello world", "good bye"], "no JSON objects, key=value pairs or table"),
         (['{"a":1}'], "too few are names"),
+        (['192.0.2.9 - - [02/Mar/2026:10:00:00 +0900] "GET / HTTP/1.1" 200 5 rt=0.1 up=- pipe=p'], "--log-format"),
+        (["192.0.2.9 [02/Mar/2026:10:00:00 +0900] GET / 200"], "--log-format"),
         (['{"ip":"192.0.2.9","url":"/a","time":"yesterday"}'], "in no form of time known here"),
         (['{"ip":"192.0.2.9","url":"/a","status":200}'], "is named like a time"),
         (['{"ip":"192.0.2.9","url":"/a","time":"03/02/2026 10:15:04"}'], "in no form of time known here"),

@@ -160,6 +160,8 @@ _PAIR = re.compile(r'(?:^|[\s,;])([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s
 _LEAST_PAIRS = 3
 _EXAMPLES = {"regex": "combined", "json": "gitlab_json", "keyvalue": "fortigate_auth", "table": "entra_signin_csv"}
 """By kind, a format to write another by."""
+_WEB_TIME = re.compile(r"\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:")
+"""Of no other logs than those that web servers are configured to write."""
 _SAMPLE_LINES = 1_000
 
 
@@ -235,7 +237,7 @@ def guess_lines(lines: Sequence[str]) -> Guess:
     form = _time_form(samples.texts[time]) if time else None
     if time is None or form is None:
         told = f"{time!r} is in no form of time known here" if time else f"none of {', '.join(samples.texts)} is named like a time"
-        raise _undrafted(told, samples.kind)
+        raise _undrafted(told, samples.kind, samples.lines)
     return Guess(samples, table, columns, form)
 
 
@@ -288,7 +290,7 @@ def _samples(lines: Sequence[str]) -> _Samples:
         if (table := _table(lines[titles:], separator)) is not None:
             return table
     told = "these lines are no JSON objects, key=value pairs or table with a header"
-    raise _undrafted(told, "regex")
+    raise _undrafted(told, "regex", lines)
 
 
 def _table(lines: Sequence[str], separator: str) -> _Samples | None:
@@ -305,8 +307,10 @@ def _table(lines: Sequence[str], separator: str) -> _Samples | None:
     return _Samples("table", _with_whole_times(_gathered(named), named), settings, lines[0], tuple(line for line, _ in rows))
 
 
-def _undrafted(told: str, kind: str) -> UsageError:
-    """The complaint that lines of a kind tell too little, with a format that can serve as the pattern of one."""
+def _undrafted(told: str, kind: str, lines: Sequence[str]) -> UsageError:
+    """The complaint that lines of a kind tell too little, with what reads a web server's, or else a format that can serve as the pattern of one."""
+    if any(map(_WEB_TIME.search, lines)):
+        return UsageError(f"no format can be drafted: {told}; of a web server, give its own LogFormat or log_format to ingest, with --log-format")
     return UsageError(f"no format can be drafted: {told}; write one by hand, as in the README and by 'breachscope formats show {_EXAMPLES[kind]}'")
 
 
@@ -368,7 +372,7 @@ def _columns(samples: _Samples) -> tuple[Table, dict[str, str]]:
     _, score, _, table, columns = max(found, key=lambda f: f[:3])
     if score < 200:
         names = ", ".join(samples.texts)
-        raise _undrafted(f"of {names} too few are names of an address, an account or a request", samples.kind)
+        raise _undrafted(f"of {names} too few are names of an address, an account or a request", samples.kind, samples.lines)
     return table, columns
 
 
