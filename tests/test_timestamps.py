@@ -36,6 +36,13 @@ def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc] # the six or seven parts of a time
 
 
+@pytest.mark.parametrize(("text", "form"), [("Mar 02 10:15:04", BSD), ("Mar 02 01:15:04 UTC", f"{BSD} %Z"), ("Mar 02 10:15:04 JST", f"{BSD} %Z")])
+def test_a_time_whose_year_is_not_asked_for_is_a_time(text: str, form: str) -> None:
+    """Formats are tried on a sample before the years of a log are known."""
+    ((ts, _, quality),) = read(text, form, zone=TOKYO)
+    assert (ts, quality) == (utc(2000, 3, 2, 1, 15, 4), "none")
+
+
 @pytest.mark.parametrize(
     ("text", "form", "expected"),
     [

@@ -252,9 +252,12 @@ def _read_one(texts: pl.Series, written: str, zone: Zone, years: npt.NDArray[np.
         frame, written = frame.select(pl.concat_str(pl.col("t").str.strip_suffix(zone_name), offset).alias("t")), f"{written[:-2]}%z"
     if "%z" in written:
         text = pl.col("t")
-        if years is not None and "%Y" not in written:
-            text, written = pl.concat_str(pl.Series(years).cast(pl.String), pl.lit(" "), text), "%Y " + written
-        return _read_with_offset(frame.select(text.alias("t")), written, "exact" if years is None else "inferred_year")
+        quality = "exact" if years is None else "inferred_year"
+        if "%Y" not in written and "%y" not in written:
+            year = pl.lit(_LEAP_YEAR) if years is None else pl.Series(years).cast(pl.String)
+            text, written = pl.concat_str(year, pl.lit(" "), text), "%Y " + written
+            quality = "inferred_year" if years is not None else "none"
+        return _read_with_offset(frame.select(text.alias("t")), written, quality)
     local = pl.col("t")
     quality = "exact" if zone.is_given else "assumed_tz"
     if "%Y" not in written and "%y" not in written:
