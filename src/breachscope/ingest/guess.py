@@ -236,7 +236,11 @@ def guess_lines(lines: Sequence[str]) -> Guess:
     time = next((name for name, column in columns.items() if column == "time"), None)
     form = _time_form(samples.texts[time]) if time else None
     if time is None or form is None:
-        told = f"{time!r} is in no form of time known here" if time else f"none of {', '.join(samples.texts)} is named like a time"
+        told = (
+            f"{time!r} is in no form of time known here, or its days and months cannot be told apart"
+            if time
+            else f"none of {', '.join(samples.texts)} is named like a time"
+        )
         raise _undrafted(told, samples.kind, samples.lines)
     return Guess(samples, table, columns, form)
 
