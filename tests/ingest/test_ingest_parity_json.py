@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -462,6 +464,30 @@ def test_values_of_several_keys_are_joined(tmp_path_factory: pytest.TempPathFact
             ts = None
         expected.append({"ts": ts, "ts_offset_min": 0, "user": clock, "service": "\\x" if odd else "x"} if ts and clock else None)
     assert engine_reads(lines, "joined", catalog) == expected
+
+
+@pytest.mark.parametrize("fmt", ["nginx_json", "checkpoint_json", "suricata_eve", "modsecurity_audit_json"])
+def test_keys_may_be_escaped_whatever_stands_in_other_lines(fmt: str) -> None:
+    """JSON lets a writer escape any character (RFC 8259, section 7)."""
+    line = next(s.line for s in CATALOG[fmt].samples if s.expect)
+    read = engine_reads([line], fmt)
+    assert read != [None]
+    for place in (0, 1, -1):
+        escaped = _with_escaped_keys(line, place)
+        assert engine_reads([escaped], fmt) == read
+        assert engine_reads([line, escaped], fmt) == read * 2
+        assert fmt in {likely.id for likely in CATALOG.likely(partial(pl.Series, [escaped]))}
+
+
+def _with_escaped_keys(line: str, place: int) -> str:
+    """A JSON line with one character of each key escaped, the last one where a key has fewer."""
+
+    def escaped(found: re.Match[str]) -> str:
+        key = found[1]
+        at = min(place, len(key) - 1) % len(key)
+        return f'"{key[:at]}\\u{ord(key[at]):04X}{key[at + 1 :]}"'
+
+    return re.sub(r'"(\w+)"(?= ?:)', escaped, line)
 
 
 UNITS = st.sampled_from(["\ud83d", "\ude00", "\udbff", "\ufffd", "山", "a", "\\", "\\u", "\\ud800", "d83d", '"', "/"])

@@ -31,6 +31,8 @@ _LEAST, _RARE = 2, "|\t{<\x1b"
 _MOST = 3
 """Sets of an expression: that many tell it from others, and each must be looked for."""
 _FIRST_LINES = 1_000
+_ESCAPED_KEY = r'\\u00[2-7][0-9A-Fa-f](?:[^"\\]|\\.)*"\s*:'
+"""A key of JSON that is not written as :func:`key_mark` has it, though it means the same (RFC 8259, section 8.3)."""
 
 
 @dataclass
@@ -125,10 +127,13 @@ def key_mark(path: str) -> str:
 
 
 def occurring(texts: pl.Series, wanted: Collection[str]) -> set[str]:
-    """Those of ``wanted`` that stand in one of the texts; most that do stand in the first ones."""
-    found = set(_occurring(texts.head(_FIRST_LINES), wanted))
+    """Those of ``wanted`` that stand in one of the texts, or that are keys of JSON and one of the texts escapes some key."""
+    found = set(_occurring(texts.head(_FIRST_LINES), wanted))  # most that stand in some stand in the first ones
     others = set(wanted) - found
-    return found | set(_occurring(texts.slice(_FIRST_LINES), others)) if len(texts) > _FIRST_LINES and others else found
+    if len(texts) > _FIRST_LINES and others:
+        found |= set(_occurring(texts.slice(_FIRST_LINES), others))
+    keys = {text for text in others - found if text.startswith('"')}
+    return found | keys if keys and texts.str.contains(_ESCAPED_KEY).any() else found
 
 
 def _occurring(texts: pl.Series, wanted: Collection[str]) -> Iterator[str]:
