@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from breachscope.ingest.marks import marks_of, occurring
 
-ATOMS = st.sampled_from(["ab", "b", "a c", r"\.", r"\|", r"\t", r"\x1b", r"\d", "[ab]", "[^]a]", "[[:alpha:]b]", ".", "(?i)", r"\b"])
-COUNTS = st.sampled_from(["", "", "", "*", "+", "?", "*?", "??", "{0}", "{0,2}", "{1}", "{2,}"])
+ATOMS = st.sampled_from(["ab", "b", "a c", r"\.", r"\|", r"\t", r"\x1b", r"\x41\x42", r"\d", "[ab]", "[^]a]", "[[:alpha:]b]", ".", "(?i)", r"\b"])
+COUNTS = st.sampled_from(["", "", "", "*", "+", "?", "*?", "??", "{0}", "{0,2}", "{1}", "{2,}", "+*", "{2}*", "{00}"])
 CUTS = st.sampled_from(["(?:{})", "(?P<g>{})", "(?i:{})", "(?:|{})", "(?:{}|ab)", "(?:b|{}|)"])
 
 
@@ -41,6 +41,11 @@ def test_what_matches_holds_one_mark_of_each_set(regex: str, texts: list[str]) -
         ("^abc|^[0-9]+", []),
         ("^[0-9]+ [0-9]+$", []),
         (r"\pLabc", []),
+        ("^ab+*c", []),
+        ("^ab{2}?{0,1}c", []),
+        ("^ab{00}", []),
+        ("^(?:ab){00}c", []),
+        (r"(?i)^\x41\x42", []),
     ],
 )
 def test_marks_are_the_longest_texts_that_must_stand_there(regex: str, marks: list[set[str]]) -> None:

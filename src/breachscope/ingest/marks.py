@@ -22,7 +22,8 @@ _BEGIN = r"\((?:\?(?:P?<\w+>|i?:)|(?!\?))"
 _PARTS = re.compile(
     rf"(?P<plain>[^\\\[\](){{}}.*+?|^$]+)|(?P<gap>(?:{_CHOICE}|{_BEGIN}(?:{_CHOICE})*\)(?:{_REPEATED})?)+)"
     rf"|\\(?P<sign>[^A-Za-z0-9<>])|\\x(?P<code>[0-7][0-9A-Fa-f])|\\(?P<control>[tnr])"
-    rf"|(?P<folded>\(\?i\))|(?P<begin>{_BEGIN})|(?P<end>\))|(?P<or>\|)|(?P<maybe>[*?]\??|\{{0(?:,\d*)?\}}\??)|(?P<many>{_REPEATED})|(?P<unknown>.)",
+    rf"|(?P<folded>\(\?i\))|(?P<begin>{_BEGIN})|(?P<end>\))|(?P<or>\|)|(?P<maybe>[*?]\??|\{{0+(?:,\d*)?\}}\??)"
+    rf"|(?P<many>{_REPEATED})(?![*+?{{])|(?P<unknown>.)",
     re.DOTALL,
 )
 _CONTROLS = {"t": "\t", "n": "\n", "r": "\r"}
@@ -94,7 +95,7 @@ def marks_of(regex: str) -> Marks:
             here.run += text
         elif kind == "control":
             here.run += _CONTROLS[text]
-        elif kind == "code":
+        elif kind == "code" and not here.is_folded:
             here.run += chr(int(text, 16))
         elif kind == "begin":
             here.close()
