@@ -800,9 +800,6 @@ static int match_first(match_t *match_two, const texts_t *texts, const int64_t *
     return matched;
 }
 
-/* Match texts, and make columns of what the reader's groups or keys hold; several programs have their slots in common. Returns how
- * many match and have numbers that are numbers; texts becomes which, and at its end, backwards, those of which a number is none.
- * escaped becomes which of those that match hold the byte escape in a column, zero at first; it is NULL where nobody asks. separators are those of each text. */
 /* A text of a column that holds few different ones, and its number there. */
 typedef struct {
     const uint8_t *from;
@@ -821,6 +818,9 @@ static few_t *remembered(few_t *few, int64_t key, const uint8_t *from, int64_t l
     return found;
 }
 
+/* Match texts, and make columns of what the reader's groups or keys hold; several programs have their slots in common. Returns how
+ * many match and have numbers that are numbers; texts becomes which, and at its end, backwards, those of which a number is none.
+ * escaped becomes which of those that match hold the byte escape in a column, zero at first; it is NULL where nobody asks. separators are those of each text. */
 int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
                           int64_t syntax, void *reader, int64_t program_count, int64_t slot_count, column_t *columns, int64_t column_count,
                           const uint64_t *nulls, int64_t null_count, int escape, uint8_t *escaped, const int16_t *separators, int32_t *texts,
@@ -925,7 +925,8 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
             }
             }
         }
-        for (int64_t c = 0; escaped && c < column_count && !escaped[matched]; c++)
+        const int has_escape = escaped && memchr(at, escape, (size_t)(end - at));
+        for (int64_t c = 0; has_escape && c < column_count && !escaped[matched]; c++)
             if (columns[c].kind != PLACE && taken[c].end > taken[c].begin)
                 escaped[matched] = memchr(taken[c].from, escape, (size_t)(taken[c].end - taken[c].begin)) != NULL;
         texts[matched++] = (int32_t)text;
