@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import polars as pl
 
+from breachscope.ingest.encoding import first_fit
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NULL_TEXTS = ("-", "", "(null)", '""')
@@ -79,6 +81,18 @@ def _texts_of_array(text: str) -> list[str] | None:
     except (ValueError, RecursionError):
         return None
     return items if isinstance(items, list) and all(isinstance(i, str) for i in items) else None
+
+
+def texts_of_bytes(texts: pl.Series) -> pl.Series:
+    """Texts in place of JSON arrays of bytes, which is how the journal writes what is no plain text (systemd.journal-fields); others are kept.
+
+    >>> texts_of_bytes(pl.Series(["[72, 105]", "[142,82]", "[300]", "Hi", None])).to_list()
+    ['Hi', '山', '[300]', 'Hi', None]
+    """
+    arrays = texts.filter(texts.str.contains(r"^\[[0-9]{1,3}(?:, ?[0-9]{1,3})*\]$")).unique().to_list()
+    numbers = {text: [int(number) for number in text[1:-1].split(",")] for text in arrays}
+    told = {text: first_fit(bytes(of))[0] for text, of in numbers.items() if max(of) < 256}
+    return texts.replace(told) if told else texts
 
 
 def split_request(request: pl.Series) -> pl.DataFrame:

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from breachscope.ingest.catalog import FormatCatalog
-from breachscope.ingest.columns import NULL_TEXTS
+from breachscope.ingest.columns import NULL_TEXTS, texts_of_bytes
 from breachscope.ingest.escapes import unescape
 from breachscope.ingest.events import STAMP, Part, time_faults, to_events, with_times
 from breachscope.ingest.formats import NEVER, Format, Pattern
@@ -272,6 +272,7 @@ def messages_in(lines: pl.DataFrame, fmt: Format) -> pl.DataFrame:
         if values is not None:
             told = [values["|".join(alternatives)].alias(column) for column, alternatives in pattern.sources.items()]
             matched = lines.select("line").hstack(told).filter(fits_pattern(pl.DataFrame(told), pattern))
+            matched = matched.with_columns(texts_of_bytes(matched[c]) for c in matched.columns if c == "message")
         else:
             matched, lines = match(lines, pattern)
             matched = _with_message(matched)
@@ -286,6 +287,8 @@ def _read_envelopes(
 ) -> None:  # fmt: skip
     for name, constant in pattern.constants.items():
         matched = matched.with_columns(pl.lit(constant).alias(name))
+    if fmt.is_json:
+        matched = matched.with_columns(texts_of_bytes(matched["message"]))
     form = pattern.time or fmt.time
     if "program" not in matched.columns:
         stamped = with_times(matched, form, context) if form is not None and "time" in matched.columns else matched
