@@ -249,7 +249,7 @@ def report(figures: Sequence[Figure], command: str) -> str:
     """Write the figures and the machine as Markdown."""
     lines = ["# Benchmark results", "", f"`{command}` on {datetime.now(UTC):%Y-%m-%d}. {HOW}", ""]
     lines += ["| what | measured | bar |", "|---|---|---|", *(f"| {f.what} | {f.value} | {f.bar} |" for f in figures), ""]
-    compared = ", ".join(f"{p.name} {p.version}" for p in (*converters("combined")[1:], *viewers()) if p.version)
+    compared = ", ".join(dict.fromkeys(f"{p.name} {p.version}" for p in (*converters("combined")[1:], *viewers()) if p.version))
     lines += ["| machine | |", "|---|---|", *(f"| {name} | {value} |" for name, value in [*machine(), ("compared with", compared)]), ""]
     return "\n".join(lines)
 
