@@ -13,7 +13,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from breachscope.ingest.encoding import first_fit
-from breachscope.ingest.xml_records import json_line
+from breachscope.ingest.xml_records import json_line, on_one_line
 
 _HELD_BYTES = 32 << 20
 """No entry of a login is as long; such as hold the memory of a crashed program are."""
@@ -50,9 +50,9 @@ class ExportRecords:
                 self.problem = f"an entry of the journal is longer than {_HELD_BYTES >> 20} MiB; it and what follows were not read"
             if self.problem:
                 break
-        yield _on_one_line(held)  # a single line, however long the rest is
+        yield on_one_line(held)  # a single line, however long the rest is
         for piece in pieces:
-            yield _on_one_line(piece)
+            yield on_one_line(piece)
 
     def _cut(self, held: bytes) -> Generator[bytes, None, bytes]:
         """Give out the whole entries; return the rest."""
@@ -86,7 +86,3 @@ def _entry(held: bytes, begin: int) -> tuple[dict[str, list[str]], int] | None:
         fields.setdefault(name.decode(), []).append(first_fit(value)[0])
         begin = end + 1
     return None
-
-
-def _on_one_line(text: bytes) -> bytes:
-    return text.replace(b"\r", b" ").replace(b"\n", b" ")

@@ -14,7 +14,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from breachscope.ingest.encoding import first_fit
-from breachscope.ingest.xml_records import as_line, json_line
+from breachscope.ingest.xml_records import as_line, json_line, on_one_line
 
 _HELD_BYTES = 32 << 20
 """No transaction is as long: the bodies that it may hold are limited to 12.5 MiB by default."""
@@ -61,9 +61,9 @@ class SerialRecords:
                 break
         while held and not self.problem:
             held = yield from self._given_up(held)
-        yield _on_one_line(held)  # a single line, however long the rest is
+        yield on_one_line(held)  # a single line, however long the rest is
         for piece in pieces:
-            yield _on_one_line(piece)
+            yield on_one_line(piece)
 
     def _cut(self, held: bytes) -> Generator[bytes, None, bytes]:
         """Give out lines of the whole transactions and of what stands between them; return the rest."""
@@ -98,10 +98,6 @@ class SerialRecords:
         end = len(held) if begun is None else begun.start()
         yield as_line(held[:end])
         return (yield from self._cut(held[end:]))
-
-
-def _on_one_line(text: bytes) -> bytes:
-    return text.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def _between(text: bytes) -> bytes:

@@ -246,9 +246,14 @@ class XmlRecords:
         return as_line(text) if depth else self._kind.between(text)
 
 
+def on_one_line(text: bytes) -> bytes:
+    """A text with spaces for its line ends."""
+    return text.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
 def as_line(text: bytes) -> bytes:
     """A text of several lines as one."""
-    return text.strip().replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
+    return on_one_line(text.strip()) + b"\n"
 
 
 def json_line(record: Mapping[str, object]) -> bytes:
