@@ -209,13 +209,14 @@ ADDRESSES = st.one_of(
     st.ip_addresses(v=6).map(lambda a: a.exploded.upper()),
     st.ip_addresses(v=4).map(lambda a: f"::ffff:{a}"),
     st.sampled_from(["1.2.3.4:80", "[2001:DB8::9]:443", "01.2.3.4", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1..2.3", "host.example", "-", "", "1.2.3.4."]),
+    st.from_regex(r"(?:25[0-9]|[0-9]{1,2}|[013]?[0-9]{2})(?:[.,](?:25[0-9]|[0-9/:]{1,2}|[013]?[0-9]{2})){2,4}", fullmatch=True),
 )
 
 
 @needs_machine_code
-@given(st.lists(ADDRESSES, min_size=1, max_size=9))
-def test_addresses_have_one_spelling(texts: list[str]) -> None:
-    found = caught("^(?P<a>.*)$", texts, [Wanted("a", Kind.ADDRESS)])
+@given(st.lists(ADDRESSES, min_size=1, max_size=9), BEHIND)
+def test_addresses_have_one_spelling(texts: list[str], behind: str) -> None:
+    found = caught("^(?P<a>.*)$", texts, [Wanted("a", Kind.ADDRESS)], behind=behind)
     assert found is not None
     assert found.columns["a"].to_list() == [_canonical(text) for text in texts]
 
@@ -239,6 +240,28 @@ def test_runs_are_neighbours_with_the_same_text(texts: list[str]) -> None:
     begins = [n for n in range(len(texts)) if n == 0 or texts[n] != texts[n - 1]]
     assert found.runs["t"].tolist() == [sum(b <= n for b in begins) - 1 for n in range(len(texts))]
     assert (found.places["t"][:, 1] - found.places["t"][:, 0]).tolist() == [len(t) for t in texts]
+
+
+SHORT = st.text(alphabet=list("ab1é日- "), max_size=4) | st.text(alphabet=list("ab1"), min_size=28, max_size=70)
+
+
+@needs_machine_code
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(st.sampled_from(["12:30", "12:31", "", "x"]), SHORT, SHORT, SHORT), min_size=1, max_size=8),
+    st.sampled_from([" ", ", ", '" "', "; a=", "|", "]: [["]),
+    BEHIND,
+)
+def test_fields_with_little_between_them_are_as_re_has_them(rows: list[tuple[str, ...]], between: str, behind: str) -> None:
+    first, gap = re.escape(between[0]), re.escape(between)
+    regex = f"^(?P<t>[0-9]+:(?P<m>[0-9]*)){gap}(?P<a>[^{first}]*){gap}(?P<b>(?:[ab]|[0-9])+(?:-)?){gap}#?(?P<c>(?P<d>[^{first}#]+))$"
+    texts = [between.join(row) for row in rows]
+    same_as_re(regex, texts, behind)
+    found = caught(regex, texts, [Wanted("t", Kind.RUN), *(Wanted(g, Kind.TEXT) for g in "mabcd")], behind=behind)
+    assert found is not None
+    wanted = [m for text in texts if (m := re.match(regex, text))]
+    assert [found.columns["t"].to_list()[n] for n in found.runs["t"].tolist()] == [m["t"] for m in wanted]
+    assert {g: found.columns[g].to_list() for g in "mabcd"} == {g: [m[g] for m in wanted] for g in "mabcd"}
 
 
 @needs_machine_code

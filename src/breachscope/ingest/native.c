@@ -22,28 +22,31 @@
 enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE, FEW };
 enum syntax { EXPRESSION, OBJECT, PAIRS, SPACED, PARTED };
 enum ahead { STEP, STAY, CHAIN, LEAP };
+#define MOST_SET 12
 #define WORD 32 /* bytes that are looked at in one go */
 
-/* What follows a step, if many bytes can be passed in one go: a stay in one state, a chain of fields that nobody wants, or a leap
- * over bytes that must all be there. */
+/* What a step does, and what follows it, if many bytes can be passed in one go: a stay in one state, a chain of fields that nobody
+ * wants, or a leap over bytes that must all be there, if there are any, and into the stay behind them. But for those of a leap
+ * all is in 64 bytes, a line of the cache. */
 typedef struct {
+    int16_t slots[MOST_SET];         /* that are set to the place, -1 behind the last */
     int32_t kind;                    /* enum ahead */
     int32_t first;                   /* of a chain: the link of its field; of a leap: the row behind it */
     int32_t count;                   /* of a chain: separators that may be passed; of a leap: bytes */
     int32_t separator;               /* of a chain */
+    int32_t inside;                  /* of a leap: the row of the stay */
+    int32_t slot;                    /* of a leap: what is set to the place where the stay begins, -1 for none */
     uint8_t leaves[16];              /* bytes of ASCII that end a stay or a chain: bit h of the l-th one is for byte 16 h + l */
     uint8_t lows[WORD], highs[WORD]; /* of a leap: between which each byte must be; any byte where it is over */
-} ahead_t;
+} action_t;
 
 typedef struct {
     const uint8_t *classes;  /* byte -> class */
     const uint32_t *steps;   /* row + class -> row of the next state | action << ROW_BITS, or NO_STEP */
     const int16_t *final;    /* state -> action at the end of the text, -1 where it must not end */
-    const int16_t *slots;    /* action * slot_width + n -> slot that is set to the place, -1 behind the last */
-    const ahead_t *aheads;   /* action -> what follows it */
+    const action_t *actions;
     const uint32_t *links;   /* 2 * link -> row at the begin of a field, and behind another byte of that field */
     int64_t class_count;
-    int64_t slot_width;
     int64_t is_whole;
     int64_t is_ascii; /* what stands beyond ASCII is not known to it, so it must not end before that */
     int64_t is_exact; /* what it refuses and is ASCII, its expression refuses too */
@@ -114,16 +117,16 @@ static uint64_t word_at(const uint8_t *at) {
 static int64_t first_byte(uint64_t bits) { return __builtin_ctzll(bits) >> 3; }
 
 /* Whether a byte ends a stay or a chain, as those beyond ASCII always do. */
-static int is_leaving(const ahead_t *ahead, uint8_t byte) { return byte >= 0x80 || (ahead->leaves[byte & 15] >> (byte >> 4) & 1); }
+static int is_leaving(const action_t *ahead, uint8_t byte) { return byte >= 0x80 || (ahead->leaves[byte & 15] >> (byte >> 4) & 1); }
 
 /* The first byte from at on that ends the stay, or end. */
-static const uint8_t *stay(const ahead_t *ahead, const uint8_t *at, const uint8_t *end) {
+static const uint8_t *stay(const action_t *ahead, const uint8_t *at, const uint8_t *end) {
     while (at < end && !is_leaving(ahead, *at)) at++;
     return at;
 }
 
 /* Go through fields, up to the separator that must not be passed or a byte that ends the chain; passed becomes how many separators were. */
-static const uint8_t *pass_fields(const ahead_t *ahead, const uint8_t *at, const uint8_t *end, int32_t *passed) {
+static const uint8_t *pass_fields(const action_t *ahead, const uint8_t *at, const uint8_t *end, int32_t *passed) {
     for (; at < end && !is_leaving(ahead, *at); at++)
         if (*at == ahead->separator && (*passed)++ == ahead->count) {
             (*passed)--;
@@ -133,7 +136,7 @@ static const uint8_t *pass_fields(const ahead_t *ahead, const uint8_t *at, const
 }
 
 /* Whether there are the bytes that a leap goes over. */
-static int can_leap(const ahead_t *ahead, const uint8_t *at, const uint8_t *end) {
+static int can_leap(const action_t *ahead, const uint8_t *at, const uint8_t *end) {
     if (end - at < ahead->count) return 0;
     for (int32_t n = 0; n < ahead->count; n++)
         if (at[n] < ahead->lows[n] || at[n] > ahead->highs[n]) return 0;
@@ -145,7 +148,7 @@ static int can_leap(const ahead_t *ahead, const uint8_t *at, const uint8_t *end)
 AVX2 static inline __m256i word_of(const uint8_t *at) { return _mm256_loadu_si256((const __m256i *)at); }
 
 /* Which bytes of a word end a stay or a chain, as bits: their halves are looked up, as there are but 16 of each. */
-AVX2 static inline uint32_t leaving(const ahead_t *ahead, __m256i word) {
+AVX2 static inline uint32_t leaving(const action_t *ahead, __m256i word) {
     const __m256i bits = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
     const __m256i sets = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)ahead->leaves));
     const __m256i high = _mm256_shuffle_epi8(bits, _mm256_and_si256(_mm256_srli_epi16(word, 4), _mm256_set1_epi8(15)));
@@ -153,7 +156,7 @@ AVX2 static inline uint32_t leaving(const ahead_t *ahead, __m256i word) {
     return ~(uint32_t)_mm256_movemask_epi8(stays) | (uint32_t)_mm256_movemask_epi8(word);
 }
 
-AVX2 static inline const uint8_t *stay_wide(const ahead_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last) {
+AVX2 static inline const uint8_t *stay_wide(const action_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last) {
     for (; at < end && at <= last; at += WORD) {
         const uint32_t stops = leaving(ahead, word_of(at));
         if (stops) {
@@ -164,7 +167,7 @@ AVX2 static inline const uint8_t *stay_wide(const ahead_t *ahead, const uint8_t 
     return at < end ? stay(ahead, at, end) : end;
 }
 
-AVX2 static inline const uint8_t *pass_fields_wide(const ahead_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last, int32_t *passed) {
+AVX2 static inline const uint8_t *pass_fields_wide(const action_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last, int32_t *passed) {
     for (; at < end && at <= last; at += WORD) {
         const __m256i word = word_of(at);
         uint32_t stops = leaving(ahead, word);
@@ -182,7 +185,7 @@ AVX2 static inline const uint8_t *pass_fields_wide(const ahead_t *ahead, const u
     return at < end ? pass_fields(ahead, at, end, passed) : end;
 }
 
-AVX2 static inline int can_leap_wide(const ahead_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last) {
+AVX2 static inline int can_leap_wide(const action_t *ahead, const uint8_t *at, const uint8_t *end, const uint8_t *last) {
     if (at > last) return can_leap(ahead, at, end);
     const __m256i word = word_of(at), low = _mm256_max_epu8(word, word_of(ahead->lows)), high = _mm256_min_epu8(word, word_of(ahead->highs));
     const __m256i fits = _mm256_and_si256(_mm256_cmpeq_epi8(word, low), _mm256_cmpeq_epi8(word, high));
@@ -232,13 +235,14 @@ static inline __attribute__((always_inline)) int go_on(const texts_t *texts, con
         return 1;
     }
     if (step == NO_STEP) return 0;
-    const uint32_t action = step >> ROW_BITS;
-    const int16_t *slot = program->slots + action * program->slot_width;
+    const action_t *ahead = program->actions + (step >> ROW_BITS);
+    const int16_t *slot = ahead->slots;
     if (*slot >= 0) {
+        const int64_t entry = shortcut->slot;
         int is_entry = 0;
         for (; *slot >= 0; slot++) {
             walk->held[*slot] = at - texts->data;
-            is_entry |= *slot == shortcut->slot;
+            is_entry |= *slot == entry;
         }
         if (is_entry) {
             const int64_t more = shortcut->length - 1;
@@ -255,7 +259,6 @@ static inline __attribute__((always_inline)) int go_on(const texts_t *texts, con
     }
     walk->row = step & ROWS;
     at++;
-    const ahead_t *ahead = program->aheads + action;
     if (ahead->kind == STAY) {
         at = is_wide ? stay_wide(ahead, at, end, texts->last) : stay(ahead, at, end);
     } else if (ahead->kind == CHAIN) {
@@ -263,8 +266,13 @@ static inline __attribute__((always_inline)) int go_on(const texts_t *texts, con
         int32_t passed = 0;
         at = is_wide ? pass_fields_wide(ahead, at, end, texts->last, &passed) : pass_fields(ahead, at, end, &passed);
         if (at > begun) walk->row = program->links[2 * (ahead->first + passed) + (at[-1] != ahead->separator)];
-    } else if (ahead->kind == LEAP && (is_wide ? can_leap_wide(ahead, at, end, texts->last) : can_leap(ahead, at, end))) {
+    } else if (ahead->kind == LEAP && (!ahead->count || (is_wide ? can_leap_wide(ahead, at, end, texts->last) : can_leap(ahead, at, end)))) {
         walk->row = (uint32_t)ahead->first, at += ahead->count;
+        const uint8_t *stayed = is_wide ? stay_wide(ahead, at, end, texts->last) : stay(ahead, at, end);
+        if (stayed > at && (ahead->slot < 0 || (ahead->slot != shortcut->slot && !walk->entry))) {
+            if (ahead->slot >= 0) walk->held[ahead->slot] = at - texts->data;
+            walk->row = (uint32_t)ahead->inside, at = stayed;
+        }
     }
     walk->at = at;
     return 1;
@@ -274,7 +282,7 @@ static inline __attribute__((always_inline)) int go_on(const texts_t *texts, con
 static inline __attribute__((always_inline)) int has_matched(const texts_t *texts, const program_t *program, const walk_t *walk) {
     const int16_t done = program->final[walk->row / program->class_count];
     if (done < 0 || (walk->at < walk->end && (program->is_whole || (program->is_ascii && *walk->at >= 0x80)))) return 0;
-    for (const int16_t *slot = program->slots + done * program->slot_width; *slot >= 0; slot++) walk->held[*slot] = walk->at - texts->data;
+    for (const int16_t *slot = program->actions[done].slots; *slot >= 0; slot++) walk->held[*slot] = walk->at - texts->data;
     return 1;
 }
 
@@ -677,10 +685,14 @@ static int match_parted(const uint8_t *data, const uint8_t *at, const uint8_t *e
     }
 }
 
-/* Put a text that its view does not hold to those of its column, if it is not too long. */
-static void put_beside(uint64_t *view, column_t *column, const uint8_t *from, int64_t length) {
+/* Put a text that its view does not hold to those of its column, if it is not too long; beyond may not be read. There is room for the
+ * longest. Addresses fit into their views or not as it comes, so that it is not asked first. */
+static void put_beside(uint64_t *view, column_t *column, const uint8_t *from, int64_t length, const uint8_t *beyond) {
     if (length <= INLINE || length > LONGEST_BESIDE) return;
-    memcpy(column->texts + column->used, from, (size_t)length);
+    uint8_t *to = column->texts + column->used;
+    if (beyond - from < LONGEST_BESIDE) memcpy(to, from, (size_t)length);
+    else if (length <= LONGEST_BESIDE / 2) memcpy(to, from, LONGEST_BESIDE / 2); /* of a known length it is no call */
+    else memcpy(to, from, LONGEST_BESIDE);
     view[1] = (uint64_t)column->used << 32 | BESIDE;
     column->used += length;
 }
@@ -724,8 +736,31 @@ static int64_t number_at(const uint8_t *at, const uint8_t *end) {
     return number;
 }
 
-/* Whether an IPv4 address stands there in its usual spelling. */
-static int is_ipv4(const uint8_t *at, const uint8_t *end) {
+/* Whether an IPv4 address stands there in its usual spelling; beyond may not be read. */
+static int is_ipv4(const uint8_t *at, const uint8_t *end, const uint8_t *beyond) {
+#ifdef __SSE2__
+    /* Without a branch, as where the points stand is different each time. A part of n digits, as bytes from the highest on, is a number
+     * between two others, for no zero leads it and it is no more than 255. */
+    static const uint32_t least[4] = {0xFFFFFFFF, '0', 0x3130, 0x313030};
+    const int64_t length = end - at;
+    if (length > 15) return 0;
+    if (beyond - at >= 20) {
+        const __m128i word = _mm_loadu_si128((const __m128i *)at), tens = _mm_sub_epi8(word, _mm_set1_epi8('0'));
+        const uint32_t within = (1u << length) - 1, points = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(word, _mm_set1_epi8('.'))) & within;
+        const uint32_t others = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(tens, _mm_set1_epi8(9)), tens)) ^ within;
+        uint32_t left = points | 1u << length, begin = 0, are_parts = (others & within) == points;
+        for (int part = 0; part < 4; part++, left &= left - 1) {
+            const uint32_t close = left ? (uint32_t)__builtin_ctz(left) : begin, digits = close - begin;
+            uint32_t number;
+            memcpy(&number, at + begin, 4);
+            number = __builtin_bswap32(number) >> (32 - 8 * (digits & 3)) % 32;
+            are_parts &= (digits < 4) & (number >= least[digits & 3]) & (number <= 0x323535);
+            begin = close + 1;
+        }
+        return are_parts && !left;
+    }
+#endif
+    (void)beyond;
     int parts = 1, digits = 0, number = 0;
     for (; at < end; at++) {
         if (*at == '.') {
@@ -740,15 +775,23 @@ static int is_ipv4(const uint8_t *at, const uint8_t *end) {
     return parts == 4 && digits;
 }
 
-static int is_null(const uint64_t *view, const uint64_t *nulls, int64_t null_count) {
-    for (int64_t n = 0; n < null_count; n++)
-        if (view[0] == nulls[2 * n] && view[1] == nulls[2 * n + 1]) return 1;
+/* Short texts that stand for none, as views, and with which bytes they begin, 0 for the empty one: most others do not. */
+typedef struct {
+    const uint64_t *views;
+    int64_t count;
+    uint8_t begins[256];
+} nulls_t;
+
+static int is_null(const uint64_t *view, const nulls_t *nulls) {
+    if (!nulls->begins[view[0] >> 32 & 0xFF]) return 0;
+    for (int64_t n = 0; n < nulls->count; n++)
+        if (view[0] == nulls->views[2 * n] && view[1] == nulls->views[2 * n + 1]) return 1;
     return 0;
 }
 
 static void set_valid(column_t *column, int64_t row, int is_valid) {
-    if (is_valid) column->valid[row >> 3] |= (uint8_t)(1 << (row & 7));
-    else column->missing++;
+    column->valid[row >> 3] |= (uint8_t)(!!is_valid << (row & 7));
+    column->missing += !is_valid;
 }
 
 /* A column's value in one text. */
@@ -760,14 +803,14 @@ typedef struct {
 
 /* The slot of a column's value: the first that is there, or says something. */
 static int64_t chosen(const column_t *column, const int64_t *held, const uint8_t *data, int64_t size, const uint8_t *arena,
-                      const uint64_t *nulls, int64_t null_count) {
+                      const nulls_t *nulls) {
     for (int64_t n = 0; n < column->slot_count - 1; n++) {
         const int64_t begin = held[column->slots[n]];
         uint64_t view[2];
         if (begin < 0) continue;
         if (column->kind == TEXT) return column->slots[n];
         write_view(view, data, size, arena, begin, held[column->slots[n] + 1] - begin);
-        if (!is_null(view, nulls, null_count)) return column->slots[n];
+        if (!is_null(view, nulls)) return column->slots[n];
     }
     return column->slots[column->slot_count - 1];
 }
@@ -823,7 +866,7 @@ static few_t *remembered(few_t *few, int64_t key, const uint8_t *from, int64_t l
  * escaped becomes which of those that match hold the byte escape in a column, zero at first; it is NULL where nobody asks. separators are those of each text. */
 int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *starts, const int64_t *ends, int64_t count,
                           int64_t syntax, void *reader, int64_t program_count, int64_t slot_count, column_t *columns, int64_t column_count,
-                          const uint64_t *nulls, int64_t null_count, int escape, uint8_t *escaped, const int16_t *separators, int32_t *texts,
+                          const uint64_t *null_views, int64_t null_count, int escape, uint8_t *escaped, const int16_t *separators, int32_t *texts,
                           int64_t *refused) {
     int64_t lanes[3][MOST_SLOTS], run_begin[MOST_COLUMNS], run_end[MOST_COLUMNS], matched = 0;
     int are_matched = 0;
@@ -833,11 +876,13 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
     memory_t memory = {0};
     taken_t taken[MOST_COLUMNS];
     few_t few[REMEMBERED];
+    nulls_t nulls = {null_views, null_count, {0}};
     const texts_t whole = texts_of(data, size);
     match_t *match_two = match_best();
     if (column_count > MOST_COLUMNS || program_count > MOST_PROGRAMS) return -1;
     for (int64_t p = 0; p < MOST_PROGRAMS; p++) shortcuts[p] = (shortcut_t){-1, NULL, 0, 0, 0};
     for (int64_t n = 0; n < REMEMBERED; n++) few[n].key = 0;
+    for (int64_t n = 0; n < null_count; n++) nulls.begins[null_views[2 * n] >> 32 & 0xFF] = 1;
     for (int64_t c = 0; c < column_count; c++)
         for (int64_t p = 0; columns[c].kind == RUN && p < MOST_PROGRAMS; p++) shortcuts[p].slot = columns[c].slots[0];
     for (int64_t text = 0; text < count; text++) {
@@ -859,7 +904,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         int is_read = 1;
         for (int64_t c = 0; c < column_count; c++) {
             const column_t *column = columns + c;
-            const int64_t slot = column->slot_count == 1 ? column->slots[0] : chosen(column, held, data, size, arena, nulls, null_count);
+            const int64_t slot = column->slot_count == 1 ? column->slots[0] : chosen(column, held, data, size, arena, &nulls);
             const int64_t begin = held[slot], length = held[slot + 1] - begin;
             taken_t *value = taken + c;
             *value = (taken_t){begin, begin + length, begin < size ? data + begin : arena + (begin - size), -1};
@@ -877,7 +922,7 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
         for (int64_t c = 0; c < column_count; c++) {
             column_t *column = columns + c;
             const int64_t begin = taken[c].begin, end = taken[c].end, number = taken[c].number;
-            const uint8_t *from = taken[c].from;
+            const uint8_t *from = taken[c].from, *beyond = begin < size ? data + size : arena + size;
             switch (column->kind) {
             case NUMBER:
                 if (column->width == 2) ((int16_t *)column->values)[matched] = (int16_t)(number < 0 ? 0 : number);
@@ -915,11 +960,11 @@ int64_t breachscope_catch(const uint8_t *data, int64_t size, const int64_t *star
             default: {
                 uint64_t *view = (uint64_t *)column->values + 2 * matched;
                 write_view(view, data, size, arena, begin < 0 ? 0 : begin, end - begin);
-                if (begin >= 0) put_beside(view, column, from, end - begin);
-                const int is_valid = begin >= 0 && (column->kind == TEXT || !is_null(view, nulls, null_count));
+                if (begin >= 0) put_beside(view, column, from, end - begin, beyond);
+                const int is_valid = begin >= 0 && (column->kind == TEXT || !is_null(view, &nulls));
                 set_valid(column, matched, is_valid);
                 if (column->kind == ADDRESS) {
-                    column->marked[matched] = is_valid && !is_ipv4(from, from + (end - begin));
+                    column->marked[matched] = is_valid && !is_ipv4(from, from + (end - begin), beyond);
                     column->count += column->marked[matched];
                 }
             }

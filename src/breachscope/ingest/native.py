@@ -93,8 +93,8 @@ class Caught:
 
 class _Program(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "slots", "aheads", "links")),
-        *((name, ctypes.c_int64) for name in ("class_count", "slot_width", "is_whole", "is_ascii", "is_exact")),
+        *((name, ctypes.c_void_p) for name in ("classes", "steps", "final", "actions", "links")),
+        *((name, ctypes.c_int64) for name in ("class_count", "is_whole", "is_ascii", "is_exact")),
     )
 
 
@@ -229,9 +229,8 @@ class _Output:
 
 
 def _described(program: Program) -> _Program:
-    tables = (program.classes, program.steps, program.final, program.slots, program.aheads, program.links)
-    sizes = (len(program.steps) // len(program.final), program.slots.shape[1])
-    return _Program(*(t.ctypes.data for t in tables), *sizes, program.is_whole, program.is_ascii, program.is_exact)
+    tables = (program.classes, program.steps, program.final, program.actions, program.links)
+    return _Program(*(t.ctypes.data for t in tables), len(program.steps) // len(program.final), program.is_whole, program.is_ascii, program.is_exact)
 
 
 class _Form(ctypes.Structure):

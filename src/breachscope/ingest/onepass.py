@@ -9,7 +9,7 @@ and so is every text that a table refuses.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, takewhile
@@ -35,7 +35,8 @@ _MOST_STEPS = 12_000
 _MOST_GROUPS = 127
 """``native.c`` has room for the places of as many."""
 _LEAST_STAYING, _LEAST_LINKS, _LEAST_LEAP = 8, 4, 4
-"""It takes longer to look ahead where fewer bytes stay in a state, for fewer fields that nobody wants, and for fewer bytes that must be there."""
+"""It takes longer to look ahead where fewer bytes stay in a state, for fewer fields that nobody wants, and for fewer bytes that must be there
+before anything but a stay."""
 _AT_ONCE = 32
 """So many bytes ``native.c`` looks at in one go."""
 _MOST_PARTS = {False: 16, True: 24}
@@ -47,9 +48,16 @@ _LARGEST_REFUTING, _LARGEST_BEGINNING = 1 << 15, 1 << 12
 NO_STEP = 0xFFFFFFFF
 _STAY, _CHAIN, _LEAP = range(1, 4)
 """``enum ahead`` in ``native.c``."""
-_AHEAD = np.dtype(
-    [(name, np.int32) for name in ("kind", "first", "count", "separator")]
-    + [("leaves", np.uint8, 16), ("lows", np.uint8, _AT_ONCE), ("highs", np.uint8, _AT_ONCE)]
+_MOST_SET = 12
+"""Slots that one step may set, and one more."""
+_ACTION = np.dtype(
+    [
+        ("slots", np.int16, _MOST_SET),
+        *((name, np.int32) for name in ("kind", "first", "count", "separator", "inside", "slot")),
+        ("leaves", np.uint8, 16),
+        ("lows", np.uint8, _AT_ONCE),
+        ("highs", np.uint8, _AT_ONCE),
+    ]
 )
 
 _BEYOND, _TAIL = frozenset(range(0x80, 0x100)), frozenset(range(0x80, 0xC0))
@@ -71,10 +79,11 @@ class Program:
     """
     final: npt.NDArray[np.int16]
     """State → the action where the text ends in it; -1 where it must not."""
-    slots: npt.NDArray[np.int16]
-    """Action → slots that are set to the place of the byte, filled up with -1. Group ``n`` begins at slot 2n and ends at 2n + 1."""
-    aheads: npt.NDArray[np.void]
-    """Action → what follows it, where many bytes can be passed in one go: ``ahead_t`` in ``native.c``."""
+    actions: npt.NDArray[np.void]
+    """``action_t`` in ``native.c``: slots that are set to the place of the byte, and what follows, where many bytes can be passed in one go.
+
+    Group ``n`` begins at slot 2n and ends at 2n + 1.
+    """
     links: npt.NDArray[np.uint32]
     """Field of a chain → the row where it begins, and the one behind any of its bytes."""
     is_whole: bool
@@ -326,19 +335,24 @@ class _Automaton:
 
 @dataclass(frozen=True)
 class _Ahead:
-    """What follows in a state, where many bytes can be passed in one go. The names are those of ``ahead_t`` in ``native.c``."""
+    """What follows in a state, where many bytes can be passed in one go. The names are those of ``action_t`` in ``native.c``."""
 
     kind: int
     first: int = 0
     count: int = 0
     separator: int = 0
-    leaves: frozenset[int] = frozenset()
+    inside: int = 0
+    slot: int = -1
+    leaves: frozenset[int] = ASCII
     ranges: tuple[tuple[int, int], ...] = ()
 
-    def entry(self, class_count: int) -> tuple[int | list[int], ...]:
+    def behind(self, slots: tuple[int, ...], class_count: int) -> tuple[object, ...]:
+        """The action that sets slots, as ``native.c`` reads it, and is followed by this."""
         leaves = [sum(1 << high for high in range(8) if 16 * high + low in self.leaves) for low in range(16)]
         lows, highs = ([r[n] for r in self.ranges] + [rest] * (_AT_ONCE - len(self.ranges)) for n, rest in ((0, 0), (1, 0xFF)))
-        return self.kind, self.first * (class_count if self.kind == _LEAP else 1), self.count, self.separator, leaves, lows, highs
+        first = self.first * (class_count if self.kind == _LEAP else 1)
+        padded = [*slots, *[-1] * (_MOST_SET - len(slots))]
+        return padded, self.kind, first, self.count, self.separator, self.inside * class_count, self.slot, leaves, lows, highs
 
 
 _NOTHING = _Ahead(0)
@@ -352,7 +366,7 @@ def _tabled(
     stays = {state: leaving for state, row in enumerate(moves) if (leaving := _leaving(state, row, members)) is not None}
     chains, links = _chains(stays, classes, moves)
     aheads = {state: _Ahead(_STAY, leaves=leaving) for state, leaving in stays.items()} | chains
-    aheads |= _leaps(moves, members, aheads.keys())
+    aheads |= _leaps(moves, members, stays, chains)
     actions: dict[tuple[tuple[int, ...], _Ahead], int] = {((), _NOTHING): 0}
     step_of: dict[tuple[_Move | None, bool], int] = {(None, False): NO_STEP}
     steps = []
@@ -365,16 +379,14 @@ def _tabled(
                 step_of[key] = move[0] * len(members) | actions.setdefault(action, len(actions)) << _ROW_BITS
             steps.append(step_of[key])
     final = [-1 if end is None else actions.setdefault((end, _NOTHING), len(actions)) for end in ends]
-    if len(actions) > _MOST_ACTIONS:
+    if len(actions) > _MOST_ACTIONS or any(len(slots) >= _MOST_SET for slots, _ in actions):
         raise _NotOnePassError
-    width = max(len(slots) for slots, _ in actions) + 1
     return Program(
         tuple(groups),
         np.array(classes, np.uint8),
         np.array(steps, np.uint32),
         np.array(final, np.int16),
-        np.array([[*slots, *[-1] * (width - len(slots))] for slots, _ in actions], np.int16),
-        np.array([ahead.entry(len(members)) for _, ahead in actions], _AHEAD),
+        np.array([ahead.behind(slots, len(members)) for slots, ahead in actions], _ACTION),
         np.array(links, np.uint32).reshape(-1, 2) * len(members),
         is_whole,
         is_ascii,
@@ -408,7 +420,7 @@ def _chains(stays: dict[int, frozenset[int]], classes: list[int], moves: list[li
             continue
         for n, field in enumerate(fields[:-1]):
             # The last separator is not passed, for what follows it may be a leap.
-            ahead = _Ahead(_CHAIN, len(links) + n, len(fields) - 2 - n, byte, stays[field[1]] - {byte})
+            ahead = _Ahead(_CHAIN, len(links) + n, len(fields) - 2 - n, byte, leaves=stays[field[1]] - {byte})
             chains |= dict.fromkeys(field, ahead)
         links += fields
     return chains, links
@@ -426,11 +438,16 @@ def _next_field(state: int, separator: int, stays: dict[int, frozenset[int]], mo
     return (move[0], inner[0]) if inner is not None and is_alike else None
 
 
-def _leaps(moves: list[list[_Move | None]], members: list[list[int]], others: Collection[int]) -> dict[int, _Ahead]:
-    """State → the bytes that must follow it, each within a range, and the state behind them. In ``others`` something else follows."""
+def _leaps(
+    moves: list[list[_Move | None]], members: list[list[int]], stays: Mapping[int, frozenset[int]], chains: Collection[int]
+) -> dict[int, _Ahead]:  # fmt: skip
+    """State → the bytes that must follow it, each within a range, the state behind them, and the stay that is entered there with most bytes.
+
+    In states of ``stays`` and ``chains`` something else follows.
+    """
     only: dict[int, tuple[int, tuple[int, int]]] = {}
     for state, row in islice(enumerate(moves), 1, None):  # no step leads to the first
-        ways = {move for move in row if move is not None} if state not in others else ()
+        ways = {move for move in row if move is not None} if state not in stays and state not in chains else ()
         if len(ways) != 1:
             continue
         bytes_ = sorted(byte for move, some in zip(row, members, strict=True) if move is not None for byte in some)
@@ -438,13 +455,34 @@ def _leaps(moves: list[list[_Move | None]], members: list[list[int]], others: Co
             ((then, slots),) = ways
             if not slots and then != state:
                 only[state] = then, (bytes_[0], bytes_[-1])
+    inner = {then for then, _ in only.values()}
     leaps: dict[int, _Ahead] = {}
-    for head in only.keys() - {then for then, _ in only.values()}:
+    for head in range(1, len(moves)):
+        if head in stays or head in chains or (head in only and head in inner):
+            continue
         path = [head]
         while path[-1] in only and len(path) <= _AT_ONCE:
             path.append(only[path[-1]][0])
-        if path[-1] in others:
+        if path[-1] in chains:
             path.pop()  # what follows there is known to the step that leads to it
-        if len(path) > _LEAST_LEAP:
-            leaps[path[0]] = _Ahead(_LEAP, path[-1], len(path) - 1, ranges=tuple(only[state][1] for state in path[:-1]))
+        entered = _entered(path[-1], moves[path[-1]], members, stays, chains)
+        if entered is None and len(path) <= _LEAST_LEAP:
+            continue
+        inside, slot = entered or (path[-1], -1)
+        leaving = stays[inside] if entered else ASCII
+        leaps[head] = _Ahead(_LEAP, path[-1], len(path) - 1, 0, inside, slot, leaving, tuple(only[state][1] for state in path[:-1]))
     return leaps
+
+
+def _entered(
+    state: int, row: list[_Move | None], members: list[list[int]], stays: Mapping[int, frozenset[int]], chains: Collection[int]
+) -> tuple[int, int] | None:  # fmt: skip
+    """The stay that all its bytes lead to from a state, and the slot that is set where it begins, -1 for none; None where there is no such stay."""
+    if state in stays:
+        return state, -1
+    for move in dict.fromkeys(row):
+        if move is not None and move[0] in stays and move[0] not in chains and len(move[1]) <= 1:
+            entering = {byte for way, bytes_ in zip(row, members, strict=True) if way == move for byte in bytes_}
+            if ASCII - stays[move[0]] <= entering:
+                return move[0], next(iter(move[1]), -1)
+    return None
