@@ -465,6 +465,20 @@ def test_cuts_depend_on_the_content_alone(tmp_path_factory: pytest.TempPathFacto
     assert plain.stored_digest == plain.content_digest == packed.content_digest
 
 
+@pytest.mark.parametrize("name", sorted(COMPRESSORS))
+@pytest.mark.parametrize("block_bytes", [60_000, 1_300_000, 3 << 20])
+def test_what_is_decompressed_in_many_pieces_is_cut_and_hashed_as_a_file(tmp_path: Path, name: str, block_bytes: int) -> None:
+    chance = random.Random(block_bytes)
+    lines = [b"%d " % n + bytes(chance.choices(b"abc ", k=chance.choice((0, 3, 90)))) for n in range(60_000)]
+    lines[chance.randrange(20_000, 60_000)] = b"x" * 2_500_000
+    stored = b"\n".join(lines)
+    plain, expected = stream_of(tmp_path, stored, block_bytes=block_bytes)
+    packed, blocks = stream_of(tmp_path, COMPRESSORS[name](stored), block_bytes=block_bytes)
+    assert [(b.first_line, b.offset, b.data) for b in blocks] == [(b.first_line, b.offset, b.data) for b in expected]
+    assert content(blocks) == stored
+    assert hashlib.sha256(stored).hexdigest() == plain.content_digest == plain.stored_digest == packed.content_digest
+
+
 def test_a_file_that_changes_between_two_looks_is_cut_at_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.pread", lambda _descriptor, count, _offset: b"x" * (count - 1) + b"\n")
     stored = b"".join(b"%d\n" % (n**3) for n in range(200_000))

@@ -12,6 +12,7 @@ import zstandard
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
 from breachscope.errors import counted
+from breachscope.ingest.native import clear_registers
 
 _MAGIC: tuple[tuple[bytes, str], ...] = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _DECOMPRESSION_ERRORS = (EOFError, lzma.LZMAError, zstandard.ZstdError, IsalError, OSError, ValueError)
@@ -97,7 +98,9 @@ def _content(compression: str, stored: _Stored) -> Iterator[bytes]:
         fed = stored.take() if stream.needs_input else b""
         if stream.needs_input and not fed:
             raise EOFError
-        if piece := stream.decompress(fed, _PIECE_BYTES):
+        piece = stream.decompress(fed, _PIECE_BYTES)
+        clear_registers()
+        if piece:
             yield piece
     stored.give_back(stream.unused_data)
 

@@ -1301,6 +1301,17 @@ int64_t breachscope_not_utf_8(const uint8_t *data, const int64_t *starts, int64_
     return found;
 }
 
+#if defined(__x86_64__) && defined(__GNUC__)
+AVX2 static void clear_upper(void) { _mm256_zeroupper(); }
+#else
+static void clear_upper(void) {}
+#endif
+
+/* Tell the processor that the upper halves of its vector registers are not in use, which ISA-L leaves undone. */
+void breachscope_clear_registers(void) {
+    if (HAS_AVX2) clear_upper();
+}
+
 /* Keep the memory of one block for the next: the C library would give it back, and the kernel clear it again each time. */
 void breachscope_keep_memory(void) {
 #ifdef __GLIBC__

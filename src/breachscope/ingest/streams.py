@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import os
 from collections.abc import Collection, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from io import FileIO
 from itertools import chain, pairwise
@@ -113,8 +114,8 @@ class Stream:
     was_truncated: bool = False
     """Whether the file became shorter while it was read."""
     _stored: _HashingReader | None = None
-    _is_stored: bool = False
-    """Whether blocks are cut from the bytes of the file as they are."""
+    _is_cut_beforehand: bool = False
+    """Whether the content is cut into blocks as it is, so that it need not be cut in between."""
     _aimed_bytes: int = 0
     """Most bytes of the block being cut, as the lines of the one before are long."""
     _room: int = 0
@@ -138,12 +139,12 @@ class Stream:
             stored = self._stored = _HashingReader(handle, is_hashed=self.is_hashed)
             stat = os.fstat(handle.fileno()) if isinstance(handle, FileIO) else None
             self.file_id = (stat.st_dev, stat.st_ino) if stat else None
-            content_hash = hashlib.sha256()
+            content_hash = _Digest()
             chunks = self._content(stored)
             if self.compression == "none" and self.input.member is None:
                 content_hash = stored.digest
             elif self.is_hashed:
-                chunks = _hashed(chunks, content_hash)
+                chunks = _hashed(self._gathered(chunks), content_hash)
             yield from self._cut(self._as_lines(chunks))
             while self.input.member is None and self._read_stored(stored):
                 pass  # what follows a broken stream still belongs to the file's digest
@@ -206,6 +207,27 @@ class Stream:
             if len(chunk) == whole and chunk.endswith(self.newline):  # the file may have been changed meanwhile
                 yield Cut()
 
+    def _gathered(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Chunks joined up to the end of the block that is being cut, if one is: they have to be joined once, and so are hashed in one go."""
+        begun: list[bytes] = []
+        held = 0
+        for chunk in chunks:
+            begun.append(chunk)
+            held += len(chunk)
+            if held < self._room and not isinstance(chunk, Gap):
+                continue
+            end = chunk.rfind(self.newline, 0, max(len(chunk) - held + self._room, 0)) + 1
+            if self._room and end:
+                yield b"".join((*begun[:-1], chunk[:end]))
+                yield Cut()
+                begun, held = [chunk[end:]], len(chunk) - end
+            else:
+                yield b"".join(begun)
+                begun, held = [], 0
+                if isinstance(chunk, Gap):
+                    yield chunk
+        yield from filter(None, [b"".join(begun)])
+
     def _unpacked(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
         try:
             yield from decompress(self.compression, head, lambda: self._read_stored(stored))
@@ -237,7 +259,7 @@ class Stream:
                 self.encoding = "utf-8"  # what takes records apart does not know EUC-JP
             self.encoding_doubt = None if self.encoding == self.asked_encoding else encoding_doubt(head, self.encoding)
         if records is None:
-            self._is_stored = self.compression == "none" and not is_wide(self.encoding)
+            self._is_cut_beforehand = not is_wide(self.encoding)
             return self._told_gaps(chunks)
         self.newline = b"\n"
         return self._lines_of(records, self._before_gap(chunks))
@@ -284,7 +306,7 @@ class Stream:
         overlong = 0
         self.lacks_final_newline = False
         self._aimed_bytes = self.block_bytes
-        self._room = self._aimed_bytes if self._is_stored else 0
+        self._room = self._aimed_bytes if self._is_cut_beforehand else 0
         for chunk in chunks:
             if isinstance(chunk, Cut) and held and not overlong:
                 line, offset = yield from self._whole(b"".join(pending), line, offset)
@@ -319,7 +341,7 @@ class Stream:
                 elif held >= self.max_line_bytes:
                     overlong = held
                     pending = [rest[:KEPT_OF_LONG_LINE]]
-            self._room = self._aimed_bytes - held % self._aimed_bytes if self._is_stored and not overlong else 0
+            self._room = self._aimed_bytes - held % self._aimed_bytes if self._is_cut_beforehand and not overlong else 0
         if held:
             data = b"".join(pending)
             self.lacks_final_newline = overlong > 0 or not data.endswith(self.newline)
@@ -395,6 +417,34 @@ class Cut(bytes):
     """Nothing, behind bytes with which a block ends."""
 
 
+class _Digest:
+    """SHA-256 of bytes in turn. What is large is taken by a thread of its own, for meanwhile the next can be read."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._beside: ThreadPoolExecutor | None = None
+        self._last: Future[None] | None = None
+
+    def update(self, chunk: bytes) -> None:
+        self._wait()
+        if len(chunk) < _CACHED_BYTES:
+            self._digest.update(chunk)
+        else:
+            self._beside = self._beside or ThreadPoolExecutor(1)
+            self._last = self._beside.submit(self._digest.update, chunk)
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+            self._last = None
+
+    def hexdigest(self) -> str:
+        self._wait()
+        if self._beside is not None:
+            self._beside.shutdown()
+        return self._digest.hexdigest()
+
+
 class _HashingReader:
     """Passes bytes through, counting and hashing them, up to the first end: what is written behind it later is for the next run."""
 
@@ -402,7 +452,7 @@ class _HashingReader:
         self._handle = handle
         self._is_hashed = is_hashed
         self._has_ended = False
-        self.digest = hashlib.sha256()
+        self.digest = _Digest()
         self.count = 0
 
     def read(self, length: int) -> bytes:
@@ -426,7 +476,7 @@ class _HashingReader:
         return room - looked + found + 1 if len(end) == looked and found >= 0 else 0
 
 
-def _hashed(chunks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+def _hashed(chunks: Iterator[bytes], digest: _Digest) -> Iterator[bytes]:
     for chunk in chunks:
         digest.update(chunk)
         yield chunk
