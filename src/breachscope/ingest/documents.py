@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from breachscope.ingest.xml_records import on_one_line
+
 _QUOTE, _BACKSLASH, _OPEN, _CLOSE = b'"\\{}'
 _LOWER = 0x20
 """Makes a brace of a bracket."""
@@ -158,7 +160,7 @@ class _Scan:
         self.held = b""
         if not self.is_open:
             record = record.lstrip(_BETWEEN)
-        return (record if record.endswith(b"}") else record.rstrip(_BETWEEN)).replace(b"\r", b" ").replace(b"\n", b" ")
+        return on_one_line(record if record.endswith(b"}") else record.rstrip(_BETWEEN))
 
     def rest(self) -> bytes:
         """What is left at the end of the document: a record that breaks off."""

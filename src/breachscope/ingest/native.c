@@ -22,7 +22,7 @@
 enum kind { TEXT, TOLD, ADDRESS, NUMBER, RUN, PLACE, FEW };
 enum syntax { EXPRESSION, OBJECT, PAIRS, SPACED, PARTED };
 enum ahead { STEP, STAY, CHAIN, LEAP };
-#define MOST_SET 12
+#define MOST_SET 12 /* onepass.py knows it, too */
 #define WORD 32 /* bytes that are looked at in one go */
 
 /* What a step does, and what follows it, if many bytes can be passed in one go: a stay in one state, a chain of fields that nobody

@@ -445,9 +445,10 @@ def _leaps(
 
     In states of ``stays`` and ``chains`` something else follows.
     """
+    others = stays.keys() | chains
     only: dict[int, tuple[int, tuple[int, int]]] = {}
     for state, row in islice(enumerate(moves), 1, None):  # no step leads to the first
-        ways = {move for move in row if move is not None} if state not in stays and state not in chains else ()
+        ways = {move for move in row if move is not None} if state not in others else ()
         if len(ways) != 1:
             continue
         bytes_ = sorted(byte for move, some in zip(row, members, strict=True) if move is not None for byte in some)
@@ -458,7 +459,7 @@ def _leaps(
     inner = {then for then, _ in only.values()}
     leaps: dict[int, _Ahead] = {}
     for head in range(1, len(moves)):
-        if head in stays or head in chains or (head in only and head in inner):
+        if head in others or (head in only and head in inner):
             continue
         path = [head]
         while path[-1] in only and len(path) <= _AT_ONCE:

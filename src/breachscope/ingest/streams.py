@@ -6,7 +6,6 @@ import codecs
 import hashlib
 import os
 from collections.abc import Collection, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from io import FileIO
 from itertools import chain, pairwise
@@ -18,7 +17,8 @@ import numpy.typing as npt
 from breachscope.errors import counted
 from breachscope.ingest.compression import DamagedError, Gap, compression_of, damage, decompress
 from breachscope.ingest.encoding import Encoding, detect_encoding, encoding_doubt, is_wide
-from breachscope.ingest.inputs import Input, Readable, UnreadableError
+from breachscope.ingest.hashing import Digest, HashingReader, hashed
+from breachscope.ingest.inputs import Input, UnreadableError
 from breachscope.ingest.native import Survey, survey
 from breachscope.ingest.records import Records, binary_records, text_records
 
@@ -34,8 +34,6 @@ _AIMED_LINES = 1 << 18
 """In one block: a line costs memory however short it is."""
 _MOST_LINES = 1 << 20
 _CACHED_BYTES = 1 << 20
-_LOOKED_AHEAD = 64 << 10
-"""Where so many bytes hold no line end, it is sought while they are read."""
 _BREAKS_OFF = "the input breaks off within this line"
 _BEHIND_GAP = "what stands before this line is lost: it may be the end of another"
 _MOST_GAPS_TOLD = 10
@@ -113,9 +111,9 @@ class Stream:
     """Device and number of the file that was opened; None for a member."""
     was_truncated: bool = False
     """Whether the file became shorter while it was read."""
-    _stored: _HashingReader | None = None
-    _is_cut_beforehand: bool = False
-    """Whether the content is cut into blocks as it is, so that it need not be cut in between."""
+    _stored: HashingReader | None = None
+    _is_content_cut: bool = False
+    """Whether blocks are cut from the content itself; records, UTF-16 and UTF-32 become other bytes before."""
     _aimed_bytes: int = 0
     """Most bytes of the block being cut, as the lines of the one before are long."""
     _room: int = 0
@@ -136,15 +134,15 @@ class Stream:
     def blocks(self) -> Iterator[Block]:
         """Read the input once. Raises InputError when it cannot be opened; later trouble becomes ``problem``."""
         with self.input.open() as handle:
-            stored = self._stored = _HashingReader(handle, is_hashed=self.is_hashed)
+            stored = self._stored = HashingReader(handle, is_hashed=self.is_hashed)
             stat = os.fstat(handle.fileno()) if isinstance(handle, FileIO) else None
             self.file_id = (stat.st_dev, stat.st_ino) if stat else None
-            content_hash = _Digest()
+            content_hash = Digest()
             chunks = self._content(stored)
             if self.compression == "none" and self.input.member is None:
                 content_hash = stored.digest
             elif self.is_hashed:
-                chunks = _hashed(self._gathered(chunks), content_hash)
+                chunks = hashed(self._gathered(chunks), content_hash)
             yield from self._cut(self._as_lines(chunks))
             while self.input.member is None and self._read_stored(stored):
                 pass  # what follows a broken stream still belongs to the file's digest
@@ -163,9 +161,9 @@ class Stream:
     def content(self) -> Iterator[bytes]:
         """The decompressed bytes, as far as they can be read. Raises InputError when the input cannot be opened."""
         with self.input.open() as handle:
-            yield from self._content(_HashingReader(handle, is_hashed=False))
+            yield from self._content(HashingReader(handle, is_hashed=False))
 
-    def _content(self, stored: _HashingReader) -> Iterator[bytes]:
+    def _content(self, stored: HashingReader) -> Iterator[bytes]:
         """The decompressed bytes up to the bound; what compresses them is known at once."""
         head = self._read_stored(stored)
         self.compression = compression_of(head)
@@ -185,7 +183,7 @@ class Stream:
             self.content_size += len(chunk)
             yield chunk
 
-    def _read_stored(self, stored: _HashingReader, length: int = _STORED_BYTES) -> bytes:
+    def _read_stored(self, stored: HashingReader, length: int = _STORED_BYTES) -> bytes:
         """The next bytes as stored; an error of the disk, the network share or the archive ends the input and becomes its problem."""
         try:
             return stored.read(length)
@@ -195,7 +193,7 @@ class Stream:
             self.problem = str(error)
         return b""
 
-    def _plain(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
+    def _plain(self, stored: HashingReader, head: bytes) -> Iterator[bytes]:
         """The content as it is stored: where the end of a block can be seen beforehand, all of it at once, for chunks have to be copied into one."""
         yield head
         while True:
@@ -228,7 +226,7 @@ class Stream:
                     yield chunk
         yield from filter(None, [b"".join(begun)])
 
-    def _unpacked(self, stored: _HashingReader, head: bytes) -> Iterator[bytes]:
+    def _unpacked(self, stored: HashingReader, head: bytes) -> Iterator[bytes]:
         try:
             yield from decompress(self.compression, head, lambda: self._read_stored(stored))
         except DamagedError as error:
@@ -259,7 +257,7 @@ class Stream:
                 self.encoding = "utf-8"  # what takes records apart does not know EUC-JP
             self.encoding_doubt = None if self.encoding == self.asked_encoding else encoding_doubt(head, self.encoding)
         if records is None:
-            self._is_cut_beforehand = not is_wide(self.encoding)
+            self._is_content_cut = not is_wide(self.encoding)
             return self._told_gaps(chunks)
         self.newline = b"\n"
         return self._lines_of(records, self._before_gap(chunks))
@@ -306,7 +304,7 @@ class Stream:
         overlong = 0
         self.lacks_final_newline = False
         self._aimed_bytes = self.block_bytes
-        self._room = self._aimed_bytes if self._is_cut_beforehand else 0
+        self._room = self._aimed_bytes if self._is_content_cut else 0
         for chunk in chunks:
             if isinstance(chunk, Cut) and held and not overlong:
                 line, offset = yield from self._whole(b"".join(pending), line, offset)
@@ -341,7 +339,7 @@ class Stream:
                 elif held >= self.max_line_bytes:
                     overlong = held
                     pending = [rest[:KEPT_OF_LONG_LINE]]
-            self._room = self._aimed_bytes - held % self._aimed_bytes if self._is_cut_beforehand and not overlong else 0
+            self._room = self._aimed_bytes - held % self._aimed_bytes if self._is_content_cut and not overlong else 0
         if held:
             data = b"".join(pending)
             self.lacks_final_newline = overlong > 0 or not data.endswith(self.newline)
@@ -415,71 +413,6 @@ class _Unbroken:
 
 class Cut(bytes):
     """Nothing, behind bytes with which a block ends."""
-
-
-class _Digest:
-    """SHA-256 of bytes in turn. What is large is taken by a thread of its own, for meanwhile the next can be read."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-        self._beside: ThreadPoolExecutor | None = None
-        self._last: Future[None] | None = None
-
-    def update(self, chunk: bytes) -> None:
-        self._wait()
-        if len(chunk) < _CACHED_BYTES:
-            self._digest.update(chunk)
-        else:
-            self._beside = self._beside or ThreadPoolExecutor(1)
-            self._last = self._beside.submit(self._digest.update, chunk)
-
-    def _wait(self) -> None:
-        if self._last is not None:
-            self._last.result()
-            self._last = None
-
-    def hexdigest(self) -> str:
-        self._wait()
-        if self._beside is not None:
-            self._beside.shutdown()
-        return self._digest.hexdigest()
-
-
-class _HashingReader:
-    """Passes bytes through, counting and hashing them, up to the first end: what is written behind it later is for the next run."""
-
-    def __init__(self, handle: Readable, *, is_hashed: bool) -> None:
-        self._handle = handle
-        self._is_hashed = is_hashed
-        self._has_ended = False
-        self.digest = _Digest()
-        self.count = 0
-
-    def read(self, length: int) -> bytes:
-        chunk = b"" if self._has_ended else self._handle.read(length)
-        self._has_ended = not chunk
-        if self._is_hashed:
-            self.digest.update(chunk)
-        self.count += len(chunk)
-        return chunk
-
-    def until_last(self, mark: bytes, room: int) -> int:
-        """How many bytes there are up to and with the last ``mark`` in the next ``room``; 0 where that is not seen at their end."""
-        looked = min(room, _LOOKED_AHEAD)
-        if not looked or not isinstance(self._handle, FileIO):
-            return 0
-        try:
-            end = os.pread(self._handle.fileno(), looked, self.count + room - looked)
-        except OSError:
-            return 0  # a pipe; of a disk that fails, the reading itself tells
-        found = end.rfind(mark)
-        return room - looked + found + 1 if len(end) == looked and found >= 0 else 0
-
-
-def _hashed(chunks: Iterator[bytes], digest: _Digest) -> Iterator[bytes]:
-    for chunk in chunks:
-        digest.update(chunk)
-        yield chunk
 
 
 def _decoded(chunks: Iterator[bytes], encoding: Encoding, bom: int) -> Iterator[bytes]:
